@@ -1,0 +1,59 @@
+#ifndef MIXFEED_AUGMENT_BATCH_BATCH_H_
+#define MIXFEED_AUGMENT_BATCH_BATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "augment/batch/slot_pool.h"
+#include "augment/plan/plan.h"
+#include "augment/render/pixel_format.h"
+
+namespace mixfeed {
+
+// The part of a step's rows that one of `world` consumers gets under split sharing: of each of the
+// K + 1 groups of B rows the `rank`-th of `world` equal parts, in row order. {0, 1}: all rows.
+struct Share {
+  int rank = 0;
+  int world = 1;
+
+  friend bool operator==(const Share&, const Share&) = default;
+};
+
+// Where a step's pseudo-labels came from.
+struct GuessOrigin {
+  std::string model;
+  int64_t version = 0;
+  int64_t age = 0;  // in updates
+  std::string environment;
+};
+
+// A finished batch: its memory and all that travels with it. Immutable, shared by its readers; the
+// slot returns to its pool with the last of them.
+struct Batch {
+  int64_t step = 0;
+  ImageShape shape;
+  PixelFormat format;
+  int classes = 0;
+  // Of the plan, restricted to the share: row r of this batch is row row_index[r] of the step.
+  // partner holds indices of the step's rows, so a partner may lie in another share.
+  std::vector<int32_t> row_index;
+  std::vector<ViewPlan> rows;
+  std::vector<int32_t> partner;
+  std::vector<float> lambda;
+  std::optional<GuessOrigin> guess;
+
+  std::unique_ptr<Slot> slot;
+  std::span<const std::byte> pixels;   // [rows] images in `format`, 64-byte aligned, in the slot
+  std::span<const float> targets;      // [rows][classes], 64-byte aligned, in the slot
+
+  int size() const { return static_cast<int>(rows.size()); }
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_BATCH_BATCH_H_

@@ -1,0 +1,1 @@
+#include "augment/batch/batch_maker.h"

@@ -1,0 +1,53 @@
+#ifndef MIXFEED_AUGMENT_GUESS_GUESSER_H_
+#define MIXFEED_AUGMENT_GUESS_GUESSER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "augment/guess/guess_model.h"
+#include "augment/guess/journal.h"
+#include "augment/recipe/recipe.h"
+
+namespace mixfeed {
+
+// Renders view k of the step's unlabelled rows into [rows][C][H][W] float32 under `normalisation`.
+using RenderGuessView =
+    std::function<absl::Status(int k, const Normalisation& normalisation, std::span<float> out)>;
+
+// Finds the model of that name that is current now; an empty name means the only one registered.
+using FindModel =
+    std::function<absl::StatusOr<std::shared_ptr<GuessModel>>(const std::string& name)>;
+
+struct GuessRequest {
+  std::string feed_id;
+  int64_t step = 0;
+  int rows = 0;  // unlabelled images
+  int views = 1;
+  ImageShape shape;
+  int classes = 0;
+};
+
+// Gives a step its guesses: from the journal, or else from the model, averaged, sharpened and
+// journalled. Thread safe: while one call runs the model another renders its views.
+class Guesser {
+ public:
+  // `journal` must outlive the guesser.
+  Guesser(GuessSpec spec, FindModel find_model, Journal* journal);
+
+  // Errors: FailedPrecondition without a model (says how to register one) or one whose input or
+  // classes do not fit the dataset; what the model, the journal and render_view return.
+  absl::StatusOr<StepGuess> Guess(const GuessRequest& request, const RenderGuessView& render_view);
+
+ private:
+  const GuessSpec spec_;
+  const FindModel find_model_;
+  Journal* const journal_;
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_GUESS_GUESSER_H_

@@ -1,0 +1,53 @@
+#ifndef MIXFEED_AUGMENT_GUESS_JOURNAL_H_
+#define MIXFEED_AUGMENT_GUESS_JOURNAL_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mixfeed {
+
+// The finished guesses of one step: averaged over the views and sharpened.
+struct StepGuess {
+  int rows = 0;     // unlabelled images of the step
+  int classes = 0;
+  std::vector<float> probabilities;  // [rows][classes]
+  std::string model;                 // name
+  int64_t model_version = 0;
+  int64_t age = 0;          // in updates: update(step) less the update of the weights, not below 0
+  std::string environment;  // GuessModelInfo::environment
+
+  friend bool operator==(const StepGuess&, const StepGuess&) = default;
+};
+
+struct JournalOptions {
+  std::string path;                    // SQLite file; ":memory:" in tests
+  int64_t max_steps_per_feed = 2'000'000;  // oldest steps are dropped beyond it; at least 1
+  int64_t max_bytes = int64_t{16} << 30;   // of stored probabilities, over all feeds; at least 1 MiB
+};
+
+// What was guessed for (feed, step), kept so that a replay never runs the model again. Survives the
+// process being killed. Thread safe; several processes may share one file.
+class Journal {
+ public:
+  // Errors: what SQLite says, with the path; DataLoss for a file that is no journal.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const JournalOptions& options);
+  virtual ~Journal() = default;
+
+  // nullopt: not yet guessed. FailedPrecondition: guessed once, but dropped by retention.
+  virtual absl::StatusOr<std::optional<StepGuess>> Find(const std::string& feed_id,
+                                                        int64_t step) = 0;
+
+  // Stores the guess and returns what the journal holds afterwards: the first writer's.
+  virtual absl::StatusOr<StepGuess> Insert(const std::string& feed_id, int64_t step,
+                                           const StepGuess& guess) = 0;
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_GUESS_JOURNAL_H_

@@ -1,0 +1,1 @@
+#include "augment/guess/torch_runtime.h"

@@ -1,0 +1,1 @@
+#include "augment/pool/pool.h"

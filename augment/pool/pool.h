@@ -1,0 +1,49 @@
+#ifndef MIXFEED_AUGMENT_POOL_POOL_H_
+#define MIXFEED_AUGMENT_POOL_POOL_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "augment/base/thread_pool.h"
+#include "augment/pool/dataset.h"
+
+namespace mixfeed {
+
+// How the border around an image is filled before cropping.
+enum class PadMode : uint8_t {
+  kReflect,  // mirrored, the edge pixel not repeated (NumPy "reflect"): needs pad < height, width
+  kZero,     // black
+  kEdge,     // the edge pixel repeated
+};
+
+// Largest accepted padding, in pixels a side.
+inline constexpr int kMaxPad = 64;
+
+// A partition's images, padded once so that a crop is an offset. The image at `index` has its channel
+// planes one after another, each (height + 2 pad) rows of (width + 2 pad) bytes without gaps;
+// kTailBytes readable bytes follow the last one, so that vector loads may run over.
+// Immutable after MakePool; shared between threads.
+struct Pool {
+  static constexpr int64_t kTailBytes = 128;
+
+  ImageShape shape;  // of the images before padding
+  int pad = 0;
+  int64_t count = 0;
+  std::vector<uint8_t> pixels;
+
+  int padded_height() const { return shape.height + 2 * pad; }
+  int padded_width() const { return shape.width + 2 * pad; }
+  int64_t plane_bytes() const { return int64_t{padded_height()} * padded_width(); }
+  int64_t image_bytes() const { return plane_bytes() * shape.channels; }
+};
+
+// Pads `images` ([count][C][H][W] uint8). Errors: InvalidArgument for a pad outside 0..kMaxPad, or
+// too wide to reflect.
+absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
+                              PadMode mode, ThreadPool* threads);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_POOL_POOL_H_

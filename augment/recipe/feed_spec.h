@@ -1,0 +1,46 @@
+#ifndef MIXFEED_AUGMENT_RECIPE_FEED_SPEC_H_
+#define MIXFEED_AUGMENT_RECIPE_FEED_SPEC_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "augment/pool/split.h"
+#include "augment/recipe/recipe.h"
+
+namespace mixfeed {
+
+// Version of the mapping (spec, step) -> plan. It changes when the same spec would give other plans.
+inline constexpr uint32_t kPlanVersion = 1;
+
+inline constexpr int kMaxBatch = 4096;
+
+// Everything that decides a feed's batches, but for the guesses. Pixel type, layout and
+// normalisation are not here: they are the consumer's choice (render/pixel_format.h).
+struct FeedSpec {
+  std::string dataset;  // name under which the server holds it
+  SplitSpec split;
+  Recipe recipe;
+  uint64_t seed = 0;  // of everything random but the split
+  int batch = 64;     // B, labelled rows a step, 1..kMaxBatch; kLabelledAndUnlabelled has B (K + 1)
+  uint32_t plan_version = kPlanVersion;
+
+  // Rows of a full batch.
+  int rows() const { return recipe.guesses() ? batch * (recipe.views + 1) : batch; }
+};
+
+// InvalidArgument with the field, its value and what is allowed. Checks what can be checked without
+// the dataset.
+absl::Status ValidateFeedSpec(const FeedSpec& spec);
+
+// One line a field, in a fixed order and spelling: equal exactly when two specs give the same
+// batches. What feed ids are hashes of.
+std::string CanonicalText(const FeedSpec& spec);
+
+// The feed's id: 32 lower-case hex digits of XXH3-128 over CanonicalText, the dataset's fingerprint
+// and the run's name.
+std::string FeedId(const FeedSpec& spec, uint64_t dataset_fingerprint, const std::string& run);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_RECIPE_FEED_SPEC_H_

@@ -1,0 +1,1 @@
+#include "augment/target/target.h"
