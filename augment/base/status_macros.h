@@ -7,9 +7,9 @@
 #include "absl/status/statusor.h"
 
 // Returns from the enclosing function with `expression`'s status unless it is OK.
-#define MIXFEED_RETURN_IF_ERROR(expression)           \
-  do {                                                \
-    ::absl::Status mixfeed_status_ = (expression);    \
+#define MIXFEED_RETURN_IF_ERROR(expression)            \
+  do {                                                 \
+    ::absl::Status mixfeed_status_ = (expression);     \
     if (!mixfeed_status_.ok()) return mixfeed_status_; \
   } while (false)
 

@@ -48,8 +48,8 @@ struct Batch {
   std::optional<GuessOrigin> guess;
 
   std::unique_ptr<Slot> slot;
-  std::span<const std::byte> pixels;   // [rows] images in `format`, 64-byte aligned, in the slot
-  std::span<const float> targets;      // [rows][classes], 64-byte aligned, in the slot
+  std::span<const std::byte> pixels;  // [rows] images in `format`, 64-byte aligned, in the slot
+  std::span<const float> targets;     // [rows][classes], 64-byte aligned, in the slot
 
   int size() const { return static_cast<int>(rows.size()); }
 };

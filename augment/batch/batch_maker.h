@@ -18,17 +18,17 @@ namespace mixfeed {
 
 struct BatchMakerOptions {
   FeedSpec spec;
-  std::string feed_id;                     // the journal's key
-  std::shared_ptr<const Dataset> dataset;  // the one that spec.dataset names
-  Split split;                             // of spec.split
+  std::string feed_id;                       // the journal's key
+  std::shared_ptr<const Dataset> dataset;    // the one that spec.dataset names
+  Split split;                               // of spec.split
   std::shared_ptr<const ResidentPool> pool;  // the recipe's partition, padded as it asks
   Renderer* renderer = nullptr;              // must outlive the maker
   std::unique_ptr<Guesser> guesser;          // needed exactly when the recipe guesses
   SlotPool* slots = nullptr;                 // must outlive the maker and its batches
 };
 
-// Makes the batches of one feed: plan -> views -> guesses -> finished Batch in a slot. Make(step) is
-// idempotent: same step, same bytes. Thread safe.
+// Makes the batches of one feed: plan -> views -> guesses -> finished Batch in a slot. Make(step)
+// is idempotent: same step, same bytes. Thread safe.
 class BatchMaker {
  public:
   static absl::StatusOr<std::unique_ptr<BatchMaker>> Create(BatchMakerOptions options);

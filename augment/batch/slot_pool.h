@@ -16,8 +16,9 @@ namespace mixfeed {
 class Slot;
 
 // Hands out 64-byte aligned buffers (page-locked on CUDA) and takes them back for reuse. Bounded by
-// `max_bytes`, counting buffers in use and buffers kept for reuse; at the bound, kept buffers of other
-// sizes are freed first, then Acquire answers ResourceExhausted. Thread safe. Must outlive its slots.
+// `max_bytes`, counting buffers in use and buffers kept for reuse; at the bound, kept buffers of
+// other sizes are freed first, then Acquire answers ResourceExhausted. Thread safe. Must outlive
+// its slots.
 class SlotPool {
  public:
   SlotPool(Renderer* renderer, int64_t max_bytes);

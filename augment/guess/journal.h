@@ -14,7 +14,7 @@ namespace mixfeed {
 
 // The finished guesses of one step: averaged over the views and sharpened.
 struct StepGuess {
-  int rows = 0;     // unlabelled images of the step
+  int rows = 0;  // unlabelled images of the step
   int classes = 0;
   std::vector<float> probabilities;  // [rows][classes]
   std::string model;                 // name
@@ -26,9 +26,9 @@ struct StepGuess {
 };
 
 struct JournalOptions {
-  std::string path;                    // SQLite file; ":memory:" in tests
+  std::string path;                        // SQLite file; ":memory:" in tests
   int64_t max_steps_per_feed = 2'000'000;  // oldest steps are dropped beyond it; at least 1
-  int64_t max_bytes = int64_t{16} << 30;   // of stored probabilities, over all feeds; at least 1 MiB
+  int64_t max_bytes = int64_t{16} << 30;  // of stored probabilities, over all feeds; at least 1 MiB
 };
 
 // What was guessed for (feed, step), kept so that a replay never runs the model again. Survives the

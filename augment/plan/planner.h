@@ -13,8 +13,8 @@
 
 namespace mixfeed {
 
-// Draws plans. A plan is a pure function of (spec, split, step): no state is kept between calls, any
-// step costs the same. Thread safe.
+// Draws plans. A plan is a pure function of (spec, split, step): no state is kept between calls,
+// any step costs the same. Thread safe.
 class Planner {
  public:
   // `split` holds what MakeSplit gave for the spec; `test_count` is the size of the test partition.

@@ -12,23 +12,23 @@ namespace mixfeed {
 
 // Where a dataset comes from: what `--data` says.
 struct DatasetSource {
-  std::string name;  // how feeds refer to it; taken from the folder when not given
-  std::string path;  // a folder, or "generated"
-  bool coarse_labels = false;  // CIFAR-100: the 20 coarse classes instead of the 100 fine ones
-  int image_size = 32;         // folders of images are resized to this many pixels a side, 8..256
+  std::string name;             // how feeds refer to it; taken from the folder when not given
+  std::string path;             // a folder, or "generated"
+  bool coarse_labels = false;   // CIFAR-100: the 20 coarse classes instead of the 100 fine ones
+  int image_size = 32;          // folders of images are resized to this many pixels a side, 8..256
   uint64_t generator_seed = 0;  // of the generated dataset
   std::string cache_dir;        // where the generated dataset is kept; empty: not cached
 };
 
-// Parses `[NAME=]DIR|generated[?key=value[&key=value]]` with the keys labels=fine|coarse, size=N and
-// seed=N. Errors (InvalidArgument) name the part that is wrong and what is allowed.
+// Parses `[NAME=]DIR|generated[?key=value[&key=value]]` with the keys labels=fine|coarse, size=N
+// and seed=N. Errors (InvalidArgument) name the part that is wrong and what is allowed.
 absl::StatusOr<DatasetSource> ParseDatasetSource(const std::string& text);
 
 // Reads the dataset; what is in the folder decides the reader (a table in dataset_source.cc, where
-// "how to add a reader" is written). `progress` (may be empty) is called with 0..1 during long work.
-// Errors name the file and, where there is one, the byte offset: NotFound (nothing readable there),
-// DataLoss (truncated, wrong size, label out of range, undecodable image), InvalidArgument (an empty
-// class, an image larger than 64 megapixels).
+// "how to add a reader" is written). `progress` (may be empty) is called with 0..1 during long
+// work. Errors name the file and, where there is one, the byte offset: NotFound (nothing readable
+// there), DataLoss (truncated, wrong size, label out of range, undecodable image), InvalidArgument
+// (an empty class, an image larger than 64 megapixels).
 absl::StatusOr<Dataset> OpenDataset(const DatasetSource& source,
                                     const std::function<void(double)>& progress = {});
 

@@ -21,10 +21,10 @@ enum class PadMode : uint8_t {
 // Largest accepted padding, in pixels a side.
 inline constexpr int kMaxPad = 64;
 
-// A partition's images, padded once so that a crop is an offset. The image at `index` has its channel
-// planes one after another, each (height + 2 pad) rows of (width + 2 pad) bytes without gaps;
-// kTailBytes readable bytes follow the last one, so that vector loads may run over.
-// Immutable after MakePool; shared between threads.
+// A partition's images, padded once so that a crop is an offset. The image at `index` has its
+// channel planes one after another, each (height + 2 pad) rows of (width + 2 pad) bytes without
+// gaps; kTailBytes readable bytes follow the last one, so that vector loads may run over. Immutable
+// after MakePool; shared between threads.
 struct Pool {
   static constexpr int64_t kTailBytes = 128;
 

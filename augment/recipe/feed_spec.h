@@ -10,7 +10,8 @@
 
 namespace mixfeed {
 
-// Version of the mapping (spec, step) -> plan. It changes when the same spec would give other plans.
+// Version of the mapping (spec, step) -> plan. It changes when the same spec would give other
+// plans.
 inline constexpr uint32_t kPlanVersion = 1;
 
 inline constexpr int kMaxBatch = 4096;

@@ -9,8 +9,8 @@
 namespace mixfeed {
 
 // The renderer on GPU `device`: pools in device memory, one fused kernel a batch, the output copied
-// into page-locked buffers on the renderer's own streams. FailedPrecondition in one line that says what to
-// do: no driver, no such device, or a build without MIXFEED_CUDA.
+// into page-locked buffers on the renderer's own streams. FailedPrecondition in one line that says
+// what to do: no driver, no such device, or a build without MIXFEED_CUDA.
 absl::StatusOr<std::unique_ptr<Renderer>> MakeCudaRenderer(int device);
 
 }  // namespace mixfeed

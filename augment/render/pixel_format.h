@@ -17,8 +17,8 @@ enum class PixelLayout : uint8_t { kNchw, kNhwc };
 
 inline constexpr int kMaxChannels = 4;
 
-// value = (pixel / 255 - mean[c]) / std[c], for a pixel of 0..255. The default keeps the raw 0..255.
-// Beyond an image's channels the entries are not used.
+// value = (pixel / 255 - mean[c]) / std[c], for a pixel of 0..255. The default keeps the raw
+// 0..255. Beyond an image's channels the entries are not used.
 struct Normalisation {
   std::array<double, kMaxChannels> mean = {0, 0, 0, 0};
   std::array<double, kMaxChannels> std = {1.0 / 255, 1.0 / 255, 1.0 / 255, 1.0 / 255};
@@ -28,8 +28,8 @@ struct Normalisation {
 
 // Named sets: "raw" (0..255), "unit" (0..1), "signed" (-1..1, as MixMatch), "cifar10"
 // (mean .4914 .4822 .4465, std .2471 .2435 .2616), "cifar10-mixup" (the same mean, std .2023 .1994
-// .2010), "cifar100" (129.3 124.1 112.4 and 68.2 65.4 70.4 over 255), "imagenet". Sets of one colour
-// triple cannot be used on grey images. NotFound lists the names.
+// .2010), "cifar100" (129.3 124.1 112.4 and 68.2 65.4 70.4 over 255), "imagenet". Sets of one
+// colour triple cannot be used on grey images. NotFound lists the names.
 absl::StatusOr<Normalisation> FindNormalisation(const std::string& name);
 
 // What a consumer wants its pixels to be.
@@ -41,8 +41,8 @@ struct PixelFormat {
   friend bool operator==(const PixelFormat&, const PixelFormat&) = default;
 };
 
-// InvalidArgument: uint8 with a normalisation, a std that is not positive and finite, a mean that is
-// not finite.
+// InvalidArgument: uint8 with a normalisation, a std that is not positive and finite, a mean that
+// is not finite.
 absl::Status ValidatePixelFormat(const PixelFormat& format, int channels);
 
 size_t PixelTypeBytes(PixelType type);

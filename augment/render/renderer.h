@@ -16,7 +16,7 @@ namespace mixfeed {
 
 // One view of a pool's image. Trivially copyable; shared with device code.
 struct RenderView {
-  int32_t image = 0;  // index into the pool
+  int32_t image = 0;   // index into the pool
   int16_t crop_y = 0;  // 0..2*pad
   int16_t crop_x = 0;
   uint8_t flip = 0;  // 0 or 1; the crop is of the mirrored, padded image
@@ -30,7 +30,8 @@ struct RenderRow {
   float lambda = 1.0f;
 };
 
-// A pool resident where a renderer works (host or device memory). Immutable, shared between threads.
+// A pool resident where a renderer works (host or device memory). Immutable, shared between
+// threads.
 class ResidentPool {
  public:
   virtual ~ResidentPool() = default;
@@ -68,9 +69,9 @@ class Renderer {
   virtual absl::StatusOr<std::unique_ptr<HostBuffer>> Allocate(size_t bytes) = 0;
 
   // Writes rows.size() images to `out` (host memory, at least rows.size() * ImageBytes bytes,
-  // aligned to the pixel type) and returns when they are there. Errors: InvalidArgument for an image index,
-  // an offset or a lambda out of range, a pool of another renderer, an invalid format or a short
-  // `out`; Internal for a failure of the device.
+  // aligned to the pixel type) and returns when they are there. Errors: InvalidArgument for an
+  // image index, an offset or a lambda out of range, a pool of another renderer, an invalid format
+  // or a short `out`; Internal for a failure of the device.
   virtual absl::Status Render(const ResidentPool& pool, std::span<const RenderRow> rows,
                               const PixelFormat& format, std::span<std::byte> out) = 0;
 

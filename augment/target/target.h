@@ -8,22 +8,22 @@
 
 namespace mixfeed {
 
-// Functions on labels and probabilities. Distributions are rows of `classes` float32 values that sum
-// to 1 within 1e-6; sums are taken in double precision, in index order. All are pure.
+// Functions on labels and probabilities. Distributions are rows of `classes` float32 values that
+// sum to 1 within 1e-6; sums are taken in double precision, in index order. All are pure.
 
 // Writes the one-hot row of `label` (0..classes-1).
 void OneHot(int label, std::span<float> row);
 
-// mean[i][c] = sum_k views[k][i][c] / K for `views` of shape [K][rows][classes]; K >= 1. The mean is
-// of probabilities, not of logits (MixMatch, equation 6). `mean` is [rows][classes].
+// mean[i][c] = sum_k views[k][i][c] / K for `views` of shape [K][rows][classes]; K >= 1. The mean
+// is of probabilities, not of logits (MixMatch, equation 6). `mean` is [rows][classes].
 void AverageViews(std::span<const float> views, int view_count, std::span<float> mean);
 
-// Row by row p <- p^(1/T) / sum_c p_c^(1/T) (MixMatch, equation 7), computed on p / max p so that no
-// temperature of 0.01..100 over- or underflows. Rows renormalise to sum 1.
+// Row by row p <- p^(1/T) / sum_c p_c^(1/T) (MixMatch, equation 7), computed on p / max p so that
+// no temperature of 0.01..100 over- or underflows. Rows renormalise to sum 1.
 void Sharpen(double temperature, int classes, std::span<float> probabilities);
 
-// Checks that `probabilities` ([rows][classes]) are finite, not negative, and sum to 1 within 1e-3 a
-// row: InvalidArgument names the row and the value.
+// Checks that `probabilities` ([rows][classes]) are finite, not negative, and sum to 1 within 1e-3
+// a row: InvalidArgument names the row and the value.
 absl::Status CheckProbabilities(std::span<const float> probabilities, int classes);
 
 // out = lambda * a + (1 - lambda) * b, each float32 operation rounded once.

@@ -1,0 +1,129 @@
+#ifndef MIXFEED_CLIENT_FEED_CLIENT_H_
+#define MIXFEED_CLIENT_FEED_CLIENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "mixfeed/v1/feed.pb.h"
+#include "mixfeed/v1/inspect.pb.h"
+#include "mixfeed/v1/model.pb.h"
+#include "mixfeed/v1/spec.pb.h"
+
+namespace mixfeed {
+
+// PEM files. All empty: plain text.
+struct TlsFiles {
+  std::string ca;    // trusted roots; empty with cert set: the system's
+  std::string cert;  // the client's own, for servers that ask for one
+  std::string key;
+  bool use_tls = false;  // TLS with the system's roots, when nothing else is set
+};
+
+struct ConnectOptions {
+  std::string server = "127.0.0.1:50051";  // HOST:PORT, or any gRPC target
+  TlsFiles tls;
+  // Of every call that is not a stream, retries included.
+  int64_t deadline_ms = 30'000;
+  // How long Connect and a broken stream wait for the server to be there (again).
+  int64_t connect_deadline_ms = 30'000;
+};
+
+// One received batch. Its memory belongs to the stream's pool of buffers and goes back there with
+// the object: pixels and targets are 64-byte aligned and valid for the object's life. Movable.
+class ReceivedBatch {
+ public:
+  ReceivedBatch();
+  ~ReceivedBatch();
+  ReceivedBatch(ReceivedBatch&&) noexcept;
+  ReceivedBatch& operator=(ReceivedBatch&&) noexcept;
+
+  const v1::BatchHeader& header() const;
+  // [rows] images as header().type and layout() say.
+  std::span<const std::byte> pixels() const;
+  // [rows][classes].
+  std::span<const float> targets() const;
+
+  // XXH3-64 over the step, the per-row fields of the header, pixels and targets, as 16 hex digits.
+  // Guess origin and feed id are left out: equal digests mean equal training data.
+  std::string Digest() const;
+
+  struct Impl;
+  explicit ReceivedBatch(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct StreamOptions {
+  uint64_t from_step = 0;
+  uint32_t rank = 0;
+  uint32_t world = 1;
+  v1::OpenStream::Sharing sharing = v1::OpenStream::ROUND_ROBIN;
+  v1::PixelFormat format;
+  // Batches on their way or waiting for Next(). Bounds the client's memory too.
+  uint32_t prefetch = 8;
+  // Steps that the server makes ahead of that. 0: its default.
+  uint32_t server_prefetch = 0;
+  bool repeat = false;  // OpenStream.repeat
+};
+
+// Batches in order, each exactly once. When the connection or the server is lost it connects again,
+// opens the feed again if the server no longer knows it, and goes on at the next step, for as long
+// as connect_deadline_ms allows. Next and Cancel may be called from different threads; Next from
+// one.
+class BatchStream {
+ public:
+  virtual ~BatchStream() = default;
+  // OutOfRange after the last step of an ordered feed; Cancelled after Cancel; else the error that
+  // ended the stream, which further calls repeat.
+  virtual absl::StatusOr<ReceivedBatch> Next() = 0;
+  virtual void Cancel() = 0;
+  // Times the stream connected again.
+  virtual int64_t reconnects() const = 0;
+};
+
+// A feed that was opened.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  virtual const v1::OpenFeedResponse& info() const = 0;
+  // Unary and idempotent; retried on Unavailable (the server restarts: nothing was lost) and
+  // ResourceExhausted (it asks to come back) until the deadline.
+  virtual absl::StatusOr<ReceivedBatch> GetBatch(uint64_t step, const v1::PixelFormat& format,
+                                                 const v1::Share& share = {}) = 0;
+  virtual absl::StatusOr<std::unique_ptr<BatchStream>> Stream(const StreamOptions& options) = 0;
+  virtual absl::StatusOr<v1::GetPlanResponse> GetPlan(uint64_t step) = 0;
+  virtual absl::StatusOr<v1::RenderContactSheetResponse> RenderContactSheet(uint64_t step,
+                                                                            uint32_t rows,
+                                                                            uint32_t scale) = 0;
+  virtual absl::StatusOr<v1::MeasureForwardResponse> MeasureForward(uint32_t duration_ms) = 0;
+  virtual absl::StatusOr<v1::GetSplitResponse> GetSplit() = 0;
+  virtual absl::Status Close() = 0;
+};
+
+// A connection to a server. Thread safe; feeds and streams keep what they need of it alive.
+class FeedClient {
+ public:
+  // Unavailable names the address when no server answers within connect_deadline_ms;
+  // InvalidArgument for TLS files that cannot be read.
+  static absl::StatusOr<std::unique_ptr<FeedClient>> Connect(const ConnectOptions& options);
+  virtual ~FeedClient() = default;
+
+  virtual absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
+                                                         const std::string& run = "") = 0;
+  virtual absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() = 0;
+  virtual absl::StatusOr<v1::ListFeedsResponse> ListFeeds() = 0;
+  virtual absl::StatusOr<v1::ListModelsResponse> ListModels() = 0;
+  // Streams `archive` after the header (archive_bytes is filled in).
+  virtual absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
+                                                                  const std::string& archive) = 0;
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_CLIENT_FEED_CLIENT_H_

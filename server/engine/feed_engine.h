@@ -1,0 +1,141 @@
+#ifndef MIXFEED_SERVER_ENGINE_FEED_ENGINE_H_
+#define MIXFEED_SERVER_ENGINE_FEED_ENGINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "augment/batch/batch_maker.h"
+
+namespace mixfeed {
+
+// A finished batch in the form in which the transport sends it. The engine only passes it on.
+class EncodedFrame {
+ public:
+  virtual ~EncodedFrame() = default;
+};
+using FramePtr = std::shared_ptr<const EncodedFrame>;
+
+// Called once per made batch, on an engine thread, and shared by all its readers.
+using EncodeFrame = std::function<absl::StatusOr<FramePtr>(const std::string& feed_id,
+                                                           std::shared_ptr<const Batch> batch)>;
+
+struct EngineOptions {
+  // Threads that make batches of feeds without guesses, each a whole batch at a time.
+  int render_workers = 2;
+  // Threads that make batches of feeds with guesses: while one waits for the model, another
+  // renders.
+  int guess_workers = 2;
+  int max_credits = 64;      // ceiling of a consumer's outstanding credits
+  int default_prefetch = 4;  // steps made ahead of the credits when a consumer does not say
+  int max_prefetch = 64;     // ceiling of what a consumer may say
+  int max_consumers = 1024;
+  // GetBatch calls that may be unanswered at once; further ones get ResourceExhausted.
+  int max_pending_calls = 256;
+  // A consumer is ended when for so long it neither granted a credit that the engine waits for nor
+  // took a frame that it was sent.
+  int64_t idle_limit_ms = 120'000;
+};
+
+enum class Sharing : uint8_t { kRoundRobin, kBroadcast, kSplit };
+
+struct StreamSpec {
+  std::string feed_id;
+  int64_t from_step = 0;
+  int rank = 0;
+  int world = 1;
+  Sharing sharing = Sharing::kRoundRobin;
+  PixelFormat format;
+  int credits = 1;      // 1..max_credits
+  int prefetch = 0;     // 0: default_prefetch
+  bool repeat = false;  // send the batch of the first step again and again
+};
+
+// The transport's end of a stream. Called by engine threads, one call at a time, never while the
+// engine holds a lock, and never blocking.
+class BatchSink {
+ public:
+  virtual ~BatchSink() = default;
+  // The next batch. There are never more unreleased calls of this than credits were granted.
+  virtual void OnFrame(FramePtr frame) = 0;
+  // The stream's end, once, and the last call: OK after the last step of an ordered feed.
+  virtual void OnEnd(absl::Status status) = 0;
+};
+
+// The engine's end of a stream, held by the transport. Thread safe. Destroying it is Cancel().
+class Consumer {
+ public:
+  virtual ~Consumer() = default;
+  // Grants room for more batches. InvalidArgument for a count below 1, or beyond the ceiling
+  // together with what is outstanding.
+  virtual absl::Status Grant(int count) = 0;
+  // The transport is done with one frame: counts as life for the idle limit.
+  virtual void FrameTaken() = 0;
+  // Stops the stream and drops its slots; no sink call begins after it returns.
+  virtual void Cancel() = 0;
+};
+
+// A GetBatch call under way; destroying it cancels the call (`done` may still run once).
+class PendingCall {
+ public:
+  virtual ~PendingCall() = default;
+};
+
+struct EngineStats {
+  int64_t feeds = 0;
+  int64_t consumers = 0;
+  int64_t pending_calls = 0;
+  int64_t batches_made = 0;
+};
+
+// Makes the batches that consumers and calls ask for, in windows ahead of them, and hands them out.
+// Knows no transport.
+//
+// Every wanted (feed, step, format, share) is made once while anybody holds it: consumers that are
+// close to each other share one slot and one encoding; one that lags behind has it made again.
+// Bounds: a consumer holds at most credits + prefetch slots, which are promised to it when it
+// subscribes; calls hold one each. A promise that does not fit into the slot pool is refused with
+// ResourceExhausted, so that making a batch never waits for memory.
+// Thread safe.
+class FeedEngine {
+ public:
+  // `slots` must outlive the engine; its max_bytes is what is promised out.
+  static absl::StatusOr<std::unique_ptr<FeedEngine>> Start(const EngineOptions& options,
+                                                           SlotPool* slots, EncodeFrame encode);
+  virtual ~FeedEngine() = default;
+
+  // Adding a feed that is there already is fine and changes nothing.
+  virtual void AddFeed(const std::string& feed_id, std::shared_ptr<const BatchMaker> maker) = 0;
+  // NotFound: no such feed. Its streams end with NotFound.
+  virtual absl::Status RemoveFeed(const std::string& feed_id) = 0;
+  virtual absl::StatusOr<std::shared_ptr<const BatchMaker>> FindFeed(
+      const std::string& feed_id) const = 0;
+  virtual int ConsumersOf(const std::string& feed_id) const = 0;
+
+  // Calls `done` exactly once, on an engine thread, or before it returns with an error. The call is
+  // dropped (done gets Cancelled) when the returned handle is destroyed before its batch is begun.
+  using Done = std::function<void(absl::StatusOr<FramePtr>)>;
+  virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
+                                                const PixelFormat& format, const Share& share,
+                                                Done done) = 0;
+
+  // Errors: NotFound (feed), InvalidArgument (rank, world, format, credits, prefetch, a batch that
+  // the world does not divide), OutOfRange (first step), ResourceExhausted (slots, consumers). The
+  // first OnFrame may come before it returns.
+  virtual absl::StatusOr<std::unique_ptr<Consumer>> Subscribe(const StreamSpec& spec,
+                                                              std::shared_ptr<BatchSink> sink) = 0;
+
+  virtual EngineStats stats() const = 0;
+
+  // Refuses new work (Unavailable), lets streams and calls go on until `deadline_ms` has passed or
+  // none are left, then ends what is left with Unavailable and joins the threads. Idempotent.
+  virtual void Shutdown(int64_t deadline_ms) = 0;
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_SERVER_ENGINE_FEED_ENGINE_H_
