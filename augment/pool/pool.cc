@@ -1,1 +1,89 @@
 #include "augment/pool/pool.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr int64_t kImagesPerChunk = 64;
+
+// Source coordinate of padded coordinate `i`; -1 stands for a black pixel.
+int SourceCoordinate(int i, int pad, int size, PadMode mode) {
+  const int source = i - pad;
+  if (source >= 0 && source < size) return source;
+  switch (mode) {
+    case PadMode::kReflect:
+      return source < 0 ? -source : 2 * (size - 1) - source;
+    case PadMode::kEdge:
+      return source < 0 ? 0 : size - 1;
+    case PadMode::kZero:
+      break;
+  }
+  return -1;
+}
+
+std::vector<int> SourceCoordinates(int size, int pad, PadMode mode) {
+  std::vector<int> sources;
+  for (int i = 0; i < size + 2 * pad; ++i) {
+    sources.push_back(SourceCoordinate(i, pad, size, mode));
+  }
+  return sources;
+}
+
+// Pads one plane of `width` pixels a row. `to` is zero before the call.
+void PadPlane(const uint8_t* from, int width, const std::vector<int>& rows,
+              const std::vector<int>& columns, uint8_t* to) {
+  for (int row : rows) {
+    if (row >= 0) {
+      const uint8_t* source = from + int64_t{row} * width;
+      for (size_t x = 0; x < columns.size(); ++x) {
+        if (columns[x] >= 0) to[x] = source[columns[x]];
+      }
+    }
+    to += columns.size();
+  }
+}
+
+absl::Status CheckPad(const ImageShape& shape, int pad, PadMode mode) {
+  if (pad < 0 || pad > kMaxPad) {
+    return absl::InvalidArgumentError(absl::StrCat("pad is ", pad, "; allowed are 0 to ", kMaxPad));
+  }
+  const int smaller_side = std::min(shape.height, shape.width);
+  if (mode == PadMode::kReflect && pad >= smaller_side) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pad is ", pad, " with reflection, which images of ", shape.height, "x",
+                     shape.width, " allow up to ", smaller_side - 1));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
+                              PadMode mode, ThreadPool* threads) {
+  const int64_t bytes = static_cast<int64_t>(images.size());
+  if (shape.channels < 1 || shape.height < 1 || shape.width < 1 || bytes % shape.pixels() != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("images are ", bytes, " bytes, not a whole number of images of ",
+                     shape.channels, "x", shape.height, "x", shape.width));
+  }
+  if (absl::Status status = CheckPad(shape, pad, mode); !status.ok()) return status;
+
+  Pool pool{.shape = shape, .pad = pad, .count = bytes / shape.pixels(), .pixels = {}};
+  pool.pixels.resize(static_cast<size_t>(pool.count * pool.image_bytes() + Pool::kTailBytes));
+  const std::vector<int> rows = SourceCoordinates(shape.height, pad, mode);
+  const std::vector<int> columns = SourceCoordinates(shape.width, pad, mode);
+  const int64_t from_plane_bytes = int64_t{shape.height} * shape.width;
+  threads->ParallelFor(pool.count, kImagesPerChunk, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin * shape.channels; plane < end * shape.channels; ++plane) {
+      PadPlane(images.data() + plane * from_plane_bytes, shape.width, rows, columns,
+               pool.pixels.data() + plane * pool.plane_bytes());
+    }
+  });
+  return pool;
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,96 @@
+#include "augment/pool/file_io.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+
+namespace mixfeed {
+
+namespace fs = std::filesystem;
+
+std::string JoinPath(const std::string& folder, const std::string& name) {
+  return (fs::path(folder) / name).string();
+}
+
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+bool IsFile(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (name[0] != '.') names.push_back(std::move(name));
+  }
+  if (error) {
+    return absl::NotFoundError(absl::StrCat(folder, ": cannot be listed: ", error.message()));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path) {
+  if (!IsFile(path)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+  std::error_code error;
+  const auto size = static_cast<int64_t>(fs::file_size(path, error));
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  if (size > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", kMaxFileBytes));
+  }
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  file.read(reinterpret_cast<char*>(bytes.data()), size);
+  if (file.gcount() != size) {
+    return absl::DataLossError(absl::StrCat(path, ": ends at byte ", file.gcount(), " of ", size));
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
+  std::istringstream text(std::string(bytes.begin(), bytes.end()));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+absl::Status WriteWholeFile(const std::string& path, const void* data, int64_t bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(static_cast<const char*>(data), bytes);
+  file.close();
+  if (!file) return absl::InternalError(absl::StrCat(path, ": cannot be written"));
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::string& path, const std::string& text) {
+  const std::string temporary = absl::StrCat(path, ".tmp-", getpid());
+  absl::Status status = WriteWholeFile(temporary, text.data(), static_cast<int64_t>(text.size()));
+  std::error_code error;
+  if (status.ok()) {
+    fs::rename(temporary, path, error);
+    if (error) status = absl::InternalError(absl::StrCat(path, ": ", error.message()));
+  }
+  if (!status.ok()) fs::remove(temporary, error);
+  return status;
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,41 @@
+#ifndef MIXFEED_AUGMENT_POOL_FILE_IO_H_
+#define MIXFEED_AUGMENT_POOL_FILE_IO_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mixfeed {
+
+// Largest file that is read whole.
+inline constexpr int64_t kMaxFileBytes = int64_t{4} << 30;
+
+// Folder and file name joined by a slash.
+std::string JoinPath(const std::string& folder, const std::string& name);
+
+bool IsFolder(const std::string& path);
+bool IsFile(const std::string& path);  // a regular one, or a link to one
+
+// Names of the entries of `folder` that do not begin with a dot, in byte order. NotFound when it
+// cannot be listed.
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
+
+// A file's bytes. Errors name the file: NotFound (not there, not a regular file, not readable),
+// DataLoss (ends early), InvalidArgument (larger than kMaxFileBytes).
+absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path);
+
+// A text file's lines without line ends; errors as ReadWholeFile.
+absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path);
+
+// Writes a file in place. Internal, with the file's name and the reason, when it cannot.
+absl::Status WriteWholeFile(const std::string& path, const void* data, int64_t bytes);
+
+// Writes next to `path`, then renames: readers see the old file or the new one, whole.
+absl::Status WriteFileAtomically(const std::string& path, const std::string& text);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_POOL_FILE_IO_H_
