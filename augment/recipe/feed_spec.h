@@ -34,8 +34,10 @@ struct FeedSpec {
 // the dataset.
 absl::Status ValidateFeedSpec(const FeedSpec& spec);
 
-// One line a field, in a fixed order and spelling: equal exactly when two specs give the same
-// batches. What feed ids are hashes of.
+// One line a field, in a fixed order and spelling: specs with one text give the same batches. Left
+// out are the preset's name and every field that the recipe or the split's rule does not read, so
+// that spelling them differently does not make another feed. Doubles are written to round-trip
+// exactly; index lists as a hash of them. What feed ids are hashes of.
 std::string CanonicalText(const FeedSpec& spec);
 
 // The feed's id: 32 lower-case hex digits of XXH3-128 over CanonicalText, the dataset's fingerprint

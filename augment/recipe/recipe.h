@@ -9,11 +9,20 @@
 
 namespace mixfeed {
 
+// Limits of a recipe's numbers, both ends allowed.
+inline constexpr int kMaxViews = 8;
+inline constexpr double kMinTemperature = 0.01;
+inline constexpr double kMaxTemperature = 100.0;
+inline constexpr double kMinBetaShape = 0.01;
+inline constexpr double kMaxBetaShape = 100.0;
+
 // Which rows a batch of B has.
 enum class RowSource : uint8_t {
   kLabelled,               // B labelled rows
   kLabelledAndUnlabelled,  // B labelled rows, then K groups of B unlabelled ones, K-major
-  kOrdered,                // B rows of one pool in index order, one pass; the last may be shorter
+  // B rows of one pool, unaugmented and unmixed, in the order of its list; one pass, so the last
+  // batch may be shorter.
+  kOrdered,
 };
 
 // Which pool a row's sample comes from.
@@ -84,7 +93,8 @@ struct Recipe {
   friend bool operator==(const Recipe& a, const Recipe& b);
 };
 
-// InvalidArgument with the field, its value and what is allowed.
+// InvalidArgument with the field, its value and what is allowed. Numbers and enums are checked even
+// where the recipe does not use them. kOrdered refuses mixing, flips and padding.
 absl::Status ValidateRecipe(const Recipe& recipe);
 
 }  // namespace mixfeed

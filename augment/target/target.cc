@@ -1,1 +1,84 @@
 #include "augment/target/target.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+
+namespace mixfeed {
+namespace {
+
+// How far a model's row may be from summing to 1; float32 softmax outputs are within 1e-6 or so,
+// half-precision ones within 1e-3.
+constexpr double kSumTolerance = 1e-3;
+
+void SharpenRow(double exponent, std::span<float> row) {
+  const double top = *std::max_element(row.begin(), row.end());
+  double sum = 0;
+  for (const float p : row) sum += std::pow(p / top, exponent);
+  for (float& p : row) p = static_cast<float>(std::pow(p / top, exponent) / sum);
+}
+
+absl::Status CheckRow(std::span<const float> row, size_t index) {
+  double sum = 0;
+  for (size_t c = 0; c < row.size(); ++c) {
+    if (!std::isfinite(row[c]) || row[c] < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("probability of row ", index, ", class ", c,
+                                                     " is ", row[c],
+                                                     "; allowed: finite values from 0"));
+    }
+    sum += row[c];
+  }
+  if (std::abs(sum - 1) <= kSumTolerance) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("probabilities of row ", index, " sum to ", sum,
+                                                 "; allowed: 1 within ", kSumTolerance));
+}
+
+}  // namespace
+
+void OneHot(int label, std::span<float> row) {
+  assert(label >= 0 && static_cast<size_t>(label) < row.size());
+  std::fill(row.begin(), row.end(), 0.0f);
+  row[static_cast<size_t>(label)] = 1.0f;
+}
+
+void AverageViews(std::span<const float> views, int view_count, std::span<float> mean) {
+  assert(view_count >= 1 && views.size() == mean.size() * static_cast<size_t>(view_count));
+  for (size_t i = 0; i < mean.size(); ++i) {
+    double sum = 0;
+    for (size_t at = i; at < views.size(); at += mean.size()) sum += views[at];
+    mean[i] = static_cast<float>(sum / view_count);
+  }
+}
+
+void Sharpen(double temperature, int classes, std::span<float> probabilities) {
+  const auto stride = static_cast<size_t>(classes);
+  for (size_t at = 0; at < probabilities.size(); at += stride) {
+    SharpenRow(1 / temperature, probabilities.subspan(at, stride));
+  }
+}
+
+absl::Status CheckProbabilities(std::span<const float> probabilities, int classes) {
+  const auto stride = static_cast<size_t>(classes);
+  if (classes < 1 || probabilities.size() % stride != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("there are ", probabilities.size(),
+                                                   " probabilities; allowed: a multiple of the ",
+                                                   classes, " classes"));
+  }
+  for (size_t row = 0; row * stride < probabilities.size(); ++row) {
+    const absl::Status status = CheckRow(probabilities.subspan(row * stride, stride), row);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void MixTargets(float lambda, std::span<const float> a, std::span<const float> b,
+                std::span<float> out) {
+  assert(a.size() == out.size() && b.size() == out.size());
+  const float rest = 1.0f - lambda;
+  for (size_t c = 0; c < out.size(); ++c) out[c] = lambda * a[c] + rest * b[c];
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,19 @@
+#ifndef MIXFEED_AUGMENT_PLAN_DET_MATH_H_
+#define MIXFEED_AUGMENT_PLAN_DET_MATH_H_
+
+namespace mixfeed {
+
+// Logarithm and exponential that give the same bits on every machine. The C library's do not: it
+// picks variants with fused multiply-adds by CPU. These are made of IEEE additions, multiplications
+// and divisions in a written order (compiled with -ffp-contract=off, rounding to nearest), within 2
+// ulp of the exact value.
+
+// Natural logarithm of a positive, normal, finite `x`.
+double DetLog(double x);
+
+// e^x for any x but NaN: infinity above the largest double, 0 where the result would be subnormal.
+double DetExp(double x);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_PLAN_DET_MATH_H_

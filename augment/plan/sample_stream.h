@@ -1,0 +1,37 @@
+#ifndef MIXFEED_AUGMENT_PLAN_SAMPLE_STREAM_H_
+#define MIXFEED_AUGMENT_PLAN_SAMPLE_STREAM_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "augment/plan/philox.h"
+#include "augment/recipe/recipe.h"
+
+namespace mixfeed {
+
+// An endless stream of a pool's samples. Position s of kEpochs is place s mod n of the permutation
+// of epoch s / n, for a list of n samples: every sample once an epoch, batches run on over its end.
+// Immutable; streams of the two pools are independent.
+class SampleStream {
+ public:
+  // `samples` must outlive the stream, is not empty and has at most 2^31 - 1 entries. `pool` is
+  // kLabelled or kUnlabelled.
+  SampleStream(std::span<const int32_t> samples, PoolId pool, Sampling sampling, uint64_t seed);
+
+  // The samples of positions step * batch ... step * batch + batch - 1.
+  std::vector<int32_t> Draw(int64_t step, int batch) const;
+
+ private:
+  std::vector<int32_t> DrawEpochs(uint64_t position, int batch) const;
+  std::vector<int32_t> DrawWithReplacement(uint64_t step, int batch) const;
+
+  const std::span<const int32_t> samples_;
+  const PoolId pool_;
+  const Sampling sampling_;
+  const uint64_t seed_;
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_PLAN_SAMPLE_STREAM_H_
