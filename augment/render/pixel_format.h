@@ -28,9 +28,9 @@ struct Normalisation {
 
 // Named sets: "raw" (0..255), "unit" (0..1), "signed" (-1..1, as MixMatch), "cifar10"
 // (mean .4914 .4822 .4465, std .2471 .2435 .2616), "cifar10-mixup" (the same mean, std .2023 .1994
-// .2010), "cifar100" (129.3 124.1 112.4 and 68.2 65.4 70.4 over 255), "imagenet". Sets of one
-// colour triple cannot be used on grey images. NotFound lists the names.
-absl::StatusOr<Normalisation> FindNormalisation(const std::string& name);
+// .2010), "cifar100" (129.3 124.1 112.4 and 68.2 65.4 70.4 over 255), "imagenet". NotFound lists
+// the names; InvalidArgument for a set of three colours on images of other `channels`.
+absl::StatusOr<Normalisation> FindNormalisation(const std::string& name, int channels = 3);
 
 // What a consumer wants its pixels to be.
 struct PixelFormat {
@@ -41,8 +41,8 @@ struct PixelFormat {
   friend bool operator==(const PixelFormat&, const PixelFormat&) = default;
 };
 
-// InvalidArgument: uint8 with a normalisation, a std that is not positive and finite, a mean that
-// is not finite.
+// InvalidArgument: uint8 with a normalisation other than the raw one, a std outside 1e-6..1e6, a
+// mean outside -1e6..1e6, a channel count outside 1..kMaxChannels, a type or layout that is none.
 absl::Status ValidatePixelFormat(const PixelFormat& format, int channels);
 
 size_t PixelTypeBytes(PixelType type);

@@ -1,0 +1,92 @@
+#include "augment/render/cpu_renderer.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "augment/render/cpu_kernels.h"
+#include "augment/render/render_job.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr size_t kBufferAlignment = 64;
+
+// Rows a thread takes at a time: at about a microsecond a row, less is not worth a hand-off.
+constexpr int64_t kRowsPerChunk = 16;
+
+class CpuPool : public ResidentPool {
+ public:
+  explicit CpuPool(Pool pool) : ResidentPool(pool), pixels_(std::move(pool.pixels)) {}
+  const uint8_t* pixels() const { return pixels_.data(); }
+
+ private:
+  const std::vector<uint8_t> pixels_;
+};
+
+class CpuBuffer : public HostBuffer {
+ public:
+  // `data` comes from std::aligned_alloc and is owned from here on.
+  CpuBuffer(void* data, size_t size) : data_(static_cast<std::byte*>(data)), size_(size) {}
+  std::byte* data() override { return data_.get(); }
+  size_t size() const override { return size_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const { std::free(data); }
+  };
+  const std::unique_ptr<std::byte, Free> data_;
+  const size_t size_;
+};
+
+class CpuRenderer : public Renderer {
+ public:
+  explicit CpuRenderer(ThreadPool* threads) : threads_(threads) {}
+
+  absl::StatusOr<std::shared_ptr<const ResidentPool>> Load(Pool pool) override {
+    return std::make_shared<const CpuPool>(std::move(pool));
+  }
+
+  absl::StatusOr<std::unique_ptr<HostBuffer>> Allocate(size_t bytes) override {
+    const size_t rounded = (bytes / kBufferAlignment + 1) * kBufferAlignment;
+    void* data = std::aligned_alloc(kBufferAlignment, rounded);
+    if (data == nullptr) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no memory for a buffer of ", bytes, " bytes"));
+    }
+    return std::make_unique<CpuBuffer>(data, bytes);
+  }
+
+  absl::Status Render(const ResidentPool& pool, std::span<const RenderRow> rows,
+                      const PixelFormat& format, std::span<std::byte> out) override {
+    const auto* resident = dynamic_cast<const CpuPool*>(&pool);
+    if (resident == nullptr) {
+      return absl::InvalidArgumentError("pool was loaded by another renderer than this, the CPU's");
+    }
+    MIXFEED_RETURN_IF_ERROR(ValidateRequest(pool, rows, format, out));
+    const std::vector<RowJob> row_jobs = MakeRowJobs(pool, rows, format.normalisation);
+    RenderJob job = MakeRenderJob(pool, format, static_cast<int64_t>(rows.size()));
+    job.pool = resident->pixels();
+    job.rows = row_jobs.data();
+    job.out = out.data();
+    threads_->ParallelFor(job.row_count, kRowsPerChunk,
+                          [&job](int64_t begin, int64_t end) { RenderRowsOnCpu(job, begin, end); });
+    return absl::OkStatus();
+  }
+
+  std::string description() const override {
+    return absl::StrCat("cpu (", CpuTargetName(), ", ", threads_->threads(), " threads)");
+  }
+
+ private:
+  ThreadPool* const threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Renderer> MakeCpuRenderer(ThreadPool* threads) {
+  return std::make_unique<CpuRenderer>(threads);
+}
+
+}  // namespace mixfeed

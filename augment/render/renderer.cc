@@ -1,1 +1,0 @@
-#include "augment/render/renderer.h"
