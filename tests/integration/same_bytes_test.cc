@@ -1,0 +1,202 @@
+// A step's batch is the same however, whenever and from whichever server it is asked for.
+
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/integration/feed_fixture.h"
+
+namespace mixfeed::testing {
+namespace {
+
+constexpr int kSteps = 24;
+
+using FeedWithoutGuessesTest = FeedTest;
+using FeedWithGuessesTest = FeedTest;
+
+Digests StepsOf(const Digests& all, uint32_t rank, uint32_t world) {
+  Digests mine;
+  for (const auto& [step, digest] : all) {
+    if (step % world == rank) mine.emplace(step, digest);
+  }
+  return mine;
+}
+
+TEST_F(FeedWithoutGuessesTest, AnyNumberOfRenderThreads) {
+  Digests reference;
+  for (const std::string threads : {"1", "2", "5"}) {
+    const auto server = StartServer("threads" + threads, {"--threads", threads});
+    const auto client = ConnectTo(*server);
+    const auto feed = Open(*client, Spec("mixup"));
+    const Digests digests = Stream(*feed, kSteps);
+    if (reference.empty()) reference = digests;
+    EXPECT_EQ(digests.size(), size_t{kSteps});
+    EXPECT_EQ(digests, reference) << threads << " threads";
+  }
+}
+
+TEST_F(FeedWithoutGuessesTest, AnyWindowAndGetBatch) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, Spec("mixup"));
+  const Digests reference = Stream(*feed, kSteps);
+  EXPECT_EQ(GetEach(*feed, kSteps), reference);
+  for (const uint32_t window : {1u, 3u, 16u}) {
+    StreamOptions options;
+    options.prefetch = window;
+    options.server_prefetch = window;
+    EXPECT_EQ(Stream(*feed, kSteps, options), reference) << "window " << window;
+  }
+}
+
+TEST_F(FeedWithoutGuessesTest, OneToThreeConsumersGetEveryStepOnce) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, Spec("mixup"));
+  const Digests reference = Stream(*feed, kSteps);
+  for (const uint32_t world : {1u, 2u, 3u}) {
+    Digests together;
+    for (uint32_t rank = 0; rank < world; ++rank) {
+      StreamOptions options;
+      options.rank = rank;
+      options.world = world;
+      const Digests mine = Stream(*feed, kSteps / static_cast<int>(world), options);
+      EXPECT_EQ(mine, StepsOf(reference, rank, world)) << rank << " of " << world;
+      together.insert(mine.begin(), mine.end());
+    }
+    EXPECT_EQ(together, reference) << world << " consumers";
+  }
+}
+
+TEST_F(FeedWithoutGuessesTest, BroadcastGivesEveryConsumerEveryStep) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, Spec("mixup"));
+  const Digests reference = Stream(*feed, kSteps);
+  StreamOptions options;
+  options.world = 2;
+  options.sharing = v1::OpenStream::BROADCAST;
+  for (options.rank = 0; options.rank < options.world; ++options.rank) {
+    EXPECT_EQ(Stream(*feed, kSteps, options), reference);
+  }
+}
+
+TEST_F(FeedWithoutGuessesTest, AStreamGoesOnAfterTheServerWasKilled) {
+  auto server = StartServer("a");
+  const std::string address = server->address();
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, Spec("mixup"));
+  const Digests reference = GetEach(*feed, kSteps);
+
+  auto stream = feed->Stream({});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  Digests digests = Take(**stream, kSteps / 2);
+  server->End(SIGKILL);
+  server = StartServer("a", {"--listen", address});
+  digests.merge(Take(**stream, kSteps / 2));
+  EXPECT_EQ(digests, reference);
+  EXPECT_GE((*stream)->reconnects(), 1);
+}
+
+TEST_F(FeedWithoutGuessesTest, TwoServersSideBySide) {
+  const auto one = StartServer("one");
+  const auto other = StartServer("other", {"--threads", "1"});
+  const auto client = ConnectTo(*one);
+  const auto other_client = ConnectTo(*other);
+  const auto feed = Open(*client, Spec("mixup"));
+  const auto other_feed = Open(*other_client, Spec("mixup"));
+  EXPECT_EQ(feed->info().feed_id(), other_feed->info().feed_id());
+  EXPECT_EQ(Stream(*feed, kSteps), Stream(*other_feed, kSteps));
+}
+
+TEST_F(FeedWithoutGuessesTest, AnotherSeedGivesOtherBytes) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  v1::FeedSpec other_seed = Spec("mixup");
+  other_seed.set_seed(8);
+  const auto feed = Open(*client, Spec("mixup"));
+  const auto other = Open(*client, other_seed);
+  EXPECT_NE(Stream(*feed, 1), Stream(*other, 1));
+}
+
+const std::vector<std::string> kModel = {"--model", "small=resnet-small"};
+
+std::vector<std::string> WithModel(const std::vector<std::string>& flags) {
+  std::vector<std::string> all = kModel;
+  all.insert(all.end(), flags.begin(), flags.end());
+  return all;
+}
+
+v1::FeedSpec MixMatchSpec(v1::FeedSpec spec) {
+  spec.mutable_recipe()->mutable_guess()->set_model("small");
+  return spec;
+}
+
+TEST_F(FeedWithGuessesTest, AnyWindowOrderAndNumberOfConsumers) {
+  const auto server = StartServer("a", kModel);
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, MixMatchSpec(Spec("mixmatch")));
+  const Digests reference = GetEach(*feed, kSteps);
+  for (const uint32_t world : {1u, 2u, 3u}) {
+    for (uint32_t rank = 0; rank < world; ++rank) {
+      StreamOptions options;
+      options.rank = rank;
+      options.world = world;
+      options.prefetch = world + rank;
+      EXPECT_EQ(Stream(*feed, kSteps / static_cast<int>(world), options),
+                StepsOf(reference, rank, world));
+    }
+  }
+}
+
+TEST_F(FeedWithGuessesTest, KilledServerAndOtherNumbersOfThreads) {
+  auto server = StartServer("a", WithModel({"--guess-threads", "1", "--threads", "1"}));
+  const std::string address = server->address();
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, MixMatchSpec(Spec("mixmatch")));
+  const Digests reference = Stream(*feed, kSteps);
+  server->End(SIGKILL);
+  server =
+      StartServer("a", WithModel({"--listen", address, "--guess-threads", "2", "--threads", "5"}));
+  EXPECT_EQ(GetEach(*feed, kSteps), reference);
+}
+
+TEST_F(FeedWithGuessesTest, OtherModelsRegisteredLater) {
+  const auto server = StartServer("a", kModel);
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, MixMatchSpec(Spec("mixmatch")));
+  const Digests reference = Stream(*feed, kSteps);
+  for (const std::string name : {"other", "small"}) {
+    v1::RegisterModelHeader header;
+    header.set_name(name);
+    header.set_kind("resnet-small");
+    header.set_init_seed(99);
+    const auto registered = client->RegisterModel(header, "");
+    ASSERT_TRUE(registered.ok()) << registered.status();
+    EXPECT_EQ(registered->model().version(), name == "small" ? 2u : 1u);
+    EXPECT_EQ(GetEach(*feed, kSteps), reference) << "after registering " << name;
+  }
+  // The new version is used from here on.
+  const auto later = feed->GetBatch(10'000, {});
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_EQ(later->header().guess().version(), 2u);
+}
+
+TEST_F(FeedWithGuessesTest, RunsAreSeparate) {
+  const auto server = StartServer("a", kModel);
+  const auto client = ConnectTo(*server);
+  const auto feed = Open(*client, MixMatchSpec(Spec("mixmatch")), "one");
+  const auto again = Open(*client, MixMatchSpec(Spec("mixmatch")), "one");
+  const auto other = Open(*client, MixMatchSpec(Spec("mixmatch")), "two");
+  const auto fresh = Open(*client, MixMatchSpec(Spec("mixmatch")), "");
+  const auto fresh_too = Open(*client, MixMatchSpec(Spec("mixmatch")), "");
+  EXPECT_EQ(feed->info().feed_id(), again->info().feed_id());
+  EXPECT_NE(feed->info().feed_id(), other->info().feed_id());
+  EXPECT_NE(fresh->info().run(), fresh_too->info().run());
+  // Same weights in the same environment: the guesses agree all the same.
+  EXPECT_EQ(Stream(*feed, 4), Stream(*other, 4));
+}
+
+}  // namespace
+}  // namespace mixfeed::testing

@@ -1,0 +1,52 @@
+#ifndef MIXFEED_TESTS_TESTING_CHILD_PROCESS_H_
+#define MIXFEED_TESTS_TESTING_CHILD_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mixfeed::testing {
+
+// A program in a process of its own, whose standard output can be read. Killed with the object, and
+// with the test program.
+class ChildProcess {
+ public:
+  ChildProcess(const std::string& program, const std::vector<std::string>& args);
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // The next line it prints, without the line end; waits for it. Empty at the end of the output.
+  std::string ReadLine();
+
+  // Sends `signal` and waits for the process to end; returns its wait status.
+  int End(int signal);
+
+  int64_t ResidentBytes() const;
+
+ private:
+  pid_t pid_ = -1;
+  int stdout_ = -1;
+};
+
+// A mixfeed-server on a free port of the loopback address. Aborts the test program when the server
+// does not come up.
+class ServerProcess {
+ public:
+  // `--listen 127.0.0.1:0` is added to `args` unless it is there.
+  ServerProcess(const std::string& program, std::vector<std::string> args);
+
+  const std::string& address() const { return address_; }  // HOST:PORT
+  int End(int signal) { return process_.End(signal); }
+  int64_t ResidentBytes() const { return process_.ResidentBytes(); }
+
+ private:
+  ChildProcess process_;
+  std::string address_;
+};
+
+}  // namespace mixfeed::testing
+
+#endif  // MIXFEED_TESTS_TESTING_CHILD_PROCESS_H_
