@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "augment/base/status_macros.h"
 
 namespace mixfeed {
 namespace {
@@ -52,7 +51,9 @@ class Reader {
       : in_(in), frame_bytes_(frame_bytes), allocate_(allocate), header_(header) {}
 
   absl::Status Read() {
-    while (const uint32_t tag = in_->ReadTag()) MIXFEED_RETURN_IF_ERROR(ReadField(tag));
+    while (const uint32_t tag = in_->ReadTag()) {
+      if (absl::Status status = ReadField(tag); !status.ok()) return status;
+    }
     if (!in_->ConsumedEntireMessage() || Left() != 0) return Malformed();
     if (!has_header_) return absl::DataLossError("frame: field header is missing");
     for (const Bulk& bulk : bulk_) {
@@ -94,7 +95,7 @@ class Reader {
     if (has_header_) return absl::DataLossError("frame: field header comes twice");
     has_header_ = true;
     uint32_t length = 0;
-    MIXFEED_RETURN_IF_ERROR(ReadLength(&length));
+    if (absl::Status status = ReadLength(&length); !status.ok()) return status;
     const CodedInputStream::Limit limit = in_->PushLimit(static_cast<int>(length));
     const bool parsed = header_->ParseFromCodedStream(in_) && in_->BytesUntilLimit() == 0;
     in_->PopLimit(limit);
@@ -103,7 +104,7 @@ class Reader {
   }
 
   absl::Status CheckHeader() {
-    MIXFEED_RETURN_IF_ERROR(CheckRowArrays());
+    if (absl::Status status = CheckRowArrays(); !status.ok()) return status;
     const v1::ImageShape& image = header_->image();
     const uint64_t value_bytes = BytesOf(header_->type());
     if (value_bytes == 0) {
@@ -148,12 +149,12 @@ class Reader {
     }
     bulk->seen = true;
     uint32_t length = 0;
-    MIXFEED_RETURN_IF_ERROR(ReadLength(&length));
+    if (absl::Status status = ReadLength(&length); !status.ok()) return status;
     if (length != bulk->bytes) {
       return absl::DataLossError(absl::StrCat("frame: field ", bulk->name, " has ", length,
                                               " bytes; the header says ", bulk->bytes));
     }
-    MIXFEED_RETURN_IF_ERROR(AllocateOnce());
+    if (absl::Status status = AllocateOnce(); !status.ok()) return status;
     // The one copy: ReadRaw goes from slice to slice, straight to the memory that was given.
     const bool copied = in_->ReadRaw(bulk->memory.data(), static_cast<int>(length));
     return copied ? absl::OkStatus() : Malformed();
