@@ -16,13 +16,19 @@
 namespace mixfeed {
 
 // The part of a step's rows that one of `world` consumers gets under split sharing: of each of the
-// K + 1 groups of B rows the `rank`-th of `world` equal parts, in row order. {0, 1}: all rows.
+// K + 1 groups of B rows the `rank`-th of `world` equal parts, in row order. {0, 1}: all rows. Of a
+// group of n rows it is the rows floor(rank n / world) to floor((rank + 1) n / world) - 1: the
+// short last batch of an ordered feed is divided as evenly as it can be, and a part of it may be
+// empty.
 struct Share {
   int rank = 0;
   int world = 1;
 
   friend bool operator==(const Share&, const Share&) = default;
 };
+
+// The rows of `plan` that belong to `share`, in row order.
+std::vector<int32_t> RowsOfShare(const Plan& plan, const Share& share);
 
 // Where a step's pseudo-labels came from.
 struct GuessOrigin {

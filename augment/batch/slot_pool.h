@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,10 +16,17 @@ namespace mixfeed {
 // The memory of one finished batch, returned to its pool by the destructor (on any thread).
 class Slot;
 
+// Slots, and the parts of a slot, begin on multiples of this many bytes.
+inline constexpr size_t kSlotAlignment = 64;
+
+constexpr size_t RoundUpToSlotAlignment(size_t bytes) {
+  return (bytes + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
+}
+
 // Hands out 64-byte aligned buffers (page-locked on CUDA) and takes them back for reuse. Bounded by
 // `max_bytes`, counting buffers in use and buffers kept for reuse; at the bound, kept buffers of
-// other sizes are freed first, then Acquire answers ResourceExhausted. Thread safe. Must outlive
-// its slots.
+// other sizes are freed first, oldest first, then Acquire answers ResourceExhausted. Thread safe.
+// Must outlive its slots.
 class SlotPool {
  public:
   SlotPool(Renderer* renderer, int64_t max_bytes);
@@ -26,7 +34,7 @@ class SlotPool {
   SlotPool(const SlotPool&) = delete;
   SlotPool& operator=(const SlotPool&) = delete;
 
-  // `bytes` is rounded up to 64.
+  // `bytes` is rounded up to kSlotAlignment. Also returns what the renderer's Allocate does.
   absl::StatusOr<std::unique_ptr<Slot>> Acquire(size_t bytes);
 
   int64_t max_bytes() const { return max_bytes_; }
@@ -36,6 +44,12 @@ class SlotPool {
  private:
   friend class Slot;
   void Return(std::unique_ptr<HostBuffer> buffer);
+  // A kept buffer of exactly `size` bytes, counted as in use; null without one.
+  std::unique_ptr<HostBuffer> TakeKept(size_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Counts `size` bytes as in use before they are allocated, moving kept buffers to `evicted` until
+  // they fit. False, with nothing changed, when they cannot.
+  bool Reserve(int64_t size, std::vector<std::unique_ptr<HostBuffer>>* evicted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Renderer* const renderer_;
   const int64_t max_bytes_;
