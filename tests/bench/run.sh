@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Measures mixfeed and its peers in one run, and prints ratios to limits, goals and Arrow Flight.
+#
+#   tests/bench/run.sh [--quick]
+#
+# Needs a release build (deploy/demo.sh or tests/run.sh makes one); installs pyarrow into
+# build/bench-venv. Peers alternate with mixfeed, and medians are compared, since the machine's speed
+# drifts. Do not run anything else meanwhile.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=$PWD/build/release/bin
+case "${1:-}" in
+  "") rounds=5 seconds=4 ;;
+  --quick) rounds=1 seconds=2 ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+[ -x "$bin/mixfeed" ] || { echo "run.sh: no release build; run tests/run.sh first" >&2; exit 1; }
+
+venv=build/bench-venv
+if [ ! -x $venv/bin/python ]; then
+  /usr/bin/python3 -m venv $venv
+  $venv/bin/pip install -q --disable-pip-version-check pyarrow numpy
+fi
+
+echo "== kernels, one core (goals: 650,000 float32 and 700,000 uint8 images/s)"
+taskset -c 0 "$bin/kernel_bench" --benchmark_min_time=1
+
+echo "== the guess model's forward passes"
+"$bin/forward_bench"
+
+echo "== end to end over loopback (goals: fresh >= 0.80 of ready-made and > 75,000/s; ready-made >= 0.90 of Flight; guesses >= 0.92)"
+$venv/bin/python tests/bench/end_to_end.py --mixfeed "$bin/mixfeed" --python $venv/bin/python --rounds $rounds --seconds $seconds
