@@ -9,7 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "augment/base/status_macros.h"
 #include "augment/pool/cifar_reader.h"
-#include "augment/pool/file_io.h"
+#include "augment/pool/generated_cache.h"
 
 namespace mixfeed {
 namespace {
@@ -85,6 +85,12 @@ absl::StatusOr<Dataset> OpenCifar100(const DatasetSource& source, const Progress
   return ReadCifar(FindCifarFolder(source.path, kind), kind);
 }
 
+bool IsGenerated(const DatasetSource& source) { return source.path == kGenerated; }
+
+absl::StatusOr<Dataset> OpenGenerated(const DatasetSource& source, const Progress& progress) {
+  return OpenGeneratedDataset(source.generator_seed, source.cache_dir, progress);
+}
+
 struct Reader {
   const char* title;
   bool (*recognises)(const DatasetSource& source);
@@ -99,6 +105,10 @@ struct Reader {
 // and fingerprint are set here), one that tells from the source whether it is meant, and a line
 // here. The first that recognises the source reads it.
 constexpr Reader kReaders[] = {
+    {.title = "the generated dataset",
+     .recognises = IsGenerated,
+     .read = OpenGenerated,
+     .takes_seed = true},
     {.title = "CIFAR-10", .recognises = IsCifar<CifarKind::kCifar10>, .read = OpenCifar10},
     {.title = "CIFAR-100",
      .recognises = IsCifar<CifarKind::kCifar100Fine>,

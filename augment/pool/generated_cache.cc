@@ -1,0 +1,117 @@
+#include "augment/pool/generated_cache.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "augment/base/thread_pool.h"
+#include "augment/pool/cifar_reader.h"
+#include "augment/pool/file_io.h"
+#include "augment/pool/generated_dataset.h"
+
+namespace mixfeed {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kTrainFiles = 5;
+constexpr char kChecksumFile[] = "checksum.txt";
+
+std::string Checksum(const Dataset& dataset) {
+  return absl::StrCat(absl::Hex(FingerprintDataset(dataset), absl::kZeroPad16), "\n");
+}
+
+// What is in `folder`, if it is what was once written there.
+absl::StatusOr<Dataset> ReadCache(const std::string& folder) {
+  MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, ReadCifar(folder, CifarKind::kCifar10));
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> checksum,
+                           ReadWholeFile(JoinPath(folder, kChecksumFile)));
+  if (std::string(checksum.begin(), checksum.end()) != Checksum(dataset)) {
+    return absl::DataLossError(absl::StrCat(folder, ": checksum differs"));
+  }
+  return dataset;
+}
+
+// Writes images begin..end-1 as CIFAR-10 records.
+absl::Status WriteRecords(const std::string& path, const ImageSet& images, int64_t begin,
+                          int64_t end) {
+  const int64_t pixels = static_cast<int64_t>(images.pixels.size()) / images.count();
+  std::vector<uint8_t> bytes;
+  bytes.reserve(static_cast<size_t>((end - begin) * (1 + pixels)));
+  for (int64_t i = begin; i < end; ++i) {
+    bytes.push_back(static_cast<uint8_t>(images.labels[static_cast<size_t>(i)]));
+    const auto first = images.pixels.begin() + i * pixels;
+    bytes.insert(bytes.end(), first, first + pixels);
+  }
+  return WriteWholeFile(path, bytes.data(), static_cast<int64_t>(bytes.size()));
+}
+
+absl::Status WriteText(const std::string& path, const std::string& text) {
+  return WriteWholeFile(path, text.data(), static_cast<int64_t>(text.size()));
+}
+
+absl::Status WriteFiles(const std::string& folder, const Dataset& dataset) {
+  std::string names;
+  for (const std::string& name : dataset.class_names) absl::StrAppend(&names, name, "\n");
+  MIXFEED_RETURN_IF_ERROR(WriteText(JoinPath(folder, "batches.meta.txt"), names));
+  MIXFEED_RETURN_IF_ERROR(WriteText(JoinPath(folder, kChecksumFile), Checksum(dataset)));
+  const int64_t per_file = dataset.train.count() / kTrainFiles;
+  for (int64_t i = 0; i < kTrainFiles; ++i) {
+    const std::string path = JoinPath(folder, absl::StrCat("data_batch_", i + 1, ".bin"));
+    MIXFEED_RETURN_IF_ERROR(WriteRecords(path, dataset.train, i * per_file, (i + 1) * per_file));
+  }
+  return WriteRecords(JoinPath(folder, "test_batch.bin"), dataset.test, 0, dataset.test.count());
+}
+
+// Puts the finished `temporary` in the place of `folder`. When another process was faster, its
+// folder, which has the same content, stays.
+absl::Status MoveIntoPlace(const std::string& temporary, const std::string& folder) {
+  std::error_code error;
+  fs::remove_all(folder, error);
+  fs::rename(temporary, folder, error);
+  if (error && !ReadCache(folder).ok()) {
+    return absl::InternalError(absl::StrCat(folder, ": cannot be replaced: ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteCache(const std::string& folder, const Dataset& dataset) {
+  const std::string temporary = absl::StrCat(folder, ".tmp-", getpid());
+  std::error_code error;
+  fs::create_directories(temporary, error);
+  if (error) {
+    return absl::InternalError(absl::StrCat(temporary, ": cannot be created: ", error.message()));
+  }
+  absl::Status status = WriteFiles(temporary, dataset);
+  if (status.ok()) status = MoveIntoPlace(temporary, folder);
+  fs::remove_all(temporary, error);
+  return status;
+}
+
+}  // namespace
+
+std::string GeneratedCacheFolder(uint64_t seed, const std::string& cache_dir) {
+  return JoinPath(cache_dir, absl::StrCat("generated-v", kGeneratorVersion, "-seed", seed));
+}
+
+absl::StatusOr<Dataset> OpenGeneratedDataset(uint64_t seed, const std::string& cache_dir,
+                                             const std::function<void(double)>& progress) {
+  const std::string folder = GeneratedCacheFolder(seed, cache_dir);
+  if (!cache_dir.empty()) {
+    absl::StatusOr<Dataset> cached = ReadCache(folder);
+    if (cached.ok()) return cached;
+  }
+  ThreadPool threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  MIXFEED_ASSIGN_OR_RETURN(
+      Dataset dataset,
+      GenerateDataset(seed, kGeneratedTrainImages, kGeneratedTestImages, &threads, progress));
+  if (!cache_dir.empty()) MIXFEED_RETURN_IF_ERROR(WriteCache(folder, dataset));
+  return dataset;
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,218 @@
+#include "augment/pool/painter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <opencv2/imgproc.hpp>
+
+#include "augment/pool/fill.h"
+#include "augment/pool/opencv_border.h"
+#include "augment/pool/shapes.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+
+// Drawn at twice the size, then averaged down: edges come out smooth.
+constexpr int kSide = 2 * kPaintedSide;
+constexpr int kShift = 4;  // fractional bits of the coordinates that OpenCV is given
+
+// How often the shape has its class's own hue instead of any. Higher makes colour tell more.
+constexpr double kOwnHueRate = 0.25;
+constexpr double kMinContrast = 45;  // between shape and background, of 255
+
+constexpr double kMinRadius = 0.25 * kSide;
+constexpr double kMaxRadius = 0.42 * kSide;
+constexpr int kMaxClutter = 6;
+constexpr double kOutlineRate = 0.3;
+constexpr double kShadowRate = 0.35;
+constexpr double kCoverRate = 0.35;
+constexpr double kBlurRate = 0.25;
+constexpr double kMaxNoise = 14;  // standard deviation, of 255
+
+Colour RandomColour(double hue, ImageRandom* random) {
+  return FromHsv(hue, random->Uniform(0.1, 0.95), random->Uniform(0.2, 1));
+}
+
+// Two colours of near hues.
+std::array<Colour, 2> RandomColours(double hue, ImageRandom* random) {
+  const Colour first = RandomColour(hue, random);
+  return {first, RandomColour(hue + random->Uniform(-0.12, 0.12), random)};
+}
+
+// Colours for the shape that stand out from `background`.
+std::array<Colour, 2> ContrastingColours(int label, const Colour& background, ImageRandom* random) {
+  constexpr int kTries = 30;
+  std::array<Colour, 2> colours{};
+  for (int i = 0; i < kTries; ++i) {
+    const double own_hue =
+        static_cast<double>(label) / static_cast<double>(GeneratedShapes().size());
+    const double hue = random->Chance(kOwnHueRate) ? own_hue + random->Uniform(-0.05, 0.05)
+                                                   : random->Uniform(0, 1);
+    colours = RandomColours(hue, random);
+    const bool stands_out = std::all_of(colours.begin(), colours.end(), [&](const Colour& colour) {
+      return std::abs(Luma(colour) - Luma(background)) > kMinContrast;
+    });
+    if (stands_out) break;
+  }
+  return colours;
+}
+
+// Where and how large an outline is drawn.
+struct Placement {
+  cv::Point2d center;
+  double radius;
+  double angle;
+  double aspect;  // of width to height, before turning
+};
+
+using FixedOutline = std::vector<std::vector<cv::Point>>;
+
+FixedOutline Place(const Outline& outline, const Placement& at, cv::Point2d offset = {}) {
+  const double cosine = std::cos(at.angle);
+  const double sine = std::sin(at.angle);
+  const double wide = std::sqrt(at.aspect);
+  FixedOutline placed;
+  for (const auto& polygon : outline) {
+    placed.emplace_back();
+    for (const cv::Point2d& point : polygon) {
+      const double x = point.x * at.radius * wide;
+      const double y = point.y * at.radius / wide;
+      const double scale = 1 << kShift;
+      placed.back().emplace_back(cvRound(scale * (at.center.x + offset.x + x * cosine - y * sine)),
+                                 cvRound(scale * (at.center.y + offset.y + x * sine + y * cosine)));
+    }
+  }
+  return placed;
+}
+
+cv::Mat1b Uniform(uint8_t value) { return {kSide, kSide, value}; }
+
+cv::Mat1b FilledMask(const FixedOutline& outline) {
+  cv::Mat1b mask = Uniform(0);
+  cv::fillPoly(mask, outline, cv::Scalar(255), cv::LINE_AA, kShift);
+  return mask;
+}
+
+cv::Mat1b StrokeMask(const FixedOutline& outline, int thickness) {
+  cv::Mat1b mask = Uniform(0);
+  cv::polylines(mask, outline, true, cv::Scalar(255), thickness, cv::LINE_AA, kShift);
+  return mask;
+}
+
+cv::Point2d RandomPoint(ImageRandom* random) {
+  const double x = random->Uniform(0, kSide);
+  return {x, random->Uniform(0, kSide)};
+}
+
+// One thing that tells nothing: a line, an ellipse or a polygon.
+cv::Mat1b ClutterMask(double size, ImageRandom* random) {
+  cv::Mat1b mask = Uniform(0);
+  const cv::Point2d at = RandomPoint(random);
+  const double angle = random->Uniform(0, 2 * kPi);
+  const int kind = random->Int(0, 2);
+  if (kind == 0) {
+    const cv::Point2d along(3 * size * std::cos(angle), 3 * size * std::sin(angle));
+    cv::line(mask, at - along, at + along, cv::Scalar(255), random->Int(1, 4), cv::LINE_AA);
+  } else if (kind == 1) {
+    const cv::RotatedRect box(at, cv::Size2d(2 * size, size),
+                              static_cast<float>(angle * 180 / kPi));
+    cv::ellipse(mask, box, cv::Scalar(255), cv::FILLED, cv::LINE_AA);
+  } else {
+    std::vector<cv::Point2d> corners;
+    for (int i = 0; i < 4; ++i) {
+      const double corner_angle = angle + kPi / 2 * i;
+      const double radius = size * random->Uniform(0.4, 1.2);
+      corners.emplace_back(radius * std::cos(corner_angle), radius * std::sin(corner_angle));
+    }
+    mask = FilledMask(Place({corners}, {at, 1, 0, 1}));
+  }
+  return mask;
+}
+
+void PaintClutter(double size, double opacity, ImageRandom* random, cv::Mat3b* canvas) {
+  const Fill fill = RandomFill(kSide, RandomColours(random->Uniform(0, 1), random), random);
+  Paint(fill, ClutterMask(size, random), opacity, canvas);
+}
+
+Fill PlainFill(const Colour& colour) { return {Uniform(0), {colour, colour}}; }
+
+Placement RandomPlacement(ImageRandom* random) {
+  Placement at;
+  at.radius = random->Uniform(kMinRadius, kMaxRadius);
+  const double room = kSide / 2.0 - 0.8 * at.radius;
+  at.center.x = kSide / 2.0 + random->Uniform(-room, room);
+  at.center.y = kSide / 2.0 + random->Uniform(-room, room);
+  at.angle = random->Uniform(-kPi / 4, kPi / 4);
+  if (random->Chance(0.2)) at.angle = random->Uniform(0, 2 * kPi);
+  at.aspect = std::exp(random->Uniform(-0.3, 0.3));
+  return at;
+}
+
+void PaintShape(int label, const Colour& background, ImageRandom* random, cv::Mat3b* canvas) {
+  const Outline& outline = GeneratedShapes()[static_cast<size_t>(label)].outline;
+  const Placement at = RandomPlacement(random);
+  if (random->Chance(kShadowRate)) {
+    const cv::Point2d offset(random->Uniform(-6, 6), random->Uniform(2, 6));
+    Paint(PlainFill({0, 0, 0}), FilledMask(Place(outline, at, offset)), 0.4, canvas);
+  }
+  const FixedOutline placed = Place(outline, at);
+  const auto colours = ContrastingColours(label, background, random);
+  Paint(RandomFill(kSide, colours, random), FilledMask(placed), 1, canvas);
+  if (random->Chance(kOutlineRate)) {
+    const Colour colour = RandomColour(random->Uniform(0, 1), random);
+    Paint(PlainFill(colour), StrokeMask(placed, random->Int(2, 4)), 1, canvas);
+  }
+}
+
+cv::Mat3b PaintScene(int label, ImageRandom* random) {
+  cv::Mat3b canvas(kSide, kSide, Colour(0, 0, 0));
+  const auto background = RandomColours(random->Uniform(0, 1), random);
+  Paint(RandomFill(kSide, background, random), Uniform(255), 1, &canvas);
+  for (int i = random->Int(0, kMaxClutter); i > 0; --i) {
+    PaintClutter(random->Uniform(3, 10), random->Uniform(0.4, 1), random, &canvas);
+  }
+  PaintShape(label, background[0], random, &canvas);
+  if (random->Chance(kCoverRate)) PaintClutter(random->Uniform(4, 8), 1, random, &canvas);
+  return canvas;
+}
+
+// Noise of nearly normal distribution and standard deviation 1: the sum of four bytes.
+double Noise(uint64_t bits) {
+  constexpr double kMean = 4 * 127.5;
+  constexpr double kDeviation = 147.8;  // 2 sqrt((256^2 - 1) / 12)
+  double sum = 0;
+  for (int i = 0; i < 4; ++i) sum += static_cast<double>((bits >> (8 * i)) & 0xFF);
+  return (sum - kMean) / kDeviation;
+}
+
+// What a camera does: exposure and noise, and the change to channel planes.
+void Expose(const cv::Mat3b& image, ImageRandom* random, uint8_t* pixels) {
+  const double gain = random->Uniform(0.7, 1.25);
+  const double offset = random->Uniform(-25, 25);
+  const double noise = random->Uniform(2, kMaxNoise);
+  for (int i = 0; i < kPaintedSide * kPaintedSide; ++i) {
+    const Colour& colour = image(i / kPaintedSide, i % kPaintedSide);
+    for (int c = 0; c < 3; ++c) {
+      const double value = gain * colour[c] + offset + noise * Noise(random->Bits());
+      pixels[c * kPaintedSide * kPaintedSide + i] =
+          static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
+    }
+  }
+}
+
+}  // namespace
+
+absl::Status PaintImage(int label, ImageRandom random, uint8_t* pixels) {
+  return StopOpenCvExceptions("drawing an image", [&] {
+    const cv::Mat3b scene = PaintScene(label, &random);
+    cv::Mat3b image;
+    cv::resize(scene, image, {kPaintedSide, kPaintedSide}, 0, 0, cv::INTER_AREA);
+    if (random.Chance(kBlurRate)) cv::GaussianBlur(image, image, {3, 3}, 0);
+    Expose(image, &random, pixels);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace mixfeed
