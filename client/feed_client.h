@@ -48,8 +48,10 @@ class ReceivedBatch {
   // [rows][classes].
   std::span<const float> targets() const;
 
-  // XXH3-64 over the step, the per-row fields of the header, pixels and targets, as 16 hex digits.
-  // Guess origin and feed id are left out: equal digests mean equal training data.
+  // XXH3-64 (seed 0), as 16 hex digits, over the step, the per-row fields of the header, pixels and
+  // targets. Guess origin and feed id are left out: equal digests mean equal training data. The
+  // hashed bytes, all little-endian: step (uint64); then the whole arrays row, sample, pool, view,
+  // partner (uint32 each) and lambda (float32), one after the other; then pixels; then targets.
   std::string Digest() const;
 
   struct Impl;

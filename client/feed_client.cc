@@ -1,0 +1,152 @@
+#include "client/feed_client.h"
+
+#include <memory>
+#include <utility>
+
+#include "augment/base/status_macros.h"
+#include "client/batch_stream.h"
+#include "client/channel.h"
+#include "client/feed_handle.h"
+#include "client/received_batch.h"
+#include "client/register_model.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr char kGetBatch[] = "/mixfeed.v1.FeedService/GetBatch";
+constexpr char kListModels[] = "/mixfeed.v1.ModelService/ListModels";
+constexpr char kGetServerInfo[] = "/mixfeed.v1.InspectService/GetServerInfo";
+constexpr char kListFeeds[] = "/mixfeed.v1.InspectService/ListFeeds";
+constexpr char kGetPlan[] = "/mixfeed.v1.InspectService/GetPlan";
+constexpr char kRenderContactSheet[] = "/mixfeed.v1.InspectService/RenderContactSheet";
+constexpr char kMeasureForward[] = "/mixfeed.v1.InspectService/MeasureForward";
+constexpr char kGetSplit[] = "/mixfeed.v1.InspectService/GetSplit";
+
+// Of everything but batches; the largest contact sheets and index lists are below it.
+constexpr size_t kMaxMessageBytes = 64 << 20;
+
+class FeedImpl final : public Feed {
+ public:
+  explicit FeedImpl(std::shared_ptr<FeedHandle> handle) : handle_(std::move(handle)) {}
+
+  const v1::OpenFeedResponse& info() const override { return handle_->info(); }
+
+  absl::StatusOr<ReceivedBatch> GetBatch(uint64_t step, const v1::PixelFormat& format,
+                                         const v1::Share& share) override {
+    auto request = Request<v1::GetBatchRequest>();
+    request.set_step(step);
+    *request.mutable_format() = format;
+    if (share.world() > 0) *request.mutable_share() = share;
+    ReceivedBatch batch;
+    const auto decode = [&](const grpc::ByteBuffer& frame) -> absl::Status {
+      MIXFEED_ASSIGN_OR_RETURN(batch, DecodeBatch(frame, handle_->buffers()));
+      return absl::OkStatus();
+    };
+    MIXFEED_RETURN_IF_ERROR(handle_->Call(kGetBatch, request, call_options(), decode));
+    return batch;
+  }
+
+  absl::StatusOr<std::unique_ptr<BatchStream>> Stream(const StreamOptions& options) override {
+    return OpenBatchStream(handle_, options);
+  }
+
+  absl::StatusOr<v1::GetPlanResponse> GetPlan(uint64_t step) override {
+    auto request = Request<v1::GetPlanRequest>();
+    request.set_step(step);
+    return Call<v1::GetPlanResponse>(kGetPlan, request);
+  }
+
+  absl::StatusOr<v1::RenderContactSheetResponse> RenderContactSheet(uint64_t step, uint32_t rows,
+                                                                    uint32_t scale) override {
+    auto request = Request<v1::RenderContactSheetRequest>();
+    request.set_step(step);
+    request.set_rows(rows);
+    request.set_scale(scale);
+    return Call<v1::RenderContactSheetResponse>(kRenderContactSheet, request);
+  }
+
+  absl::StatusOr<v1::MeasureForwardResponse> MeasureForward(uint32_t duration_ms) override {
+    auto request = Request<v1::MeasureForwardRequest>();
+    request.set_duration_ms(duration_ms);
+    return Call<v1::MeasureForwardResponse>(kMeasureForward, request, duration_ms);
+  }
+
+  absl::StatusOr<v1::GetSplitResponse> GetSplit() override {
+    return Call<v1::GetSplitResponse>(kGetSplit, Request<v1::GetSplitRequest>());
+  }
+
+  absl::Status Close() override { return handle_->Close(); }
+
+ private:
+  CallOptions call_options() const { return handle_->channel()->call_options(); }
+
+  template <typename Message>
+  Message Request() const {
+    Message request;
+    request.set_feed_id(handle_->id());
+    return request;
+  }
+
+  // `busy_ms`: what the server is asked to take for it.
+  template <typename Response>
+  absl::StatusOr<Response> Call(const std::string& method,
+                                const google::protobuf::MessageLite& request, int64_t busy_ms = 0) {
+    CallOptions call = call_options();
+    call.deadline_ms += busy_ms;
+    Response response;
+    MIXFEED_RETURN_IF_ERROR(handle_->Call(method, request, call, &response));
+    return response;
+  }
+
+  const std::shared_ptr<FeedHandle> handle_;
+};
+
+class FeedClientImpl final : public FeedClient {
+ public:
+  explicit FeedClientImpl(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
+
+  absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
+                                                 const std::string& run) override {
+    MIXFEED_ASSIGN_OR_RETURN(auto handle, FeedHandle::Open(channel_, spec, run));
+    return std::make_unique<FeedImpl>(std::move(handle));
+  }
+
+  absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() override {
+    return Call<v1::GetServerInfoResponse>(kGetServerInfo, v1::GetServerInfoRequest());
+  }
+
+  absl::StatusOr<v1::ListFeedsResponse> ListFeeds() override {
+    return Call<v1::ListFeedsResponse>(kListFeeds, v1::ListFeedsRequest());
+  }
+
+  absl::StatusOr<v1::ListModelsResponse> ListModels() override {
+    return Call<v1::ListModelsResponse>(kListModels, v1::ListModelsRequest());
+  }
+
+  absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
+                                                          const std::string& archive) override {
+    return SendModel(channel_.get(), std::move(header), archive);
+  }
+
+ private:
+  template <typename Response>
+  absl::StatusOr<Response> Call(const std::string& method,
+                                const google::protobuf::MessageLite& request) {
+    Response response;
+    MIXFEED_RETURN_IF_ERROR(channel_->Call(method, request, channel_->call_options(), &response));
+    return response;
+  }
+
+  const std::shared_ptr<Channel> channel_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FeedClient>> FeedClient::Connect(const ConnectOptions& options) {
+  MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Channel> channel,
+                           Channel::Create(options, kMaxMessageBytes));
+  MIXFEED_RETURN_IF_ERROR(channel->WaitUntilConnected());
+  return std::make_unique<FeedClientImpl>(std::move(channel));
+}
+
+}  // namespace mixfeed
