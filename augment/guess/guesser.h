@@ -43,6 +43,10 @@ class Guesser {
   absl::StatusOr<StepGuess> Guess(const GuessRequest& request, const RenderGuessView& render_view);
 
  private:
+  absl::StatusOr<StepGuess> MakeGuess(const GuessRequest& request,
+                                      const RenderGuessView& render_view) const;
+  absl::StatusOr<std::shared_ptr<GuessModel>> CurrentModel() const;
+
   const GuessSpec spec_;
   const FindModel find_model_;
   Journal* const journal_;

@@ -11,11 +11,15 @@
 
 namespace mixfeed {
 
-// Whether a model is asked to use batch statistics, running statistics or both, when it is checked.
+// GuessModelInfo::kind of a TorchScript archive; the other kinds are BuiltinNetworks().
+inline constexpr char kTorchScriptKind[] = "torchscript";
+
+// What a model is made of.
 struct ModelSource {
   GuessModelInfo info;  // environment is filled in by the runtime
-  // info.kind "torchscript": the archive. Built-in kinds: weights as WriteWeights made them, or
-  // empty: initialised from init_seed.
+  // kTorchScriptKind: the archive that torch.jit.save wrote. Built-in kinds: weights, as
+  // InitialWeights or torch.save(dict(model.state_dict())) in Python write them; empty: initialised
+  // from init_seed.
   std::string archive;
   uint64_t init_seed = 0;
   bool batch_statistics = true;  // what the model must be able to do
@@ -37,7 +41,10 @@ class TorchRuntime {
   // (model_trial.h) has passed. The model must not outlive the runtime.
   absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source);
 
-  // "libtorch 1.13.1, openblas, avx512, 2 guess threads"
+  // The weights with which a built-in network starts, as an archive: what init_seed alone gives.
+  absl::StatusOr<std::string> InitialWeights(const ModelSource& source);
+
+  // What a fresh guess depends on besides model and views (torch_environment.h).
   std::string environment() const;
 
   class Impl;
@@ -46,7 +53,7 @@ class TorchRuntime {
   std::unique_ptr<Impl> impl_;
 };
 
-// Names of the built-in networks.
+// Names of the built-in networks: "wrn-28-2" as in the MixMatch paper, and "resnet-small".
 std::span<const char* const> BuiltinNetworks();
 
 }  // namespace mixfeed

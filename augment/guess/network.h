@@ -1,0 +1,48 @@
+#ifndef MIXFEED_AUGMENT_GUESS_NETWORK_H_
+#define MIXFEED_AUGMENT_GUESS_NETWORK_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "augment/guess/torch_runtime.h"
+
+namespace at {
+class Tensor;
+}
+
+// What stands between the runtime and LibTorch; private to this folder. LibTorch's headers are
+// slow, so that only the sources that need them include them, and this header names its one type.
+namespace mixfeed {
+
+// A loaded network. Used on the runtime's thread only. Its functions may throw what LibTorch
+// throws.
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  // The network's output for `views` (float32 [rows][C][H][W]), which should be logits
+  // [rows][classes]. With batch statistics its batch norms normalise with those of these rows.
+  // Everything that a network remembers from one call to the next is as before afterwards, also
+  // when it throws.
+  virtual at::Tensor Forward(const at::Tensor& views, bool batch_statistics) = 0;
+};
+
+// How to add a kind of model: a function of this form in a source of its own, and a choice in
+// FindLoader (torch_runtime.cc).
+using LoadNetwork = absl::StatusOr<std::unique_ptr<Network>> (*)(const ModelSource& source);
+
+// "torchscript": the archive that torch.jit.save wrote. InvalidArgument for anything else.
+absl::StatusOr<std::unique_ptr<Network>> LoadTorchScript(const ModelSource& source);
+
+// The names in BuiltinNetworks(); weights from the archive or drawn from the seed. InvalidArgument
+// names the tensor that is missing, unknown, of the wrong shape or not finite.
+absl::StatusOr<std::unique_ptr<Network>> LoadBuiltinNetwork(const ModelSource& source);
+
+// Weights of a freshly initialised built-in network, in the form in which LoadBuiltinNetwork (and
+// Python's torch.load) reads them.
+absl::StatusOr<std::string> WriteInitialWeights(const ModelSource& source);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_GUESS_NETWORK_H_
