@@ -1,6 +1,7 @@
 #include "augment/render/cpu_renderer.h"
 
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,12 @@ class CpuPool : public ResidentPool {
   const std::vector<uint8_t> pixels_;
 };
 
+// `bytes` rounded up to the alignment, at least one of it; nullptr where that is not to be had.
+void* AllocateAligned(size_t bytes) {
+  if (bytes > std::numeric_limits<size_t>::max() / 2) return nullptr;
+  return std::aligned_alloc(kBufferAlignment, (bytes / kBufferAlignment + 1) * kBufferAlignment);
+}
+
 class CpuBuffer : public HostBuffer {
  public:
   // `data` comes from std::aligned_alloc and is owned from here on.
@@ -45,12 +52,12 @@ class CpuRenderer : public Renderer {
   explicit CpuRenderer(ThreadPool* threads) : threads_(threads) {}
 
   absl::StatusOr<std::shared_ptr<const ResidentPool>> Load(Pool pool) override {
+    MIXFEED_RETURN_IF_ERROR(ValidatePool(pool));
     return std::make_shared<const CpuPool>(std::move(pool));
   }
 
   absl::StatusOr<std::unique_ptr<HostBuffer>> Allocate(size_t bytes) override {
-    const size_t rounded = (bytes / kBufferAlignment + 1) * kBufferAlignment;
-    void* data = std::aligned_alloc(kBufferAlignment, rounded);
+    void* data = AllocateAligned(bytes);
     if (data == nullptr) {
       return absl::ResourceExhaustedError(
           absl::StrCat("no memory for a buffer of ", bytes, " bytes"));

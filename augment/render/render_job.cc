@@ -56,6 +56,26 @@ ViewSource Locate(const PoolStrides& strides, const RenderView& view) {
 
 }  // namespace
 
+absl::Status ValidatePool(const Pool& pool) {
+  const ImageShape& shape = pool.shape;
+  if (shape.channels < 1 || shape.channels > kMaxChannels || shape.height < 1 || shape.width < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pool of images of ", shape.channels, "x", shape.height, "x", shape.width,
+                     "; allowed are 1 to ", kMaxChannels, " channels and sides from 1"));
+  }
+  if (pool.pad < 0 || pool.pad > kMaxPad || pool.count < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("pool of ", pool.count, " images with pad ",
+                                                   pool.pad, "; allowed is a pad of 0 to ",
+                                                   kMaxPad));
+  }
+  if (static_cast<int64_t>(pool.pixels.size()) < pool.count * pool.image_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat("pool of ", pool.count, " padded images of ",
+                                                   pool.image_bytes(), " bytes has only ",
+                                                   pool.pixels.size(), " bytes"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateRequest(const ResidentPool& pool, std::span<const RenderRow> rows,
                              const PixelFormat& format, std::span<const std::byte> out) {
   MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(format, pool.shape().channels));

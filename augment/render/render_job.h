@@ -37,6 +37,10 @@ struct RenderJob {
   std::byte* out = nullptr;
 };
 
+// InvalidArgument for a pool whose numbers and pixels do not fit together: the checks of
+// Renderer::Load that do not depend on the back end.
+absl::Status ValidatePool(const Pool& pool);
+
 // The InvalidArgument cases of Renderer::Render that do not depend on the back end.
 absl::Status ValidateRequest(const ResidentPool& pool, std::span<const RenderRow> rows,
                              const PixelFormat& format, std::span<const std::byte> out);

@@ -64,8 +64,10 @@ class Renderer {
  public:
   virtual ~Renderer() = default;
 
+  // InvalidArgument for a pool that does not hold what it says; ResourceExhausted without memory.
   virtual absl::StatusOr<std::shared_ptr<const ResidentPool>> Load(Pool pool) = 0;
 
+  // ResourceExhausted without memory.
   virtual absl::StatusOr<std::unique_ptr<HostBuffer>> Allocate(size_t bytes) = 0;
 
   // Writes rows.size() images to `out` (host memory, at least rows.size() * ImageBytes bytes,

@@ -1,5 +1,5 @@
-#ifndef MIXFEED_AUGMENT_RENDER_CUDA_KERNEL_BODY_H_
-#define MIXFEED_AUGMENT_RENDER_CUDA_KERNEL_BODY_H_
+#ifndef MIXFEED_AUGMENT_RENDER_RENDER_ELEMENT_H_
+#define MIXFEED_AUGMENT_RENDER_RENDER_ELEMENT_H_
 
 #include <cstdint>
 
@@ -9,13 +9,14 @@
 
 namespace mixfeed {
 
-// Where element `index` of an output image lies.
+// Where one element of an output image lies.
 struct Coordinates {
   int32_t c = 0;
   int32_t y = 0;
   int32_t x = 0;
 };
 
+// Of element `index`, counted in the output's layout.
 MIXFEED_HD inline Coordinates CoordinatesOf(const RenderJob& job, uint32_t index) {
   const auto channels = static_cast<uint32_t>(job.channels);
   const auto height = static_cast<uint32_t>(job.height);
@@ -50,7 +51,8 @@ MIXFEED_HD inline void StorePixel(PixelType type, float value, std::byte* out, i
   }
 }
 
-// The kernel's work for one thread: element `index` (in the output's layout) of image `row`.
+// Renders element `index` (in the output's layout) of image `row`: what one thread of the CUDA
+// kernel does.
 MIXFEED_HD inline void RenderElement(const RenderJob& job, int64_t row, uint32_t index) {
   const RowJob& source = job.rows[row];
   const Coordinates at = CoordinatesOf(job, index);
@@ -62,4 +64,4 @@ MIXFEED_HD inline void RenderElement(const RenderJob& job, int64_t row, uint32_t
 
 }  // namespace mixfeed
 
-#endif  // MIXFEED_AUGMENT_RENDER_CUDA_KERNEL_BODY_H_
+#endif  // MIXFEED_AUGMENT_RENDER_RENDER_ELEMENT_H_

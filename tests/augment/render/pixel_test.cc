@@ -1,0 +1,106 @@
+#include "augment/render/pixel.h"
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr ImageShape kShape = {3, 4, 5};
+constexpr int kPad = 2;
+
+TEST(PixelTest, StridesAreThoseOfThePaddedPool) {
+  const PoolStrides strides = MakePoolStrides(kShape, kPad);
+  EXPECT_EQ(strides.row, 9);
+  EXPECT_EQ(strides.plane, 9 * 8);
+  EXPECT_EQ(strides.image, 9 * 8 * 3);
+}
+
+TEST(PixelTest, AViewStartsAtItsCropsCorner) {
+  const PoolStrides strides = MakePoolStrides(kShape, kPad);
+  const ViewSource view = LocateView(strides, 7, 3, 1, false);
+  EXPECT_EQ(SourceByte(strides, view, 0, 0, 0), 7 * 216 + 3 * 9 + 1);
+  EXPECT_EQ(SourceByte(strides, view, 2, 1, 4), 7 * 216 + 2 * 72 + 4 * 9 + 5);
+}
+
+// In the mirrored, padded image a crop at 1 shows columns 1..5, which are 7..3 of the padded one.
+TEST(PixelTest, AMirroredViewReadsBackwardsFromTheOtherSide) {
+  const PoolStrides strides = MakePoolStrides(kShape, kPad);
+  const ViewSource view = LocateView(strides, 0, 0, 1, true);
+  EXPECT_EQ(SourceByte(strides, view, 0, 0, 0), 7);
+  EXPECT_EQ(SourceByte(strides, view, 0, 0, 4), 3);
+}
+
+TEST(PixelTest, BytesOfLargePoolsNeedMoreThan32Bits) {
+  const PoolStrides strides = MakePoolStrides({3, 256, 256}, 64);
+  const ViewSource view = LocateView(strides, 100000, 0, 0, false);
+  EXPECT_EQ(view.origin, int64_t{100000} * 3 * 384 * 384);
+}
+
+TEST(PixelTest, MixIsLambdaOfTheFirstAndTheRestOfTheSecond) {
+  const ChannelMix mix = MakeChannelMix(0.0, 1.0 / 255, 0.25f);
+  EXPECT_EQ(MixPixel(200, 100, mix), 125.0f);
+}
+
+TEST(PixelTest, TheRawNormalisationLeavesThePixel) {
+  const ChannelMix mix = MakeChannelMix(0.0, 1.0 / 255, 1.0f);
+  for (int pixel = 0; pixel <= 255; ++pixel) {
+    EXPECT_EQ(ScalePixel(static_cast<uint8_t>(pixel), mix), static_cast<float>(pixel));
+  }
+}
+
+TEST(PixelTest, SignedNormalisationSpansMinusOneToOne) {
+  const ChannelMix mix = MakeChannelMix(0.5, 0.5, 1.0f);
+  EXPECT_EQ(ScalePixel(0, mix), -1.0f);
+  EXPECT_NEAR(ScalePixel(255, mix), 1.0f, 1e-7);
+}
+
+// Also with the offsets whose sign or size invites a -0.
+TEST(PixelTest, WithoutAShareOfTheSecondBothFormulasGiveTheSameBits) {
+  for (const double mean : {0.0, -0.0, 0.4914, -0.3, 1.0, 1e-320}) {
+    for (const double std : {0.2471, 1.0 / 255, 1e6}) {
+      const ChannelMix mix = MakeChannelMix(mean, std, 1.0f);
+      for (int a = 0; a <= 255; ++a) {
+        const auto pixel = static_cast<uint8_t>(a);
+        ASSERT_EQ(std::bit_cast<uint32_t>(MixPixel(pixel, 255, mix)),
+                  std::bit_cast<uint32_t>(ScalePixel(pixel, mix)))
+            << "mean " << mean << ", std " << std << ", pixel " << a;
+      }
+    }
+  }
+}
+
+// The largest error over all pairs of pixels, against the exact value in double.
+double LargestError(double mean, double std, float lambda) {
+  const ChannelMix mix = MakeChannelMix(mean, std, lambda);
+  double largest = 0;
+  for (int a = 0; a <= 255; ++a) {
+    for (int b = 0; b <= 255; ++b) {
+      const double mixed = double{lambda} * a + (1.0 - double{lambda}) * b;
+      const double exact = (mixed / 255 - mean) / std;
+      const double got = MixPixel(static_cast<uint8_t>(a), static_cast<uint8_t>(b), mix);
+      largest = std::max(largest, std::abs(got - exact));
+    }
+  }
+  return largest;
+}
+
+constexpr float kLambdas[] = {0.0f, 1e-30f, 1e-4f,      0.1f, 0.3333333f,
+                              0.5f, 0.777f, 0.9999999f, 1.0f};
+
+TEST(PixelTest, ErrorStaysUnderOneMillionthFromMinusOneToOne) {
+  for (const float lambda : kLambdas) EXPECT_LT(LargestError(0.5, 0.5, lambda), 1e-6) << lambda;
+}
+
+TEST(PixelTest, ErrorStaysUnderTwoMillionthsUnderMeanAndStd) {
+  for (const float lambda : kLambdas) {
+    EXPECT_LT(LargestError(0.4914, 0.2471, lambda), 2e-6) << lambda;
+    EXPECT_LT(LargestError(0.4465, 0.2010, lambda), 2e-6) << lambda;
+  }
+}
+
+}  // namespace
+}  // namespace mixfeed
