@@ -88,7 +88,7 @@ absl::StatusOr<Dataset> OpenCifar100(const DatasetSource& source, const Progress
 bool IsGenerated(const DatasetSource& source) { return source.path == kGenerated; }
 
 absl::StatusOr<Dataset> OpenGenerated(const DatasetSource& source, const Progress& progress) {
-  return OpenGeneratedDataset(source.generator_seed, source.cache_dir, progress);
+  return OpenGeneratedDataset({.seed = source.generator_seed}, source.cache_dir, progress);
 }
 
 struct Reader {

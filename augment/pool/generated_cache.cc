@@ -27,12 +27,13 @@ std::string Checksum(const Dataset& dataset) {
 }
 
 // What is in `folder`, if it is what was once written there.
-absl::StatusOr<Dataset> ReadCache(const std::string& folder) {
+absl::StatusOr<Dataset> ReadCache(const GeneratorSpec& spec, const std::string& folder) {
   MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, ReadCifar(folder, CifarKind::kCifar10));
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> checksum,
                            ReadWholeFile(JoinPath(folder, kChecksumFile)));
-  if (std::string(checksum.begin(), checksum.end()) != Checksum(dataset)) {
-    return absl::DataLossError(absl::StrCat(folder, ": checksum differs"));
+  if (std::string(checksum.begin(), checksum.end()) != Checksum(dataset) ||
+      dataset.train.count() != spec.train_images || dataset.test.count() != spec.test_images) {
+    return absl::DataLossError(absl::StrCat(folder, ": is not what was written there"));
   }
   return dataset;
 }
@@ -60,27 +61,30 @@ absl::Status WriteFiles(const std::string& folder, const Dataset& dataset) {
   for (const std::string& name : dataset.class_names) absl::StrAppend(&names, name, "\n");
   MIXFEED_RETURN_IF_ERROR(WriteText(JoinPath(folder, "batches.meta.txt"), names));
   MIXFEED_RETURN_IF_ERROR(WriteText(JoinPath(folder, kChecksumFile), Checksum(dataset)));
-  const int64_t per_file = dataset.train.count() / kTrainFiles;
+  const int64_t count = dataset.train.count();
   for (int64_t i = 0; i < kTrainFiles; ++i) {
     const std::string path = JoinPath(folder, absl::StrCat("data_batch_", i + 1, ".bin"));
-    MIXFEED_RETURN_IF_ERROR(WriteRecords(path, dataset.train, i * per_file, (i + 1) * per_file));
+    MIXFEED_RETURN_IF_ERROR(
+        WriteRecords(path, dataset.train, i * count / kTrainFiles, (i + 1) * count / kTrainFiles));
   }
   return WriteRecords(JoinPath(folder, "test_batch.bin"), dataset.test, 0, dataset.test.count());
 }
 
 // Puts the finished `temporary` in the place of `folder`. When another process was faster, its
 // folder, which has the same content, stays.
-absl::Status MoveIntoPlace(const std::string& temporary, const std::string& folder) {
+absl::Status MoveIntoPlace(const GeneratorSpec& spec, const std::string& temporary,
+                           const std::string& folder) {
   std::error_code error;
   fs::remove_all(folder, error);
   fs::rename(temporary, folder, error);
-  if (error && !ReadCache(folder).ok()) {
+  if (error && !ReadCache(spec, folder).ok()) {
     return absl::InternalError(absl::StrCat(folder, ": cannot be replaced: ", error.message()));
   }
   return absl::OkStatus();
 }
 
-absl::Status WriteCache(const std::string& folder, const Dataset& dataset) {
+absl::Status WriteCache(const GeneratorSpec& spec, const std::string& folder,
+                        const Dataset& dataset) {
   const std::string temporary = absl::StrCat(folder, ".tmp-", getpid());
   std::error_code error;
   fs::create_directories(temporary, error);
@@ -88,29 +92,28 @@ absl::Status WriteCache(const std::string& folder, const Dataset& dataset) {
     return absl::InternalError(absl::StrCat(temporary, ": cannot be created: ", error.message()));
   }
   absl::Status status = WriteFiles(temporary, dataset);
-  if (status.ok()) status = MoveIntoPlace(temporary, folder);
+  if (status.ok()) status = MoveIntoPlace(spec, temporary, folder);
   fs::remove_all(temporary, error);
   return status;
 }
 
 }  // namespace
 
-std::string GeneratedCacheFolder(uint64_t seed, const std::string& cache_dir) {
-  return JoinPath(cache_dir, absl::StrCat("generated-v", kGeneratorVersion, "-seed", seed));
+std::string GeneratedCacheFolder(const GeneratorSpec& spec, const std::string& cache_dir) {
+  return JoinPath(cache_dir, absl::StrCat("generated-v", kGeneratorVersion, "-seed", spec.seed));
 }
 
-absl::StatusOr<Dataset> OpenGeneratedDataset(uint64_t seed, const std::string& cache_dir,
+absl::StatusOr<Dataset> OpenGeneratedDataset(const GeneratorSpec& spec,
+                                             const std::string& cache_dir,
                                              const std::function<void(double)>& progress) {
-  const std::string folder = GeneratedCacheFolder(seed, cache_dir);
+  const std::string folder = GeneratedCacheFolder(spec, cache_dir);
   if (!cache_dir.empty()) {
-    absl::StatusOr<Dataset> cached = ReadCache(folder);
+    absl::StatusOr<Dataset> cached = ReadCache(spec, folder);
     if (cached.ok()) return cached;
   }
-  ThreadPool threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
-  MIXFEED_ASSIGN_OR_RETURN(
-      Dataset dataset,
-      GenerateDataset(seed, kGeneratedTrainImages, kGeneratedTestImages, &threads, progress));
-  if (!cache_dir.empty()) MIXFEED_RETURN_IF_ERROR(WriteCache(folder, dataset));
+  ThreadPool threads(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+  MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, GenerateDataset(spec, &threads, progress));
+  if (!cache_dir.empty()) MIXFEED_RETURN_IF_ERROR(WriteCache(spec, folder, dataset));
   return dataset;
 }
 

@@ -1,24 +1,25 @@
 #ifndef MIXFEED_AUGMENT_POOL_GENERATED_CACHE_H_
 #define MIXFEED_AUGMENT_POOL_GENERATED_CACHE_H_
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "augment/pool/dataset.h"
+#include "augment/pool/generated_dataset.h"
 
 namespace mixfeed {
 
-// The generated dataset in its full size: read from its folder in `cache_dir` where that is there
-// and whole (a checksum says so), otherwise drawn on all hardware threads and put there at once, by
-// a rename. Without a `cache_dir` it is only drawn. Internal when the cache cannot be written; name
-// and fingerprint are not set.
-absl::StatusOr<Dataset> OpenGeneratedDataset(uint64_t seed, const std::string& cache_dir,
+// The generated dataset of `spec`: read from its folder in `cache_dir` where that is there and
+// whole (sizes and a checksum say so), otherwise drawn on all hardware threads and put there at
+// once, by a rename. Without a `cache_dir` it is only drawn. Internal when the cache cannot be
+// written; name and fingerprint are not set.
+absl::StatusOr<Dataset> OpenGeneratedDataset(const GeneratorSpec& spec,
+                                             const std::string& cache_dir,
                                              const std::function<void(double)>& progress = {});
 
 // That folder; it can be read as a CIFAR-10 binary folder, too.
-std::string GeneratedCacheFolder(uint64_t seed, const std::string& cache_dir);
+std::string GeneratedCacheFolder(const GeneratorSpec& spec, const std::string& cache_dir);
 
 }  // namespace mixfeed
 

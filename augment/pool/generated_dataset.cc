@@ -60,22 +60,21 @@ absl::StatusOr<ImageSet> DrawPartition(uint64_t seed, uint64_t stream, int64_t c
 
 }  // namespace
 
-absl::StatusOr<Dataset> GenerateDataset(uint64_t seed, int64_t train_images, int64_t test_images,
-                                        ThreadPool* threads,
+absl::StatusOr<Dataset> GenerateDataset(const GeneratorSpec& spec, ThreadPool* threads,
                                         const std::function<void(double)>& progress) {
   int64_t before = 0;  // images of finished partitions
   const auto report = [&](int64_t drawn) {
-    const auto all = static_cast<double>(train_images + test_images);
+    const auto all = static_cast<double>(spec.train_images + spec.test_images);
     if (progress) progress(static_cast<double>(before + drawn) / all);
   };
   Dataset dataset;
   dataset.shape = kShape;
   for (const ShapeClass& shape : GeneratedShapes()) dataset.class_names.emplace_back(shape.name);
-  MIXFEED_ASSIGN_OR_RETURN(dataset.train,
-                           DrawPartition(seed, kTrainStream, train_images, threads, report));
-  before = train_images;
-  MIXFEED_ASSIGN_OR_RETURN(dataset.test,
-                           DrawPartition(seed, kTestStream, test_images, threads, report));
+  MIXFEED_ASSIGN_OR_RETURN(
+      dataset.train, DrawPartition(spec.seed, kTrainStream, spec.train_images, threads, report));
+  before = spec.train_images;
+  MIXFEED_ASSIGN_OR_RETURN(
+      dataset.test, DrawPartition(spec.seed, kTestStream, spec.test_images, threads, report));
   return dataset;
 }
 

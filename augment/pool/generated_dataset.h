@@ -10,19 +10,20 @@
 
 namespace mixfeed {
 
-// Sizes of the generated dataset, which are CIFAR-10's.
-inline constexpr int64_t kGeneratedTrainImages = 50000;
-inline constexpr int64_t kGeneratedTestImages = 10000;
-
 // Changes when the same seed gives other images.
 inline constexpr int kGeneratorVersion = 1;
 
-// Draws a dataset of 10 classes of shapes (painter.h) in random order, equally many of each where
-// the numbers of images are multiples of 10. Depends on `seed` and these numbers alone, not on the
-// threads. `progress` (may be empty) is called on the caller's thread. Name and fingerprint are not
-// set.
-absl::StatusOr<Dataset> GenerateDataset(uint64_t seed, int64_t train_images, int64_t test_images,
-                                        ThreadPool* threads,
+struct GeneratorSpec {
+  uint64_t seed = 0;
+  // CIFAR-10's sizes. The classes are equally large where these are multiples of 10.
+  int64_t train_images = 50000;
+  int64_t test_images = 10000;
+};
+
+// Draws a dataset of 10 classes of shapes (painter.h) in random order. Depends on `spec` alone, not
+// on the threads. `progress` (may be empty) is called on the caller's thread. Name and fingerprint
+// are not set.
+absl::StatusOr<Dataset> GenerateDataset(const GeneratorSpec& spec, ThreadPool* threads,
                                         const std::function<void(double)>& progress = {});
 
 }  // namespace mixfeed

@@ -19,26 +19,31 @@ constexpr int kSide = 2 * kPaintedSide;
 constexpr int kShift = 4;  // fractional bits of the coordinates that OpenCV is given
 
 // How often the shape has its class's own hue instead of any. Higher makes colour tell more.
-constexpr double kOwnHueRate = 0.25;
-constexpr double kMinContrast = 45;  // between shape and background, of 255
+constexpr double kOwnHueRate = 0.4;
+constexpr double kMinContrast = 40;  // in brightness, between shape and background, of 255
 
-constexpr double kMinRadius = 0.25 * kSide;
+// Contrast of the two colours of a pattern: in shapes and clutter, in calm backgrounds; and how
+// often a background is as busy as a shape.
+constexpr double kShapeContrast = 0.5;
+constexpr double kCalmContrast = 0.15;
+constexpr double kBusyRate = 0.2;
+
+constexpr double kMinRadius = 0.27 * kSide;
 constexpr double kMaxRadius = 0.42 * kSide;
-constexpr int kMaxClutter = 6;
+constexpr int kMaxClutter = 5;
 constexpr double kOutlineRate = 0.3;
 constexpr double kShadowRate = 0.35;
-constexpr double kCoverRate = 0.35;
+constexpr double kCoverRate = 0.3;
 constexpr double kBlurRate = 0.25;
-constexpr double kMaxNoise = 14;  // standard deviation, of 255
+constexpr double kMaxNoise = 12;  // standard deviation, of 255
 
-Colour RandomColour(double hue, ImageRandom* random) {
-  return FromHsv(hue, random->Uniform(0.1, 0.95), random->Uniform(0.2, 1));
-}
-
-// Two colours of near hues.
-std::array<Colour, 2> RandomColours(double hue, ImageRandom* random) {
-  const Colour first = RandomColour(hue, random);
-  return {first, RandomColour(hue + random->Uniform(-0.12, 0.12), random)};
+// Two colours of near hues whose brightness differs by up to `contrast`, 0..1.
+std::array<Colour, 2> RandomColours(double hue, double contrast, ImageRandom* random) {
+  const double saturation = random->Uniform(0.1, 0.95);
+  const double value = random->Uniform(0.2, 1);
+  const double other_hue = hue + random->Uniform(-0.1, 0.1);
+  const double other_value = std::clamp(value + random->Uniform(-contrast, contrast), 0.15, 1.0);
+  return {FromHsv(hue, saturation, value), FromHsv(other_hue, saturation, other_value)};
 }
 
 // Colours for the shape that stand out from `background`.
@@ -50,7 +55,7 @@ std::array<Colour, 2> ContrastingColours(int label, const Colour& background, Im
         static_cast<double>(label) / static_cast<double>(GeneratedShapes().size());
     const double hue = random->Chance(kOwnHueRate) ? own_hue + random->Uniform(-0.05, 0.05)
                                                    : random->Uniform(0, 1);
-    colours = RandomColours(hue, random);
+    colours = RandomColours(hue, kShapeContrast, random);
     const bool stands_out = std::all_of(colours.begin(), colours.end(), [&](const Colour& colour) {
       return std::abs(Luma(colour) - Luma(background)) > kMinContrast;
     });
@@ -87,7 +92,7 @@ FixedOutline Place(const Outline& outline, const Placement& at, cv::Point2d offs
   return placed;
 }
 
-cv::Mat1b Uniform(uint8_t value) { return {kSide, kSide, value}; }
+cv::Mat1b Uniform(uint8_t value) { return cv::Mat1b(kSide, kSide, value); }
 
 cv::Mat1b FilledMask(const FixedOutline& outline) {
   cv::Mat1b mask = Uniform(0);
@@ -132,7 +137,8 @@ cv::Mat1b ClutterMask(double size, ImageRandom* random) {
 }
 
 void PaintClutter(double size, double opacity, ImageRandom* random, cv::Mat3b* canvas) {
-  const Fill fill = RandomFill(kSide, RandomColours(random->Uniform(0, 1), random), random);
+  const auto colours = RandomColours(random->Uniform(0, 1), kShapeContrast, random);
+  const Fill fill = RandomFill(kSide, colours, random);
   Paint(fill, ClutterMask(size, random), opacity, canvas);
 }
 
@@ -141,7 +147,7 @@ Fill PlainFill(const Colour& colour) { return {Uniform(0), {colour, colour}}; }
 Placement RandomPlacement(ImageRandom* random) {
   Placement at;
   at.radius = random->Uniform(kMinRadius, kMaxRadius);
-  const double room = kSide / 2.0 - 0.8 * at.radius;
+  const double room = kSide / 2.0 - at.radius;
   at.center.x = kSide / 2.0 + random->Uniform(-room, room);
   at.center.y = kSide / 2.0 + random->Uniform(-room, room);
   at.angle = random->Uniform(-kPi / 4, kPi / 4);
@@ -161,14 +167,15 @@ void PaintShape(int label, const Colour& background, ImageRandom* random, cv::Ma
   const auto colours = ContrastingColours(label, background, random);
   Paint(RandomFill(kSide, colours, random), FilledMask(placed), 1, canvas);
   if (random->Chance(kOutlineRate)) {
-    const Colour colour = RandomColour(random->Uniform(0, 1), random);
+    const Colour colour = RandomColours(random->Uniform(0, 1), 0, random)[0];
     Paint(PlainFill(colour), StrokeMask(placed, random->Int(2, 4)), 1, canvas);
   }
 }
 
 cv::Mat3b PaintScene(int label, ImageRandom* random) {
   cv::Mat3b canvas(kSide, kSide, Colour(0, 0, 0));
-  const auto background = RandomColours(random->Uniform(0, 1), random);
+  const double contrast = random->Chance(kBusyRate) ? kShapeContrast : kCalmContrast;
+  const auto background = RandomColours(random->Uniform(0, 1), contrast, random);
   Paint(RandomFill(kSide, background, random), Uniform(255), 1, &canvas);
   for (int i = random->Int(0, kMaxClutter); i > 0; --i) {
     PaintClutter(random->Uniform(3, 10), random->Uniform(0.4, 1), random, &canvas);
@@ -197,7 +204,7 @@ void Expose(const cv::Mat3b& image, ImageRandom* random, uint8_t* pixels) {
     for (int c = 0; c < 3; ++c) {
       const double value = gain * colour[c] + offset + noise * Noise(random->Bits());
       pixels[c * kPaintedSide * kPaintedSide + i] =
-          static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
+          static_cast<uint8_t>(std::clamp(value, 0.0, 255.0) + 0.5);
     }
   }
 }
