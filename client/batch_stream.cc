@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "client/cancellation.h"
+#include "client/consumer_steps.h"
 #include "client/received_batch.h"
 #include "client/retry.h"
-#include "client/step_sequence.h"
 #include "client/stream_call.h"
 
 namespace mixfeed {
@@ -123,7 +123,7 @@ class BatchStreamImpl final : public BatchStream {
   std::atomic<int64_t> reconnects_ = 0;
 
   // Of the thread that calls Next:
-  StepSequence steps_;
+  ConsumerSteps steps_;
   std::optional<LiveCall> live_;
   uint32_t taken_ = 0;      // batches handed out and not yet granted again
   bool delivered_ = false;  // a batch has come

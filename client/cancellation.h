@@ -15,13 +15,15 @@ namespace mixfeed {
 // Ends, from any thread, whatever another thread waits for. Thread safe.
 class Cancellation {
  public:
-  // Runs the actions of all live scopes, in this thread; once cancelled it stays so.
-  void Cancel() {
+  // Runs the actions of all live scopes, in this thread; once cancelled it stays so. Returns
+  // whether it found any to run.
+  bool Cancel() {
     MutexLock lock(&mu_);
-    if (cancelled_) return;
+    if (cancelled_) return false;
     cancelled_ = true;
     for (const auto* action : actions_) (*action)();
     changed_.NotifyAll();
+    return !actions_.empty();
   }
 
   bool cancelled() const {

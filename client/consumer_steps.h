@@ -1,5 +1,5 @@
-#ifndef MIXFEED_CLIENT_STEP_SEQUENCE_H_
-#define MIXFEED_CLIENT_STEP_SEQUENCE_H_
+#ifndef MIXFEED_CLIENT_CONSUMER_STEPS_H_
+#define MIXFEED_CLIENT_CONSUMER_STEPS_H_
 
 #include <cstdint>
 
@@ -8,18 +8,18 @@
 namespace mixfeed {
 
 // The steps that a consumer gets: next, next + stride, ...
-struct StepSequence {
+struct ConsumerSteps {
   uint64_t next = 0;
   uint64_t stride = 1;
 };
 
 // As OpenStream defines them: under round robin the steps with step mod world == rank, else every
 // one; with `repeat` the first again and again.
-inline StepSequence StepsOf(const StreamOptions& options) {
+inline ConsumerSteps StepsOf(const StreamOptions& options) {
   const uint64_t world = options.world == 0 ? 1 : options.world;
   const bool every_step = options.sharing == v1::OpenStream::BROADCAST ||
                           options.sharing == v1::OpenStream::SPLIT || world == 1;
-  StepSequence steps{.next = options.from_step, .stride = 1};
+  ConsumerSteps steps{.next = options.from_step, .stride = 1};
   if (!every_step) {
     const uint64_t behind = (options.from_step + world - options.rank % world) % world;
     steps.next = options.from_step + (world - behind) % world;
@@ -31,4 +31,4 @@ inline StepSequence StepsOf(const StreamOptions& options) {
 
 }  // namespace mixfeed
 
-#endif  // MIXFEED_CLIENT_STEP_SEQUENCE_H_
+#endif  // MIXFEED_CLIENT_CONSUMER_STEPS_H_

@@ -1,0 +1,68 @@
+#include <iterator>
+
+#include "client/cli/command.h"
+
+namespace mixfeed {
+
+std::unique_ptr<Command> MakeInfo();
+std::unique_ptr<Command> MakeOpen();
+std::unique_ptr<Command> MakePull();
+std::unique_ptr<Command> MakePeek();
+std::unique_ptr<Command> MakeExplain();
+std::unique_ptr<Command> MakeSplit();
+std::unique_ptr<Command> MakeBench();
+std::unique_ptr<Command> MakeModelRegister();
+std::unique_ptr<Command> MakeModelList();
+
+namespace {
+
+// How to add one: derive from Command in a file of its own, take the flags it needs from flags.h,
+// print JSON with json.h when --json is set, and add a line with its examples here.
+constexpr CommandEntry kCommands[] = {
+    {"info", "What a server has: device, datasets, models, open feeds",
+     "  mixfeed info\n"
+     "  mixfeed info --server trainer-7:50051 --json | jq .models",
+     MakeInfo},
+    {"open", "Open a feed and show its resolved spec",
+     "  mixfeed open --recipe mixup --batch 128\n"
+     "  mixfeed open --recipe mixmatch --labels 4000 --json | jq .spec >spec.json\n"
+     "  mixfeed open --spec spec.json --seed 2 --run trial-2",
+     MakeOpen},
+    {"pull", "Receive batches; print one line each and the rate at the end",
+     "  mixfeed pull --recipe mixup --steps 100\n"
+     "  mixfeed pull --recipe mixmatch --labels 250 --run a --rank 0 --world 2 --json\n"
+     "  mixfeed pull --recipe eval --format uint8 --steps 0    # the whole test set",
+     MakePull},
+    {"peek", "Save a picture of a batch: mixed images, their sources, lambda, labels",
+     "  mixfeed peek --recipe mixup --step 3 --out batch.png\n"
+     "  mixfeed peek --recipe mixmatch --run a --out batch.png --rows 12 --scale 4",
+     MakePeek},
+    {"explain", "Show the plan of a batch: for every row its sample, view, partner and lambda",
+     "  mixfeed explain --recipe mixmatch --labels 250 --step 7\n"
+     "  mixfeed explain --recipe mixup --step 7 --json | jq '.rows[0]'",
+     MakeExplain},
+    {"split", "Print which images are labelled, unlabelled and held out",
+     "  mixfeed split --recipe mixmatch --labels 250 --split-seed 1\n"
+     "  mixfeed split --labels 4000 --validation 5000 --out split.txt",
+     MakeSplit},
+    {"bench", "Measure finished batches against the wire and the guess model alone",
+     "  mixfeed bench --recipe mixup --batch 64 --format float32     # starts a server itself\n"
+     "  mixfeed bench --recipe mixmatch --format uint8 --data cifar=/data/cifar-10-batches-bin\n"
+     "  mixfeed bench --server trainer-7:50051 --recipe mixup --json",
+     MakeBench},
+    {"model register", "Register a guess model, or a new version of one",
+     "  mixfeed model register small --kind resnet-small\n"
+     "  mixfeed model register wrn --kind wrn-28-2 --file weights.pt --update 1000\n"
+     "  mixfeed model register mine --kind torchscript --file scripted.pt --normalise cifar10",
+     MakeModelRegister},
+    {"model list", "List the registered models",
+     "  mixfeed model list\n"
+     "  mixfeed model list --json | jq '.models[].digest'",
+     MakeModelList},
+};
+
+}  // namespace
+
+std::span<const CommandEntry> Commands() { return kCommands; }
+
+}  // namespace mixfeed

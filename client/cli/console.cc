@@ -1,0 +1,42 @@
+#include "client/cli/console.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace mixfeed {
+namespace {
+
+constexpr int kBarWidth = 24;
+constexpr char kClearLine[] = "\r\033[K";
+constexpr size_t kColumnGap = 2;
+
+}  // namespace
+
+void TextTable::Print(std::ostream& out) const {
+  std::vector<size_t> widths(rows_.front().size(), 0);
+  for (const auto& row : rows_) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  for (const auto& row : rows_) {
+    for (size_t c = 0; c < row.size(); ++c) {
+      out << row[c];
+      // No blanks at the end of a line.
+      if (c + 1 < row.size()) out << std::string(widths[c] - row[c].size() + kColumnGap, ' ');
+    }
+    out << '\n';
+  }
+}
+
+void Progress::Begin(const std::string& part) {
+  if (!console_->terminal) return;
+  const int filled = kBarWidth * begun_++ / std::max(total_, 1);
+  console_->err << kClearLine << '[' << std::string(static_cast<size_t>(filled), '#')
+                << std::string(static_cast<size_t>(kBarWidth - filled), '.') << "] " << part
+                << std::flush;
+}
+
+Progress::~Progress() {
+  if (console_->terminal && begun_ > 0) console_->err << kClearLine << std::flush;
+}
+
+}  // namespace mixfeed

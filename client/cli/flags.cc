@@ -1,0 +1,256 @@
+#include "client/cli/flags.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "augment/base/status_macros.h"
+
+namespace mixfeed {
+namespace {
+
+// Hands the number that `text` is to `set`; returns what is wrong with it, or nothing.
+template <typename T, typename Set>
+std::string ParseNumber(const std::string& text, const Set& set) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return absl::StrCat("'", text, "' is not a ",
+                        std::is_integral_v<T> ? "whole number from 0 up, in its range" : "number");
+  }
+  set(value);
+  return "";
+}
+
+std::string SetPool(const std::string& text, v1::FeedSpec* spec) {
+  const auto& type = *v1::Pool_descriptor();
+  for (const std::string& name : EnumTexts(type)) {
+    if (name != text) continue;
+    spec->mutable_recipe()->set_ordered_pool(static_cast<v1::Pool>(EnumNumber(type, text)));
+    return "";
+  }
+  return absl::StrCat("'", text, "' is not one of labelled, unlabelled, validation, test");
+}
+
+// A count asks for a split, also with recipes that label everything by default.
+std::string SetLabels(const std::string& text, v1::FeedSpec* spec) {
+  v1::Split* split = spec->mutable_split();
+  if (text == "all") {
+    split->set_rule(v1::Split::ALL);
+    return "";
+  }
+  return ParseNumber<uint64_t>(text, [split](uint64_t labelled) {
+    split->set_labelled(labelled);
+    if (split->rule() != v1::Split::BALANCED && split->rule() != v1::Split::RANDOM) {
+      split->set_rule(v1::Split::MIXMATCH);
+    }
+  });
+}
+
+struct SpecFlag {
+  const char* name;
+  const char* value;
+  const char* help;
+  // Returns what is wrong with the text, or nothing.
+  std::string (*apply)(const std::string& text, v1::FeedSpec* spec);
+};
+
+const SpecFlag kSpecFlags[] = {
+    {"--recipe", "NAME", "mixmatch (the default), mixup, supervised or eval",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       spec->mutable_recipe()->set_preset(text);
+       return std::string();
+     }},
+    {"--dataset", "NAME", "the server's name of the dataset; not needed when it has only one",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       spec->set_dataset(text);
+       return std::string();
+     }},
+    {"--labels", "N|all", "labelled images; all: every training image", SetLabels},
+    {"--validation", "N", "images held out from training",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<uint64_t>(
+           text, [spec](uint64_t n) { spec->mutable_split()->set_validation(n); });
+     }},
+    {"--split-seed", "N", "which images are labelled",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<uint64_t>(text,
+                                    [spec](uint64_t n) { spec->mutable_split()->set_seed(n); });
+     }},
+    {"--seed", "N", "everything random but the split",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<uint64_t>(text, [spec](uint64_t n) { spec->set_seed(n); });
+     }},
+    {"--batch", "N", "labelled rows a step; mixmatch has N (views + 1) rows",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<uint32_t>(text, [spec](uint32_t n) { spec->set_batch(n); });
+     }},
+    {"--views", "K", "views of every unlabelled image",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<uint32_t>(text,
+                                    [spec](uint32_t n) { spec->mutable_recipe()->set_views(n); });
+     }},
+    {"--temperature", "T", "of sharpening pseudo-labels",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<double>(
+           text, [spec](double t) { spec->mutable_recipe()->mutable_guess()->set_temperature(t); });
+     }},
+    {"--alpha", "A", "lambda is drawn from Beta(A, A)",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       return ParseNumber<double>(
+           text, [spec](double a) { spec->mutable_recipe()->mutable_mix()->set_alpha(a); });
+     }},
+    {"--model", "NAME", "the guess model; not needed when the server has only one",
+     [](const std::string& text, v1::FeedSpec* spec) {
+       spec->mutable_recipe()->mutable_guess()->set_model(text);
+       return std::string();
+     }},
+    {"--pool", "NAME",
+     "what eval goes through: test (the default), validation, labelled, unlabelled", SetPool},
+};
+
+absl::StatusOr<v1::FeedSpec> ReadSpec(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return absl::InvalidArgumentError(absl::StrCat("--spec: cannot read '", path, "'"));
+  v1::FeedSpec spec;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(text.str(), &spec);
+  if (parsed.ok()) return spec;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--spec: '", path, "' is not a FeedSpec in protobuf's JSON form: ",
+                   std::string(parsed.message()), "; `mixfeed open --json` prints one as .spec"));
+}
+
+}  // namespace
+
+void ServerFlags::AddTo(CLI::App* app) {
+  constexpr char kGroup[] = "Server";
+  app->add_option("--server", server, "HOST:PORT of the server")
+      ->envname("MIXFEED_SERVER")
+      ->type_name("ADDRESS")
+      ->capture_default_str()
+      ->group(kGroup);
+  app->add_option("--wait", wait_seconds,
+                  "how long to wait for the server, at the start and when the connection breaks")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS")
+      ->capture_default_str()
+      ->group(kGroup);
+  app->add_flag("--tls", tls.use_tls, "TLS, trusting the system's authorities")->group(kGroup);
+  const std::pair<const char*, std::pair<std::string*, const char*>> files[] = {
+      {"--tls-ca", {&tls.ca, "TLS, trusting the authorities in this PEM file"}},
+      {"--tls-cert", {&tls.cert, "our certificate, for servers that ask for one (PEM)"}},
+      {"--tls-key", {&tls.key, "its private key (PEM)"}},
+  };
+  for (const auto& [name, file] : files) {
+    app->add_option(name, *file.first, file.second)->type_name("FILE")->group(kGroup);
+  }
+  app->add_flag("--json", json, "print JSON for scripts");
+}
+
+absl::StatusOr<std::unique_ptr<FeedClient>> ServerFlags::Connect() const {
+  ConnectOptions options;
+  options.server = server;
+  options.tls = tls;
+  options.connect_deadline_ms = std::llround(wait_seconds * 1000);
+  return FeedClient::Connect(options);
+}
+
+void SpecFlags::AddTo(CLI::App* app) {
+  constexpr char kGroup[] = "Feed";
+  for (const SpecFlag& flag : kSpecFlags) {
+    app->add_option(flag.name, values_[flag.name], flag.help)
+        ->type_name(flag.value)
+        ->check([&flag](const std::string& text) {
+          v1::FeedSpec scratch;
+          return flag.apply(text, &scratch);
+        })
+        ->group(kGroup);
+  }
+  app->add_option("--spec", spec_file_, "a FeedSpec in protobuf's JSON form; flags override it")
+      ->type_name("FILE")
+      ->group(kGroup);
+  app->add_option("--run", run_,
+                  "name that trainers of one training share; without it a new run begins")
+      ->type_name("NAME")
+      ->group(kGroup);
+}
+
+absl::StatusOr<v1::FeedSpec> SpecFlags::Spec() const {
+  v1::FeedSpec spec;
+  if (!spec_file_.empty()) {
+    MIXFEED_ASSIGN_OR_RETURN(spec, ReadSpec(spec_file_));
+  }
+  for (const SpecFlag& flag : kSpecFlags) {
+    const auto value = values_.find(flag.name);
+    // The texts were checked when they were parsed.
+    if (value != values_.end() && !value->second.empty()) (void)flag.apply(value->second, &spec);
+  }
+  return spec;
+}
+
+void FormatFlags::AddTo(CLI::App* app) {
+  constexpr char kGroup[] = "Pixels";
+  app->add_option("--format", type, "pixel type")
+      ->check(CLI::IsMember(EnumTexts(*v1::PixelType_descriptor())))
+      ->type_name("TYPE")
+      ->capture_default_str()
+      ->group(kGroup);
+  app->add_option("--layout", layout, "order of an image's dimensions")
+      ->check(CLI::IsMember(EnumTexts(*v1::Layout_descriptor())))
+      ->type_name("LAYOUT")
+      ->capture_default_str()
+      ->group(kGroup);
+  app->add_option("--normalise", normalise,
+                  "raw, unit, signed, cifar10, cifar10-mixup, cifar100 or imagenet; the default is "
+                  "signed, and raw for uint8")
+      ->type_name("NAME")
+      ->group(kGroup);
+}
+
+v1::PixelFormat FormatFlags::Format() const {
+  v1::PixelFormat format;
+  format.set_type(static_cast<v1::PixelType>(EnumNumber(*v1::PixelType_descriptor(), type)));
+  format.set_layout(static_cast<v1::Layout>(EnumNumber(*v1::Layout_descriptor(), layout)));
+  if (!normalise.empty()) format.mutable_normalisation()->set_name(normalise);
+  return format;
+}
+
+absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec) {
+  MIXFEED_ASSIGN_OR_RETURN(const v1::FeedSpec wanted, spec.Spec());
+  FeedConnection opened;
+  MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
+  MIXFEED_ASSIGN_OR_RETURN(opened.feed, opened.client->OpenFeed(wanted, spec.run()));
+  return opened;
+}
+
+std::string EnumText(const google::protobuf::EnumValueDescriptor& value) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(value.name()), {{"_", "-"}});
+}
+
+std::vector<std::string> EnumTexts(const google::protobuf::EnumDescriptor& type) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (type.value(i)->number() != 0) texts.push_back(EnumText(*type.value(i)));
+  }
+  return texts;
+}
+
+int EnumNumber(const google::protobuf::EnumDescriptor& type, const std::string& text) {
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (EnumText(*type.value(i)) == text) return type.value(i)->number();
+  }
+  return 0;
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,21 @@
+#ifndef MIXFEED_CLIENT_CLI_JSON_H_
+#define MIXFEED_CLIENT_CLI_JSON_H_
+
+#include <google/protobuf/message.h>
+
+#include <nlohmann/json.hpp>
+
+namespace mixfeed {
+
+// Members stay in the order in which they are added.
+using Json = nlohmann::ordered_json;
+
+// A message as an object that scripts find easy: members are the fields' names in their order, all
+// of them; numbers are numbers, enum values lower-case texts with dashes, optional fields that are
+// not set null. Unlike protobuf's own JSON form, which turns 64-bit numbers into strings; a
+// FeedSpec alone is in that form, so that it can be given to --spec. Bytes fields are left out.
+Json ToJson(const google::protobuf::Message& message);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_CLIENT_CLI_JSON_H_

@@ -1,0 +1,42 @@
+#ifndef MIXFEED_CLIENT_CLI_LOCAL_SERVER_H_
+#define MIXFEED_CLIENT_CLI_LOCAL_SERVER_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mixfeed {
+
+// A mixfeed-server in a process of its own, on a free port of the loopback address. It is stopped
+// with the object, and by the kernel when the thread that started it ends in any way.
+class LocalServer {
+ public:
+  // `args` beside --listen. Returns when the server listens. NotFound: no such program; Unavailable
+  // with the server's last words when it ends before it listens.
+  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const std::string& program,
+                                                            const std::vector<std::string>& args);
+  // Asks it to stop and waits; kills it when it takes longer than 15 s.
+  ~LocalServer();
+  LocalServer(const LocalServer&) = delete;
+  LocalServer& operator=(const LocalServer&) = delete;
+
+  const std::string& address() const { return address_; }  // HOST:PORT
+
+ private:
+  LocalServer(pid_t pid, std::string address) : pid_(pid), address_(std::move(address)) {}
+
+  const pid_t pid_;
+  const std::string address_;
+};
+
+// `mixfeed-server` in the folder of the running executable.
+std::string SiblingServerProgram();
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_CLIENT_CLI_LOCAL_SERVER_H_

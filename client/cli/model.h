@@ -1,0 +1,19 @@
+#ifndef MIXFEED_CLIENT_CLI_MODEL_H_
+#define MIXFEED_CLIENT_CLI_MODEL_H_
+
+#include <ostream>
+#include <string>
+
+#include "mixfeed/v1/model.pb.h"
+
+namespace mixfeed {
+
+// "3x32x32": channels, height, width.
+std::string ImageText(const v1::ImageShape& image);
+
+// One line a model, under a head.
+void PrintModels(const google::protobuf::RepeatedPtrField<v1::Model>& models, std::ostream& out);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_CLIENT_CLI_MODEL_H_

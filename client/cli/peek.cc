@@ -1,0 +1,66 @@
+#include <CLI/CLI.hpp>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "client/cli/command.h"
+#include "client/cli/flags.h"
+#include "client/cli/json.h"
+
+namespace mixfeed {
+namespace {
+
+absl::Status WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  file.close();
+  if (file) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat("--out: cannot write '", path, "'"));
+}
+
+class Peek final : public Command {
+ public:
+  void AddFlags(CLI::App* app) override {
+    app->add_option("--step", step_, "which batch")->capture_default_str();
+    app->add_option("--out", out_, "where the PNG goes")->capture_default_str()->type_name("FILE");
+    app->add_option("--rows", rows_, "rows shown, spread over the batch's groups, at most 256")
+        ->capture_default_str();
+    app->add_option("--scale", scale_, "pixels of the sheet a pixel of the image, at most 8")
+        ->capture_default_str();
+    spec_.AddTo(app);
+    server_.AddTo(app);
+  }
+
+  absl::Status Run(Console* console) override {
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const auto sheet,
+                             opened.feed->RenderContactSheet(step_, rows_, scale_));
+    MIXFEED_RETURN_IF_ERROR(WriteFile(out_, sheet.png()));
+    if (server_.json) {
+      Json object;
+      object["step"] = step_;
+      object["file"] = out_;
+      object["width"] = sheet.width();
+      object["height"] = sheet.height();
+      console->out << object.dump() << '\n';
+    } else {
+      console->out << out_ << ": step " << step_ << ", " << sheet.width() << " x " << sheet.height()
+                   << " pixels\n";
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  ServerFlags server_;
+  SpecFlags spec_;
+  uint64_t step_ = 0;
+  std::string out_ = "batch.png";
+  uint32_t rows_ = 24;
+  uint32_t scale_ = 3;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakePeek() { return std::make_unique<Peek>(); }
+
+}  // namespace mixfeed

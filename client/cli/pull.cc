@@ -1,0 +1,175 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "augment/base/status_macros.h"
+#include "client/cli/command.h"
+#include "client/cli/flags.h"
+#include "client/cli/json.h"
+#include "client/consumer_steps.h"
+
+namespace mixfeed {
+namespace {
+
+size_t Bytes(const ReceivedBatch& batch) {
+  return batch.pixels().size() + batch.targets().size_bytes();
+}
+
+// Mean over the unlabelled rows of the largest target; nothing without such rows.
+std::optional<double> Confidence(const ReceivedBatch& batch) {
+  const v1::BatchHeader& header = batch.header();
+  double sum = 0;
+  int rows = 0;
+  for (int r = 0; r < header.pool_size(); ++r) {
+    if (header.pool(r) != v1::UNLABELLED) continue;
+    const auto target = batch.targets().subspan(size_t{header.classes()} * static_cast<size_t>(r),
+                                                header.classes());
+    sum += *std::max_element(target.begin(), target.end());
+    ++rows;
+  }
+  if (rows == 0) return std::nullopt;
+  return sum / rows;
+}
+
+std::string JsonLine(const ReceivedBatch& batch) {
+  const v1::BatchHeader& header = batch.header();
+  Json line;
+  line["step"] = header.step();
+  line["digest"] = batch.Digest();
+  line["rows"] = header.rows();
+  line["bytes"] = Bytes(batch);
+  line["guess_version"] = header.has_guess() ? Json(header.guess().version()) : Json(nullptr);
+  if (header.has_guess()) {
+    line["guess_age"] = header.guess().age();
+    line["confidence"] = Confidence(batch).value_or(0);
+  }
+  return line.dump();
+}
+
+std::string TextLine(const ReceivedBatch& batch) {
+  const v1::BatchHeader& header = batch.header();
+  std::string line = absl::StrFormat("step %-6d %s  %d rows  %d bytes", header.step(),
+                                     batch.Digest(), header.rows(), Bytes(batch));
+  if (header.has_guess()) {
+    absl::StrAppendFormat(&line, "  guess v%d  confidence %.3f", header.guess().version(),
+                          Confidence(batch).value_or(0));
+  }
+  return line;
+}
+
+// What was received, for the summary.
+struct Tally {
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  uint64_t batches = 0;
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+
+  void Add(const ReceivedBatch& batch) {
+    ++batches;
+    rows += batch.header().rows();
+    bytes += Bytes(batch);
+  }
+
+  std::string Text() const {
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return absl::StrFormat("%d batches, %d images, %.1f MB in %.2f s: %.0f images/s", batches, rows,
+                           static_cast<double>(bytes) / 1e6, seconds,
+                           static_cast<double>(rows) / seconds);
+  }
+};
+
+class Pull final : public Command {
+ public:
+  void AddFlags(CLI::App* app) override {
+    app->add_option("--steps", steps_, "batches to receive; 0: until the feed ends or Ctrl-C")
+        ->capture_default_str();
+    app->add_option("--from-step", stream_.from_step, "first step")->capture_default_str();
+    app->add_option("--rank", stream_.rank, "which of --world trainers this is, from 0");
+    app->add_option("--world", stream_.world, "trainers that share the feed")
+        ->check(CLI::PositiveNumber);
+    app->add_option("--sharing", sharing_, "who gets which batch")
+        ->check(CLI::IsMember(EnumTexts(*v1::OpenStream::Sharing_descriptor())))
+        ->type_name("HOW")
+        ->capture_default_str();
+    app->add_option("--prefetch", stream_.prefetch, "batches on their way at once")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app->add_flag("--get", get_, "ask for each batch by itself instead of streaming");
+    spec_.AddTo(app);
+    format_.AddTo(app);
+    server_.AddTo(app);
+  }
+
+  absl::Status Run(Console* console) override {
+    stream_.sharing = static_cast<v1::OpenStream::Sharing>(
+        EnumNumber(*v1::OpenStream::Sharing_descriptor(), sharing_));
+    stream_.format = format_.Format();
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    return get_ ? RunGet(opened.feed.get(), console) : RunStream(opened.feed.get(), console);
+  }
+
+ private:
+  using NextBatch = std::function<absl::StatusOr<ReceivedBatch>()>;
+
+  absl::Status RunStream(Feed* feed, Console* console) {
+    MIXFEED_ASSIGN_OR_RETURN(const std::unique_ptr<BatchStream> stream, feed->Stream(stream_));
+    Cancellation uninterrupted;
+    const Cancellation::Scope scope(
+        console->interrupt == nullptr ? &uninterrupted : console->interrupt,
+        [&stream] { stream->Cancel(); });
+    const absl::Status status = Receive([&stream] { return stream->Next(); }, console);
+    if (stream->reconnects() > 0) {
+      console->err << "mixfeed: connected again " << stream->reconnects() << " times\n";
+    }
+    return status;
+  }
+
+  absl::Status RunGet(Feed* feed, Console* console) {
+    ConsumerSteps steps = StepsOf(stream_);
+    v1::Share share;
+    if (stream_.sharing == v1::OpenStream::SPLIT) {
+      share.set_rank(stream_.rank);
+      share.set_world(stream_.world);
+    }
+    const auto next = [&] {
+      return feed->GetBatch(std::exchange(steps.next, steps.next + steps.stride), stream_.format,
+                            share);
+    };
+    return Receive(next, console);
+  }
+
+  absl::Status Receive(const NextBatch& next, Console* console) {
+    Tally tally;
+    absl::Status status;
+    while ((steps_ == 0 || tally.batches < steps_) && !console->interrupted()) {
+      const absl::StatusOr<ReceivedBatch> batch = next();
+      status = batch.status();
+      if (!status.ok()) break;
+      tally.Add(*batch);
+      // Flushed, since a script that reads along wants the line when the batch is there.
+      console->out << (server_.json ? JsonLine(*batch) : TextLine(*batch)) << std::endl;
+    }
+    console->err << "mixfeed: " << tally.Text() << '\n';
+    const bool ended = absl::IsOutOfRange(status) && tally.batches > 0;
+    return ended ? absl::OkStatus() : status;
+  }
+
+  ServerFlags server_;
+  SpecFlags spec_;
+  FormatFlags format_;
+  StreamOptions stream_;
+  std::string sharing_ = "round-robin";
+  uint64_t steps_ = 10;
+  bool get_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakePull() { return std::make_unique<Pull>(); }
+
+}  // namespace mixfeed
