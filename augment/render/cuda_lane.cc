@@ -1,0 +1,72 @@
+#include "augment/render/cuda_lane.h"
+
+#include <cstring>
+#include <utility>
+
+#include "augment/render/cuda_kernel.h"
+
+namespace mixfeed {
+
+absl::StatusOr<std::unique_ptr<CudaLane>> CudaLane::Create() {
+  MIXFEED_ASSIGN_OR_RETURN(CudaStream stream, MakeStream());
+  MIXFEED_ASSIGN_OR_RETURN(CudaEvent done, MakeEvent());
+  return std::unique_ptr<CudaLane>(new CudaLane(std::move(stream), std::move(done)));
+}
+
+absl::Status CudaLane::Reserve(size_t row_bytes, size_t out_bytes) {
+  if (row_bytes > row_bytes_) {
+    MIXFEED_ASSIGN_OR_RETURN(host_rows_, AllocatePageLocked(row_bytes));
+    MIXFEED_ASSIGN_OR_RETURN(device_rows_, AllocateDevice(row_bytes));
+    row_bytes_ = row_bytes;
+  }
+  if (out_bytes > out_bytes_) {
+    MIXFEED_ASSIGN_OR_RETURN(device_out_, AllocateDevice(out_bytes));
+    out_bytes_ = out_bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CudaLane::Render(RenderJob job, std::span<const RowJob> rows,
+                              std::span<std::byte> out) {
+  MIXFEED_RETURN_IF_ERROR(Reserve(rows.size_bytes(), out.size()));
+  std::memcpy(host_rows_.get(), rows.data(), rows.size_bytes());
+  MIXFEED_RETURN_IF_CUDA_ERROR(cudaMemcpyAsync(device_rows_.get(), host_rows_.get(),
+                                               rows.size_bytes(), cudaMemcpyHostToDevice,
+                                               stream_.get()));
+  job.rows = reinterpret_cast<const RowJob*>(device_rows_.get());
+  job.out = device_out_.get();
+  MIXFEED_RETURN_IF_ERROR(LaunchRender(job, stream_.get()));
+  MIXFEED_RETURN_IF_CUDA_ERROR(
+      cudaMemcpyAsync(out.data(), job.out, out.size(), cudaMemcpyDeviceToHost, stream_.get()));
+  return Wait();
+}
+
+absl::Status CudaLane::Upload(std::span<const uint8_t> from, std::byte* to) {
+  MIXFEED_RETURN_IF_CUDA_ERROR(
+      cudaMemcpyAsync(to, from.data(), from.size(), cudaMemcpyHostToDevice, stream_.get()));
+  return Wait();
+}
+
+absl::Status CudaLane::Wait() {
+  MIXFEED_RETURN_IF_CUDA_ERROR(cudaEventRecord(done_.get(), stream_.get()));
+  MIXFEED_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(done_.get()));
+  return absl::OkStatus();
+}
+
+std::unique_ptr<CudaLane> CudaLanes::Take() {
+  MutexLock lock(&mu_);
+  while (free_.empty()) returned_.Wait(&mu_);
+  std::unique_ptr<CudaLane> lane = std::move(free_.back());
+  free_.pop_back();
+  return lane;
+}
+
+void CudaLanes::Return(std::unique_ptr<CudaLane> lane) {
+  {
+    MutexLock lock(&mu_);
+    free_.push_back(std::move(lane));
+  }
+  returned_.NotifyOne();
+}
+
+}  // namespace mixfeed
