@@ -17,9 +17,6 @@ static_assert(std::endian::native == std::endian::little, "guesses are stored as
 
 constexpr int64_t kMinMaxBytes = int64_t{1} << 20;
 
-// How long a call waits for another process's write.
-constexpr int kBusyTimeoutMs = 10'000;
-
 // Marks the file as ours (SQLite's application_id): "mxfj".
 constexpr int64_t kApplicationId = 0x6d78666a;
 constexpr int64_t kJournalVersion = 1;
@@ -56,6 +53,10 @@ absl::Status ValidateOptions(const JournalOptions& options) {
   if (options.max_bytes < kMinMaxBytes) {
     return absl::InvalidArgumentError(absl::StrCat("journal: max_bytes is ", options.max_bytes,
                                                    "; allowed: at least ", kMinMaxBytes));
+  }
+  if (options.busy_timeout_ms < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "journal: busy_timeout_ms is ", options.busy_timeout_ms, "; allowed: at least 0"));
   }
   return absl::OkStatus();
 }
@@ -316,7 +317,7 @@ absl::Status SqliteJournal::Dropped(const std::string& feed_id, int64_t step,
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options) {
   MIXFEED_RETURN_IF_ERROR(ValidateOptions(options));
   MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> db,
-                           SqliteDatabase::Open(options.path, kBusyTimeoutMs));
+                           SqliteDatabase::Open(options.path, options.busy_timeout_ms));
   // With a write-ahead log, NORMAL loses nothing when the process dies, and at most the newest
   // guesses (never the file) when the machine does.
   MIXFEED_RETURN_IF_ERROR(db->QueryInt("PRAGMA journal_mode = WAL").status());

@@ -29,13 +29,16 @@ struct JournalOptions {
   std::string path;                        // SQLite file; ":memory:" in tests
   int64_t max_steps_per_feed = 2'000'000;  // oldest steps are dropped beyond it; at least 1
   int64_t max_bytes = int64_t{16} << 30;  // of stored probabilities, over all feeds; at least 1 MiB
+  int busy_timeout_ms = 10'000;  // how long a call waits for another process's write; at least 0
 };
 
 // What was guessed for (feed, step), kept so that a replay never runs the model again. Survives the
 // process being killed. Thread safe; several processes may share one file.
 class Journal {
  public:
-  // Errors: what SQLite says, with the path; DataLoss for a file that is no journal.
+  // Creates the file when there is none. Errors: what SQLite says, with the path (sqlite.h);
+  // InvalidArgument for options out of range; DataLoss for a file that is no journal;
+  // FailedPrecondition for one of another version.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const JournalOptions& options);
   virtual ~Journal() = default;
 
@@ -43,7 +46,11 @@ class Journal {
   virtual absl::StatusOr<std::optional<StepGuess>> Find(const std::string& feed_id,
                                                         int64_t step) = 0;
 
-  // Stores the guess and returns what the journal holds afterwards: the first writer's.
+  // Stores the guess and returns what the journal holds afterwards: the first writer's. Retention
+  // drops the lowest steps: of this feed beyond max_steps_per_feed, and beyond max_bytes of the
+  // feed that holds the guess that was stored first. FailedPrecondition, with nothing changed, when
+  // that is this very guess, or the step was dropped before. InvalidArgument for sizes that do not
+  // fit each other.
   virtual absl::StatusOr<StepGuess> Insert(const std::string& feed_id, int64_t step,
                                            const StepGuess& guess) = 0;
 };

@@ -1,0 +1,245 @@
+#include "tests/augment/guess/archives.h"
+
+// clang 14 needs IValue to be complete before script.h.
+#include <ATen/core/ivalue.h>
+//
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/script.h>
+
+#include <random>
+#include <sstream>
+
+namespace mixfeed::testing {
+namespace {
+
+using torch::jit::Module;
+
+at::Tensor Row(const std::vector<float>& values) { return at::tensor(values); }
+
+std::string Save(const Module& module) {
+  std::ostringstream stream;
+  module.save(stream);
+  return stream.str();
+}
+
+// A module whose only method is this forward.
+std::string SaveForward(const std::string& forward) {
+  Module module("Model");
+  module.define(forward);
+  return Save(module);
+}
+
+// The attributes of torch.nn.BatchNorm1d.
+Module NormModule(const LinearNetwork& network, const std::string& forward) {
+  Module norm("BatchNorm");
+  norm.register_parameter("weight", Row(network.norm_weight), /*is_buffer=*/false);
+  norm.register_parameter("bias", Row(network.norm_bias), /*is_buffer=*/false);
+  norm.register_buffer("running_mean", Row(network.running_mean));
+  norm.register_buffer("running_var", Row(network.running_var));
+  norm.register_buffer("num_batches_tracked", at::zeros({}, at::kLong));
+  if (!norm.hasattr("training")) norm.register_attribute("training", c10::BoolType::get(), true);
+  norm.define(forward);
+  return norm;
+}
+
+Module ModuleWith(const LinearNetwork& network, const Module& norm) {
+  Module module("Model");
+  module.register_module("norm", norm);
+  module.register_parameter("weight", Row(network.weight).view({network.classes, network.channels}),
+                            false);
+  module.register_parameter("bias", Row(network.bias), false);
+  return module;
+}
+
+constexpr char kCountingNorm[] = R"(
+def forward(self, x):
+    if self.training:
+        self.num_batches_tracked.add_(1)
+    return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,
+                            self.training, 0.1, 1e-5, False)
+)";
+
+constexpr char kEvalNorm[] = R"(
+def forward(self, x):
+    return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,
+                            False, 0.1, 1e-5, False)
+)";
+
+constexpr char kRebindingNorm[] = R"(
+def forward(self, x):
+    y = torch.batch_norm(x, self.weight, self.bias, self.running_mean.clone(),
+                         self.running_var.clone(), self.training, 0.1, 1e-5, False)
+    if self.training:
+        self.num_batches_tracked = self.num_batches_tracked + 1
+        self.running_mean = self.running_mean * 0.5
+        self.running_var = self.running_var * 0.5
+    return y
+)";
+
+constexpr char kForward[] = R"(
+def forward(self, x):
+    return torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+)";
+
+Module GoodModule(const LinearNetwork& network, const char* norm = kCountingNorm,
+                  const char* forward = kForward) {
+  Module module = ModuleWith(network, NormModule(network, norm));
+  module.define(forward);
+  return module;
+}
+
+std::vector<float> Uniform(std::mt19937* random, int count, float low, float high) {
+  std::uniform_real_distribution<float> draw(low, high);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = draw(*random);
+  return values;
+}
+
+}  // namespace
+
+LinearNetwork MakeLinearNetwork(int classes, int channels, unsigned seed) {
+  std::mt19937 random(seed);
+  LinearNetwork network;
+  network.channels = channels;
+  network.classes = classes;
+  network.norm_weight = Uniform(&random, channels, 0.5f, 2);
+  network.norm_bias = Uniform(&random, channels, -1, 1);
+  network.running_mean = Uniform(&random, channels, -0.5f, 0.5f);
+  network.running_var = Uniform(&random, channels, 0.5f, 2);
+  network.weight = Uniform(&random, classes * channels, -1, 1);
+  network.bias = Uniform(&random, classes, -1, 1);
+  return network;
+}
+
+std::string LinearArchive(const LinearNetwork& network) { return Save(GoodModule(network)); }
+
+std::string GoodArchive(int classes, int channels) {
+  return LinearArchive(MakeLinearNetwork(classes, channels));
+}
+
+std::string DropoutBatchNormArchive(int classes) {
+  const LinearNetwork network = MakeLinearNetwork(classes);
+  Module dropout("Dropout");
+  if (!dropout.hasattr("training")) {
+    dropout.register_attribute("training", c10::BoolType::get(), true);
+  }
+  dropout.define("def forward(self, x):\n    return torch.dropout(x, 0.5, self.training)\n");
+  Module module = ModuleWith(network, NormModule(network, kCountingNorm));
+  module.register_module("dropout", dropout);
+  module.define(R"(
+def forward(self, x):
+    return torch.linear(self.dropout(self.norm(torch.mean(x, [2, 3]))), self.weight, self.bias)
+)");
+  return Save(module);
+}
+
+std::string RebindingBatchNormArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kRebindingNorm));
+}
+
+std::string InputWritingArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
+def forward(self, x):
+    x.mul_(0.5)
+    return torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+)"));
+}
+
+std::string ZeroHeadArchive(int classes) {
+  LinearNetwork network = MakeLinearNetwork(classes);
+  network.weight.assign(network.weight.size(), 0);
+  network.bias.assign(network.bias.size(), 0);
+  return LinearArchive(network);
+}
+
+std::string FrozenArchive(int classes) {
+  Module module = GoodModule(MakeLinearNetwork(classes));
+  module.eval();
+  return Save(torch::jit::freeze_module(module));
+}
+
+std::string EvalTracedArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kEvalNorm));
+}
+
+std::string NoNormArchive(int classes) {
+  const LinearNetwork network = MakeLinearNetwork(classes);
+  Module module("Model");
+  module.register_parameter("weight", Row(network.weight).view({classes, network.channels}), false);
+  module.define(R"(
+def forward(self, x):
+    return torch.matmul(torch.mean(x, [2, 3]), self.weight.t())
+)");
+  return Save(module);
+}
+
+std::string ThrowingArchive() {
+  return SaveForward(R"(
+def forward(self, x):
+    if x.size(0) > 0:
+        raise RuntimeError("the model says no")
+    return x
+)");
+}
+
+std::string NanArchive(int classes) {
+  return SaveForward("def forward(self, x):\n    return torch.zeros([x.size(0), " +
+                     std::to_string(classes) + "]) / 0\n");
+}
+
+std::string WrongClassesArchive(int classes) { return GoodArchive(classes + 1); }
+
+std::string TupleArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
+def forward(self, x):
+    y = torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    return (y, y)
+)"));
+}
+
+std::string IntegerArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
+def forward(self, x):
+    y = torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    return torch.argsort(y, 1)
+)"));
+}
+
+std::string FixedBatchArchive(int classes, int rows) {
+  const std::string forward = "def forward(self, x):\n    m = torch.mean(x, [2, 3]).view([" +
+                              std::to_string(rows) +
+                              ", -1])\n"
+                              "    return torch.linear(self.norm(m), self.weight, self.bias)\n";
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, forward.c_str()));
+}
+
+std::string WrongInputArchive(int classes) { return GoodArchive(classes, /*channels=*/7); }
+
+std::string NoForwardArchive() {
+  Module module("Model");
+  module.define("def predict(self, x):\n    return x\n");
+  return Save(module);
+}
+
+std::string HangingArchive() {
+  return SaveForward(R"(
+def forward(self, x):
+    n = 0
+    while x.size(0) > 0:
+        n += 1
+    return x
+)");
+}
+
+std::string MemoryHogArchive() {
+  return SaveForward(R"(
+def forward(self, x):
+    hoard = [x]
+    while x.size(0) > 0:
+        hoard.append(torch.ones([1 << 26]))
+    return hoard[0]
+)");
+}
+
+}  // namespace mixfeed::testing

@@ -1,0 +1,68 @@
+#ifndef MIXFEED_TESTS_AUGMENT_GUESS_ARCHIVES_H_
+#define MIXFEED_TESTS_AUGMENT_GUESS_ARCHIVES_H_
+
+#include <string>
+#include <vector>
+
+namespace mixfeed::testing {
+
+// TorchScript archives for tests, made here so that no Python is needed. All but those that say
+// otherwise take images [N][channels][H][W] of any size.
+
+// The network of GoodArchive, small enough to be computed by hand: m = mean over the pixels of each
+// channel, n = batch norm of m, logits = n W^T + b.
+struct LinearNetwork {
+  int channels = 3;
+  int classes = 10;
+  std::vector<float> norm_weight;   // [channels], gamma
+  std::vector<float> norm_bias;     // [channels], beta
+  std::vector<float> running_mean;  // [channels]
+  std::vector<float> running_var;   // [channels]
+  std::vector<float> weight;        // [classes][channels]
+  std::vector<float> bias;          // [classes]
+};
+inline constexpr double kLinearNetworkEpsilon = 1e-5;
+
+// Some network of that form; another for every seed.
+LinearNetwork MakeLinearNetwork(int classes, int channels = 3, unsigned seed = 1);
+
+// Passes every check. Its batch norm counts and remembers batches as PyTorch's does.
+std::string LinearArchive(const LinearNetwork& network);
+std::string GoodArchive(int classes, int channels = 3);
+
+// GoodArchive with dropout (p = 0.5) before the last layer.
+std::string DropoutBatchNormArchive(int classes);
+
+// GoodArchive whose batch norm puts new tensors in the place of its running ones.
+std::string RebindingBatchNormArchive(int classes);
+
+// GoodArchive whose forward writes into its input.
+std::string InputWritingArchive(int classes);
+
+// GoodArchive whose last layer is all zeros, as some people initialise it.
+std::string ZeroHeadArchive(int classes);
+
+// Frozen: the running statistics became constants.
+std::string FrozenArchive(int classes);
+
+// As torch.jit.trace leaves a model that was in eval mode: the modules and buffers are there, but
+// the graph has `training = False`.
+std::string EvalTracedArchive(int classes);
+
+// No batch norm.
+std::string NoNormArchive(int classes);
+
+std::string ThrowingArchive();                         // forward raises "the model says no"
+std::string NanArchive(int classes);                   // all logits are NaN
+std::string WrongClassesArchive(int classes);          // gives classes + 1 logits
+std::string TupleArchive(int classes);                 // returns (logits, logits)
+std::string IntegerArchive(int classes);               // returns int64 numbers
+std::string FixedBatchArchive(int classes, int rows);  // takes batches of `rows` images only
+std::string WrongInputArchive(int classes);            // wants 7 channels
+std::string NoForwardArchive();
+std::string HangingArchive();    // forward never returns
+std::string MemoryHogArchive();  // forward takes memory without end
+
+}  // namespace mixfeed::testing
+
+#endif  // MIXFEED_TESTS_AUGMENT_GUESS_ARCHIVES_H_
