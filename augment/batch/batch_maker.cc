@@ -116,6 +116,10 @@ absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
 }
 
 absl::StatusOr<StepGuess> BatchMaker::Guess(const Plan& plan) const {
+  return guesses_.Do(plan.step, [&] { return GuessAlone(plan); });
+}
+
+absl::StatusOr<StepGuess> BatchMaker::GuessAlone(const Plan& plan) const {
   const auto render_view = [&](int k, const Normalisation& normalisation, std::span<float> out) {
     const int first = plan.labelled_rows + k * plan.unlabelled_rows;
     std::vector<RenderRow> rows(static_cast<size_t>(plan.unlabelled_rows));
@@ -132,13 +136,7 @@ absl::StatusOr<StepGuess> BatchMaker::Guess(const Plan& plan) const {
   request.views = plan.views;
   request.shape = dataset().shape;
   request.classes = dataset().num_classes();
-  MIXFEED_ASSIGN_OR_RETURN(StepGuess guess, options_.guesser->Guess(request, render_view));
-  const size_t expected = static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes);
-  if (guess.probabilities.size() != expected) {
-    return absl::DataLossError(absl::StrCat("the guess of step ", plan.step, " has ",
-                                            guess.probabilities.size(), " values, not ", expected));
-  }
-  return guess;
+  return options_.guesser->Guess(request, render_view);
 }
 
 absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,

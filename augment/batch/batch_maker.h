@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "augment/batch/batch.h"
+#include "augment/batch/single_flight.h"
 #include "augment/guess/guesser.h"
 #include "augment/plan/planner.h"
 #include "augment/pool/dataset.h"
@@ -64,7 +65,9 @@ class BatchMaker {
 
  private:
   BatchMaker(BatchMakerOptions options, std::unique_ptr<Planner> planner);
+  // Calls for one step share one guess while it is made: the shares of a step run the model once.
   absl::StatusOr<StepGuess> Guess(const Plan& plan) const;
+  absl::StatusOr<StepGuess> GuessAlone(const Plan& plan) const;
   // Writes the batch's pixels and targets into a slot of `slots`.
   absl::Status FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,
                         Batch* batch) const;
@@ -77,6 +80,7 @@ class BatchMaker {
 
   const BatchMakerOptions options_;
   const std::unique_ptr<Planner> planner_;
+  mutable SingleFlight<int64_t, absl::StatusOr<StepGuess>> guesses_;
 };
 
 }  // namespace mixfeed

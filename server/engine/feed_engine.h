@@ -25,10 +25,12 @@ using EncodeFrame = std::function<absl::StatusOr<FramePtr>(const std::string& fe
                                                            std::shared_ptr<const Batch> batch)>;
 
 struct EngineOptions {
-  // Threads that make batches of feeds without guesses, each a whole batch at a time.
+  // Threads that make batches of feeds without guesses, each a whole batch at a time, and call the
+  // sinks of all feeds.
   int render_workers = 2;
-  // Threads that make batches of feeds with guesses: while one waits for the model, another
-  // renders.
+  // Threads that make batches of feeds with guesses: while one is in the model, another renders the
+  // views of the next step. The shares of a step wait for one guess together, so that split sharing
+  // among n consumers keeps the model busy with n + 1.
   int guess_workers = 2;
   int max_credits = 64;      // ceiling of a consumer's outstanding credits
   int default_prefetch = 4;  // steps made ahead of the credits when a consumer does not say
@@ -36,8 +38,8 @@ struct EngineOptions {
   int max_consumers = 1024;
   // GetBatch calls that may be unanswered at once; further ones get ResourceExhausted.
   int max_pending_calls = 256;
-  // A consumer is ended when for so long it neither granted a credit that the engine waits for nor
-  // took a frame that it was sent.
+  // A consumer is ended (DeadlineExceeded) when for so long it neither granted a credit that a
+  // finished batch waits for, nor took a frame that it was sent.
   int64_t idle_limit_ms = 120'000;
 };
 
@@ -56,7 +58,7 @@ struct StreamSpec {
 };
 
 // The transport's end of a stream. Called by engine threads, one call at a time, never while the
-// engine holds a lock, and never blocking.
+// engine holds a lock. Must not block: other streams wait for the thread.
 class BatchSink {
  public:
   virtual ~BatchSink() = default;
@@ -66,20 +68,26 @@ class BatchSink {
   virtual void OnEnd(absl::Status status) = 0;
 };
 
-// The engine's end of a stream, held by the transport. Thread safe. Destroying it is Cancel().
+// The engine's end of a stream, held by the transport, which must let go of it before the engine is
+// destroyed. Thread safe. Destroying it is Cancel(). After the stream's end its methods do nothing.
 class Consumer {
  public:
   virtual ~Consumer() = default;
-  // Grants room for more batches. InvalidArgument for a count below 1, or beyond the ceiling
-  // together with what is outstanding.
+  // Grants room for more batches. InvalidArgument, with nothing granted, for a count below 1, or
+  // beyond max_credits together with what is outstanding. Credits beyond those of the StreamSpec
+  // let batches leave sooner, but the window stays as large as it was opened.
   virtual absl::Status Grant(int count) = 0;
-  // The transport is done with one frame: counts as life for the idle limit.
+  // The transport is done with one frame: to be called once for every OnFrame. Makes room in the
+  // window and counts as life for the idle limit.
   virtual void FrameTaken() = 0;
-  // Stops the stream and drops its slots; no sink call begins after it returns.
+  // Stops the stream and drops its slots; no sink call begins after it returns. Waits for a sink
+  // call that another thread is in, so the caller must hold no lock that its sink takes; from
+  // inside of a sink call it returns at once.
   virtual void Cancel() = 0;
 };
 
-// A GetBatch call under way; destroying it cancels the call (`done` may still run once).
+// A GetBatch call under way; destroying it cancels the call (`done` may still run once). Must be
+// let go of before the engine is destroyed.
 class PendingCall {
  public:
   virtual ~PendingCall() = default;
@@ -97,10 +105,11 @@ struct EngineStats {
 //
 // Every wanted (feed, step, format, share) is made once while anybody holds it: consumers that are
 // close to each other share one slot and one encoding; one that lags behind has it made again.
-// Bounds: a consumer holds at most credits + prefetch slots, which are promised to it when it
-// subscribes; calls hold one each. A promise that does not fit into the slot pool is refused with
-// ResourceExhausted, so that making a batch never waits for memory.
-// Thread safe.
+// Bounds: a consumer holds at most credits + prefetch slots, frames that the transport has not
+// taken included; they are promised to it when it subscribes. Calls hold one each, repeated batches
+// too. A promise that does not fit into the slot pool is refused with ResourceExhausted, so that
+// making a batch never fails for want of memory; nobody else may take slots of that pool. A promise
+// ends with the stream and the last frame that the transport holds of it. Thread safe.
 class FeedEngine {
  public:
   // `slots` must outlive the engine; its max_bytes is what is promised out.
@@ -116,8 +125,9 @@ class FeedEngine {
       const std::string& feed_id) const = 0;
   virtual int ConsumersOf(const std::string& feed_id) const = 0;
 
-  // Calls `done` exactly once, on an engine thread, or before it returns with an error. The call is
-  // dropped (done gets Cancelled) when the returned handle is destroyed before its batch is begun.
+  // Calls `done` exactly once: on an engine thread, or, with an error, before it returns null. When
+  // the returned handle is destroyed before the batch is there, done gets Cancelled. Errors: as
+  // Subscribe, ResourceExhausted for too many calls too, and what making the batch returns.
   using Done = std::function<void(absl::StatusOr<FramePtr>)>;
   virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
                                                 const PixelFormat& format, const Share& share,
@@ -132,7 +142,8 @@ class FeedEngine {
   virtual EngineStats stats() const = 0;
 
   // Refuses new work (Unavailable), lets streams and calls go on until `deadline_ms` has passed or
-  // none are left, then ends what is left with Unavailable and joins the threads. Idempotent.
+  // none are left, then ends what is left with Unavailable and joins the threads. Idempotent. Not
+  // to be called from a sink.
   virtual void Shutdown(int64_t deadline_ms) = 0;
 };
 

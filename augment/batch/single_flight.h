@@ -1,0 +1,54 @@
+#ifndef MIXFEED_AUGMENT_BATCH_SINGLE_FLIGHT_H_
+#define MIXFEED_AUGMENT_BATCH_SINGLE_FLIGHT_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "augment/base/mutex.h"
+
+namespace mixfeed {
+
+// Lets callers that want the same thing at the same time share one making of it. Nothing is kept:
+// who comes after it was made has it made again. Thread safe; holds one entry for each making that
+// is under way.
+template <typename Key, typename Value>
+class SingleFlight {
+ public:
+  // Runs `make` and returns its value, or, while another call runs its own for `key`, waits for
+  // that one and returns its value. `make` must not call Do.
+  Value Do(const Key& key, const std::function<Value()>& make) {
+    std::shared_ptr<Flight> flight;
+    {
+      MutexLock lock(&mu_);
+      std::shared_ptr<Flight>& known = flights_[key];
+      if (known != nullptr) return WaitFor(std::shared_ptr<Flight>(known));
+      flight = known = std::make_shared<Flight>();
+    }
+    Value value = make();
+    MutexLock lock(&mu_);
+    flight->value = value;
+    flights_.erase(key);
+    landed_.NotifyAll();
+    return value;
+  }
+
+ private:
+  struct Flight {
+    std::optional<Value> value;
+  };
+
+  Value WaitFor(std::shared_ptr<Flight> flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    while (!flight->value.has_value()) landed_.Wait(&mu_);
+    return *flight->value;
+  }
+
+  Mutex mu_;
+  CondVar landed_;
+  std::map<Key, std::shared_ptr<Flight>> flights_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_BATCH_SINGLE_FLIGHT_H_

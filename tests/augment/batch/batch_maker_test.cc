@@ -1,0 +1,367 @@
+#include "augment/batch/batch_maker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <thread>
+
+#include "tests/augment/batch/feed_kit.h"
+#include "tests/testing/naive_renderer.h"
+
+namespace mixfeed {
+namespace {
+
+using ::mixfeed::testing::ContentsOf;
+using ::mixfeed::testing::FeedKit;
+using ::mixfeed::testing::FeedKitOptions;
+using ::mixfeed::testing::NaiveSource;
+using ::mixfeed::testing::RenderNaively;
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+constexpr int kClasses = 10;
+constexpr int64_t kStep = 5;
+
+PixelFormat Float32(const std::string& normalisation) {
+  return {PixelType::kFloat32, PixelLayout::kNchw, *FindNormalisation(normalisation)};
+}
+
+std::shared_ptr<const Batch> MakeOrDie(const BatchMaker& maker, int64_t step,
+                                       const PixelFormat& format = {}, const Share& share = {}) {
+  absl::StatusOr<std::shared_ptr<const Batch>> batch = maker.Make(step, format, share);
+  if (!batch.ok()) ADD_FAILURE() << batch.status();
+  return batch.ok() ? *batch : std::make_shared<Batch>();
+}
+
+std::span<const float> TargetOf(const Batch& batch, int row) {
+  return batch.targets.subspan(static_cast<size_t>(row * kClasses), kClasses);
+}
+
+std::vector<double> OneHotOf(int label) {
+  std::vector<double> target(kClasses, 0.0);
+  target[static_cast<size_t>(label)] = 1.0;
+  return target;
+}
+
+// What the maker's documentation says of every row's target, in double precision. `guess`: of
+// unlabelled row i of feeds that guess.
+std::vector<double> ExpectedSource(const Dataset& dataset, const Plan& plan, size_t row,
+                                   const std::vector<float>& guess) {
+  const ViewPlan& view = plan.rows[row];
+  const size_t sample = static_cast<size_t>(view.sample);
+  if (view.pool == PoolId::kTest) return OneHotOf(dataset.test.labels[sample]);
+  if (view.pool != PoolId::kUnlabelled) return OneHotOf(dataset.train.labels[sample]);
+  if (guess.empty()) return std::vector<double>(kClasses, 1.0 / kClasses);
+  const size_t batch = static_cast<size_t>(plan.labelled_rows);
+  const auto begin = guess.begin() + static_cast<std::ptrdiff_t>((row - batch) % batch * kClasses);
+  return {begin, begin + kClasses};
+}
+
+void ExpectTargets(const Batch& batch, const Dataset& dataset, const Plan& plan,
+                   const std::vector<float>& guess) {
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    const size_t row = static_cast<size_t>(batch.row_index[r]);
+    const double lambda = plan.lambda[row];
+    const auto own = ExpectedSource(dataset, plan, row, guess);
+    const auto other = ExpectedSource(dataset, plan, static_cast<size_t>(plan.partner[row]), guess);
+    const auto target = TargetOf(batch, static_cast<int>(r));
+    for (size_t c = 0; c < kClasses; ++c) {
+      EXPECT_NEAR(target[c], lambda * own[c] + (1 - lambda) * other[c], 1e-6) << r << " " << c;
+    }
+    EXPECT_NEAR(std::accumulate(target.begin(), target.end(), 0.0), 1.0, 1e-6);
+  }
+}
+
+void ExpectPixels(const Batch& batch, const BatchMaker& maker, const Plan& plan) {
+  const Recipe& recipe = maker.spec().recipe;
+  std::vector<RenderRow> rows;
+  const auto view_of = [&](int32_t row) {
+    const ViewPlan& view = plan.rows[static_cast<size_t>(row)];
+    return RenderView{view.sample, view.crop_y, view.crop_x, view.flip};
+  };
+  for (const int32_t row : batch.row_index) {
+    const size_t r = static_cast<size_t>(row);
+    rows.push_back({view_of(row), view_of(plan.partner[r]), plan.lambda[r]});
+  }
+  const NaiveSource source = {maker.dataset().shape,
+                              maker.dataset().partition(PartitionOf(recipe)).pixels,
+                              recipe.view.pad, recipe.view.pad_mode};
+  const std::vector<double> expected = RenderNaively(source, rows, batch.format.normalisation);
+  ASSERT_EQ(batch.pixels.size(), expected.size() * sizeof(float));
+  const float* pixels = reinterpret_cast<const float*>(batch.pixels.data());
+  for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(pixels[i], expected[i], 1e-6) << i;
+}
+
+class BatchMakerTest : public ::testing::Test {
+ protected:
+  FeedKit kit_;
+};
+
+class EveryPresetTest : public BatchMakerTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(EveryPresetTest, BatchIsWhatThePlanSays) {
+  const auto maker = kit_.Maker(kit_.Spec(GetParam()));
+  const auto batch = MakeOrDie(*maker, kStep, Float32("signed"));
+  const Plan plan = *maker->MakePlan(kStep);
+  EXPECT_EQ(batch->step, kStep);
+  EXPECT_EQ(batch->size(), plan.size());
+  EXPECT_EQ(batch->classes, kClasses);
+  EXPECT_EQ(batch->shape, kit_.dataset->shape);
+  EXPECT_EQ(batch->partner, plan.partner);
+  EXPECT_EQ(batch->lambda, plan.lambda);
+  std::vector<float> guess;
+  if (maker->spec().recipe.guesses()) guess = (*kit_.journal->Find("feed", kStep))->probabilities;
+  ExpectPixels(*batch, *maker, plan);
+  ExpectTargets(*batch, *kit_.dataset, plan, guess);
+}
+
+TEST_P(EveryPresetTest, SharesAreTheRowsOfTheWholeBatch) {
+  const auto maker = kit_.Maker(kit_.Spec(GetParam()));
+  const PixelFormat format = {PixelType::kUint8, PixelLayout::kNhwc, {}};
+  const auto whole = MakeOrDie(*maker, kStep, format);
+  const size_t image = ImageBytes(whole->shape, format.type);
+  std::vector<int> seen(whole->rows.size(), 0);
+  for (int rank = 0; rank < 4; ++rank) {
+    const auto part = MakeOrDie(*maker, kStep, format, {rank, 4});
+    EXPECT_EQ(part->size() * 4, whole->size());
+    for (size_t r = 0; r < part->rows.size(); ++r) {
+      const size_t row = static_cast<size_t>(part->row_index[r]);
+      ++seen[row];
+      EXPECT_EQ(part->partner[r], whole->partner[row]);
+      EXPECT_TRUE(std::ranges::equal(part->pixels.subspan(r * image, image),
+                                     whole->pixels.subspan(row * image, image)));
+      EXPECT_TRUE(std::ranges::equal(TargetOf(*part, static_cast<int>(r)),
+                                     TargetOf(*whole, static_cast<int>(row))));
+    }
+  }
+  EXPECT_THAT(seen, Each(1));
+}
+
+TEST_P(EveryPresetTest, SameBytesOnAnyThreadCountAndAgain) {
+  const FeedSpec spec = kit_.Spec(GetParam());
+  const std::string expected = ContentsOf(*MakeOrDie(*kit_.Maker(spec), kStep));
+  for (const int threads : {1, 2, 5}) {
+    FeedKit other({.threads = threads});
+    const auto maker = other.Maker(spec);
+    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), expected);
+    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), expected);
+  }
+}
+
+TEST_P(EveryPresetTest, SlotHoldsAlignedPixelsThenAlignedTargets) {
+  const auto maker = kit_.Maker(kit_.Spec(GetParam()));
+  const PixelFormat format = {PixelType::kUint8, PixelLayout::kNchw, {}};
+  for (const Share share : {Share{0, 1}, Share{1, 8}}) {
+    const auto batch = MakeOrDie(*maker, kStep, format, share);
+    const std::byte* const memory = batch->slot->data();
+    EXPECT_EQ(batch->pixels.data(), memory);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % kSlotAlignment, 0u);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(batch->targets.data()) % kSlotAlignment, 0u);
+    EXPECT_GE(reinterpret_cast<const std::byte*>(batch->targets.data()),
+              memory + batch->pixels.size());
+    EXPECT_LE(reinterpret_cast<const std::byte*>(batch->targets.data() + batch->targets.size()),
+              memory + batch->slot->size());
+    EXPECT_EQ(static_cast<int64_t>(batch->slot->size()), maker->SlotBytes(format, share));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Presets, EveryPresetTest,
+                         ::testing::Values("mixmatch", "mixup", "supervised", "eval"),
+                         [](const auto& preset) { return std::string(preset.param); });
+
+TEST_F(BatchMakerTest, GuessOriginTravelsWithTheBatch) {
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  const auto batch = MakeOrDie(*maker, kStep);
+  ASSERT_TRUE(batch->guess.has_value());
+  EXPECT_EQ(batch->guess->model, "fake");
+  EXPECT_EQ(batch->guess->version, 3);
+  EXPECT_EQ(batch->guess->age, kStep);
+  EXPECT_EQ(batch->guess->environment, "test");
+  EXPECT_FALSE(MakeOrDie(*kit_.Maker(kit_.Spec("mixup")), 0)->guess.has_value());
+}
+
+// A model that keeps the views it was shown.
+class RecordingModel : public testing::FakeModel {
+ public:
+  using FakeModel::FakeModel;
+  absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
+                     std::span<float> probabilities) override {
+    shown.emplace_back(views.begin(), views.end());
+    return FakeModel::Guess(views, rows, batch_statistics, probabilities);
+  }
+  std::vector<std::vector<float>> shown;
+};
+
+TEST_F(BatchMakerTest, ModelIsShownEachViewUnmixedUnderItsOwnNormalisation) {
+  const auto model = std::make_shared<RecordingModel>(kit_.dataset->shape, kClasses);
+  kit_.model = model;
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  MakeOrDie(*maker, kStep, {PixelType::kUint8, PixelLayout::kNhwc, {}}, {1, 2});
+  Plan plan = *maker->MakePlan(kStep);
+  ASSERT_EQ(model->shown.size(), static_cast<size_t>(plan.views));
+  Batch shown;
+  shown.format = Float32("signed");
+  for (int k = 0; k < plan.views; ++k) {
+    std::ranges::fill(plan.lambda, 1.0f);
+    shown.row_index.resize(static_cast<size_t>(plan.unlabelled_rows));
+    std::iota(shown.row_index.begin(), shown.row_index.end(),
+              plan.labelled_rows + k * plan.unlabelled_rows);
+    shown.pixels = std::as_bytes(std::span(model->shown[static_cast<size_t>(k)]));
+    ExpectPixels(shown, *maker, plan);
+  }
+}
+
+TEST_F(BatchMakerTest, JournalledStepIsTheSameUnderAnotherModel) {
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  const std::string before = ContentsOf(*MakeOrDie(*maker, kStep));
+  kit_.model = nullptr;
+  EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), before);
+  EXPECT_EQ(maker->Make(kStep + 1, {}, {}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BatchMakerTest, SharesOfAStepRunTheModelOnceAView) {
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 4; ++rank) {
+    threads.emplace_back([&, rank] {
+      for (int64_t step = 0; step < 20; ++step) MakeOrDie(*maker, step, {}, {rank, 4});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(kit_.model->calls(), 20 * maker->spec().recipe.views);
+}
+
+TEST_F(BatchMakerTest, HiddenLabelsDoNotReachTheBatch) {
+  const FeedSpec spec = kit_.Spec("mixmatch");
+  const std::string expected = ContentsOf(*MakeOrDie(*kit_.Maker(spec), kStep));
+  FeedKit other;
+  BatchMakerOptions options = other.MakerOptions(spec);
+  for (const int32_t sample : options.split.unlabelled) {
+    int16_t& label = other.dataset->train.labels[static_cast<size_t>(sample)];
+    label = static_cast<int16_t>((label + 1) % kClasses);
+  }
+  const auto maker = *BatchMaker::Create(std::move(options));
+  EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), expected);
+}
+
+TEST_F(BatchMakerTest, OrderedUnlabelledPoolHasUniformTargets) {
+  FeedSpec spec = kit_.Spec("eval");
+  spec.recipe.ordered_pool = PoolId::kUnlabelled;
+  spec.split = kit_.Spec("mixmatch").split;
+  EXPECT_THAT(MakeOrDie(*kit_.Maker(spec), 0)->targets, Each(0.1f));
+}
+
+TEST_F(BatchMakerTest, OrderedValidationRowsShowTheirLabels) {
+  FeedSpec spec = kit_.Spec("eval");
+  spec.recipe.ordered_pool = PoolId::kValidation;
+  const auto maker = kit_.Maker(spec);
+  const auto batch = MakeOrDie(*maker, 1);
+  ExpectTargets(*batch, *kit_.dataset, *maker->MakePlan(1), {});
+  EXPECT_EQ(*std::max_element(batch->targets.begin(), batch->targets.end()), 1.0f);
+}
+
+TEST_F(BatchMakerTest, ImagesWithoutLabelHaveUniformTargets) {
+  std::ranges::fill(kit_.dataset->test.labels, kNoLabel);
+  EXPECT_THAT(MakeOrDie(*kit_.Maker(kit_.Spec("eval")), 0)->targets, Each(0.1f));
+}
+
+TEST_F(BatchMakerTest, ShortLastBatchIsDividedAsEvenlyAsItCanBe) {
+  const auto maker = kit_.Maker(kit_.Spec("eval"));  // 50 images: 6 batches of 8, one of 2
+  EXPECT_EQ(maker->steps(), 7);
+  EXPECT_EQ(MakeOrDie(*maker, 6)->size(), 2);
+  EXPECT_EQ(MakeOrDie(*maker, 6, {}, {0, 2})->row_index, std::vector<int32_t>{0});
+  EXPECT_EQ(MakeOrDie(*maker, 6, {}, {1, 2})->row_index, std::vector<int32_t>{1});
+  // floor(rank * 2 / 4): ranks 1 and 3 have a row, 0 and 2 none.
+  const auto empty = MakeOrDie(*maker, 6, {}, {2, 4});
+  EXPECT_EQ(empty->size(), 0);
+  EXPECT_TRUE(empty->pixels.empty());
+  EXPECT_EQ(MakeOrDie(*maker, 6, {}, {3, 4})->row_index, std::vector<int32_t>{1});
+}
+
+TEST_F(BatchMakerTest, SlotBytesDoNotOverflow32Bits) {
+  FeedKit large({.shape = {3, 256, 256}, .train = 30, .test = 1});
+  FeedSpec spec = large.Spec("mixmatch", kMaxBatch);
+  spec.split.labelled = 10;
+  spec.split.validation = 0;
+  spec.recipe.views = 8;
+  const auto maker = large.Maker(spec);
+  const int64_t rows = int64_t{kMaxBatch} * 9;
+  EXPECT_EQ(maker->SlotBytes({}, {}), rows * 3 * 256 * 256 * 4 + rows * kClasses * 4);
+  EXPECT_EQ(maker->SlotBytes({}, {0, 4096}), 9 * 3 * 256 * 256 * 4 + 384);
+}
+
+TEST_F(BatchMakerTest, BadRequestsAreRefused) {
+  const auto maker = kit_.Maker(kit_.Spec("eval"));
+  const auto refused = [&](int64_t step, const PixelFormat& format, const Share& share) {
+    return maker->Make(step, format, share).status();
+  };
+  EXPECT_EQ(refused(-1, {}, {}).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(refused(7, {}, {}).code(), absl::StatusCode::kOutOfRange);
+  const PixelFormat normalised_bytes = {PixelType::kUint8, PixelLayout::kNchw,
+                                        *FindNormalisation("unit")};
+  EXPECT_EQ(refused(0, normalised_bytes, {}).code(), absl::StatusCode::kInvalidArgument);
+  for (const Share share : {Share{0, 0}, Share{0, -1}, Share{0, 3}, Share{-1, 2}, Share{2, 2}}) {
+    EXPECT_EQ(refused(0, {}, share).code(), absl::StatusCode::kInvalidArgument)
+        << share.rank << " of " << share.world;
+  }
+  EXPECT_THAT(std::string(refused(0, {}, {0, 3}).message()),
+              HasSubstr("world: 3, allowed are the divisors of the batch of 8"));
+  EXPECT_THAT(std::string(refused(0, {}, {2, 2}).message()),
+              HasSubstr("rank: 2, allowed are 0 to 1"));
+}
+
+TEST_F(BatchMakerTest, FullSlotPoolIsResourceExhaustedAndAnotherPoolHelps) {
+  FeedKit small({.slot_bytes = 1024});
+  const auto maker = small.Maker(small.Spec("mixup"));
+  EXPECT_EQ(maker->Make(0, {}, {}).status().code(), absl::StatusCode::kResourceExhausted);
+  const auto batch = maker->Make(0, {}, {}, &kit_.slots);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(kit_.slots.live_slots(), 1);
+}
+
+TEST_F(BatchMakerTest, SlotReturnsWithTheBatch) {
+  const auto maker = kit_.Maker(kit_.Spec("mixup"));
+  auto batch = MakeOrDie(*maker, 0);
+  auto again = batch;
+  EXPECT_EQ(kit_.slots.live_slots(), 1);
+  batch.reset();
+  EXPECT_EQ(kit_.slots.live_slots(), 1);
+  again.reset();
+  EXPECT_EQ(kit_.slots.live_slots(), 0);
+}
+
+TEST_F(BatchMakerTest, CreateRefusesPartsThatDoNotFit) {
+  const FeedSpec spec = kit_.Spec("mixmatch");
+  const auto refused = [&](void (*spoil)(FeedKit*, BatchMakerOptions*)) {
+    BatchMakerOptions options = kit_.MakerOptions(spec);
+    spoil(&kit_, &options);
+    return BatchMaker::Create(std::move(options)).status().code();
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->dataset = nullptr; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->pool = nullptr; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->renderer = nullptr; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->slots = nullptr; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->guesser = nullptr; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->spec.recipe.view.pad = 2; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->spec.batch = 0; }), kInvalid);
+  EXPECT_EQ(refused([](FeedKit* kit, BatchMakerOptions* o) {
+              o->pool = kit->MakerOptions(kit->Spec("eval")).pool;
+            }),
+            kInvalid);
+  EXPECT_EQ(refused([](FeedKit*, BatchMakerOptions* o) { o->split.unlabelled.clear(); }),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BatchMakerTest, GuesserIsRefusedWhereNothingIsGuessed) {
+  BatchMakerOptions options = kit_.MakerOptions(kit_.Spec("mixup"));
+  options.guesser = std::move(kit_.MakerOptions(kit_.Spec("mixmatch")).guesser);
+  EXPECT_EQ(BatchMaker::Create(std::move(options)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace mixfeed

@@ -1,0 +1,133 @@
+#include "tests/augment/batch/feed_kit.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "augment/recipe/presets.h"
+#include "augment/render/cpu_renderer.h"
+#include "tests/testing/tiny_dataset.h"
+
+namespace mixfeed::testing {
+
+FakeModel::FakeModel(const ImageShape& shape, int classes) {
+  info_.name = "fake";
+  info_.kind = "fake";
+  info_.version = 3;
+  info_.input = shape;
+  info_.classes = classes;
+  info_.normalisation = *FindNormalisation("signed");
+  info_.environment = "test";
+}
+
+absl::Status FakeModel::Guess(std::span<const float> views, int rows, bool /*batch_statistics*/,
+                              std::span<float> probabilities) {
+  const size_t classes = static_cast<size_t>(info_.classes);
+  const size_t pixels = views.size() / static_cast<size_t>(rows);
+  for (size_t row = 0; row < static_cast<size_t>(rows); ++row) {
+    std::vector<double> weights(classes, 0.0);
+    for (size_t i = 0; i < pixels; ++i) weights[i % classes] += views[row * pixels + i];
+    double sum = 0;
+    for (double& weight : weights) sum += weight = std::exp(0.2 * weight);
+    for (size_t c = 0; c < classes; ++c) {
+      probabilities[row * classes + c] = static_cast<float>(weights[c] / sum);
+    }
+  }
+  MutexLock lock(&mu_);
+  ++calls_;
+  ++waiting_;
+  changed_.NotifyAll();
+  while (!open_) changed_.Wait(&mu_);
+  --waiting_;
+  return absl::OkStatus();
+}
+
+void FakeModel::Close() {
+  MutexLock lock(&mu_);
+  open_ = false;
+}
+
+void FakeModel::Open() {
+  MutexLock lock(&mu_);
+  open_ = true;
+  changed_.NotifyAll();
+}
+
+void FakeModel::AwaitWaiting(int calls) {
+  MutexLock lock(&mu_);
+  while (waiting_ < calls) changed_.Wait(&mu_);
+}
+
+int FakeModel::calls() const {
+  MutexLock lock(&mu_);
+  return calls_;
+}
+
+FeedKit::FeedKit(const FeedKitOptions& options)
+    : threads(options.threads),
+      renderer(MakeCpuRenderer(&threads)),
+      slots(renderer.get(), options.slot_bytes),
+      journal(*Journal::Open({.path = ":memory:"})),
+      dataset(
+          std::make_shared<Dataset>(TinyDataset(options.train, options.test, 10, options.shape))),
+      model(std::make_shared<FakeModel>(options.shape, 10)) {}
+
+FeedSpec FeedKit::Spec(const std::string& preset, int batch) const {
+  FeedSpec spec;
+  spec.dataset = dataset->name;
+  spec.recipe = *FindPreset(preset);
+  spec.split.rule = preset == "mixmatch" ? SplitRule::kMixMatch : SplitRule::kAll;
+  spec.split.labelled = 40;
+  spec.split.validation = 20;
+  spec.seed = 7;
+  spec.batch = batch;
+  return spec;
+}
+
+BatchMakerOptions FeedKit::MakerOptions(const FeedSpec& spec, const std::string& feed_id) {
+  BatchMakerOptions options;
+  options.spec = spec;
+  options.feed_id = feed_id;
+  options.dataset = dataset;
+  options.split = *MakeSplit(dataset->train.labels, dataset->num_classes(), spec.split);
+  const ImageSet& images = dataset->partition(PartitionOf(spec.recipe));
+  const ViewSpec& view = spec.recipe.view;
+  options.pool =
+      *renderer->Load(*MakePool(dataset->shape, images.pixels, view.pad, view.pad_mode, &threads));
+  options.renderer = renderer.get();
+  options.slots = &slots;
+  if (spec.recipe.guesses()) {
+    const auto find_model =
+        [this](const std::string&) -> absl::StatusOr<std::shared_ptr<GuessModel>> {
+      if (model == nullptr) return absl::NotFoundError("no model is registered");
+      return model;
+    };
+    options.guesser = std::make_unique<Guesser>(spec.recipe.guess, find_model, journal.get());
+  }
+  return options;
+}
+
+std::shared_ptr<const BatchMaker> FeedKit::Maker(const FeedSpec& spec, const std::string& feed_id) {
+  absl::StatusOr<std::unique_ptr<BatchMaker>> maker =
+      BatchMaker::Create(MakerOptions(spec, feed_id));
+  EXPECT_TRUE(maker.ok()) << maker.status();
+  return maker.ok() ? *std::move(maker) : nullptr;
+}
+
+std::string ContentsOf(const Batch& batch) {
+  std::string contents = absl::StrCat("step ", batch.step);
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    const ViewPlan& row = batch.rows[r];
+    absl::StrAppend(&contents, " row ", batch.row_index[r], " ", row.sample, " ",
+                    static_cast<int>(row.pool), " ", row.view, " ", batch.partner[r], " ",
+                    batch.lambda[r]);
+  }
+  contents.append(reinterpret_cast<const char*>(batch.pixels.data()), batch.pixels.size());
+  contents.append(reinterpret_cast<const char*>(batch.targets.data()), batch.targets.size_bytes());
+  return contents;
+}
+
+}  // namespace mixfeed::testing
