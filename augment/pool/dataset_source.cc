@@ -9,7 +9,9 @@
 #include "absl/strings/str_split.h"
 #include "augment/base/status_macros.h"
 #include "augment/pool/cifar_reader.h"
+#include "augment/pool/file_io.h"
 #include "augment/pool/generated_cache.h"
+#include "augment/pool/image_folder_reader.h"
 
 namespace mixfeed {
 namespace {
@@ -76,6 +78,10 @@ bool IsCifar(const DatasetSource& source) {
 }
 
 absl::StatusOr<Dataset> OpenCifar10(const DatasetSource& source, const Progress&) {
+  const std::string other = FindCifarFolder(source.path, CifarKind::kCifar100Fine);
+  if (!other.empty()) {
+    return InvalidSource(source.path, "holds CIFAR-10 and CIFAR-100 (", other, "); name one");
+  }
   return ReadCifar(FindCifarFolder(source.path, CifarKind::kCifar10), CifarKind::kCifar10);
 }
 
@@ -89,6 +95,12 @@ bool IsGenerated(const DatasetSource& source) { return source.path == kGenerated
 
 absl::StatusOr<Dataset> OpenGenerated(const DatasetSource& source, const Progress& progress) {
   return OpenGeneratedDataset({.seed = source.generator_seed}, source.cache_dir, progress);
+}
+
+bool IsImageFolder(const DatasetSource& source) { return IsFolder(source.path); }
+
+absl::StatusOr<Dataset> OpenImageFolder(const DatasetSource& source, const Progress& progress) {
+  return ReadImageFolder(source.path, source.image_size, progress);
 }
 
 struct Reader {
@@ -114,6 +126,10 @@ constexpr Reader kReaders[] = {
      .recognises = IsCifar<CifarKind::kCifar100Fine>,
      .read = OpenCifar100,
      .takes_labels = true},
+    {.title = "a folder of images",
+     .recognises = IsImageFolder,
+     .read = OpenImageFolder,
+     .takes_size = true},
 };
 
 absl::StatusOr<const Reader*> FindReader(const DatasetSource& source) {

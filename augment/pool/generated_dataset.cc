@@ -1,10 +1,9 @@
 #include "augment/pool/generated_dataset.h"
 
-#include <algorithm>
 #include <span>
 
-#include "augment/base/mutex.h"
 #include "augment/base/status_macros.h"
+#include "augment/pool/image_loop.h"
 #include "augment/pool/image_random.h"
 #include "augment/pool/numpy_random.h"
 #include "augment/pool/painter.h"
@@ -14,8 +13,6 @@ namespace mixfeed {
 namespace {
 
 constexpr ImageShape kShape{.channels = 3, .height = kPaintedSide, .width = kPaintedSide};
-constexpr int64_t kImagesPerReport = 2000;
-constexpr int64_t kImagesPerChunk = 50;
 
 // Random streams of a partition: its first is for the order of the labels, the others are the
 // images'.
@@ -30,31 +27,16 @@ std::vector<int16_t> ShuffledLabels(ImageRandom random, int64_t count) {
   return labels;
 }
 
-// Draws one partition; `report` is given the number of images drawn so far.
 absl::StatusOr<ImageSet> DrawPartition(uint64_t seed, uint64_t stream, int64_t count,
-                                       ThreadPool* threads,
-                                       const std::function<void(int64_t)>& report) {
+                                       ThreadPool* threads, ImageProgress* progress) {
   ImageSet images;
   images.labels = ShuffledLabels(ImageRandom(seed, stream), count);
   images.pixels.resize(static_cast<size_t>(count * kShape.pixels()));
-  const auto draw = [&](int64_t i) {
-    const ImageRandom random(seed, stream + 1 + static_cast<uint64_t>(i));
-    return PaintImage(images.labels[static_cast<size_t>(i)], random,
+  MIXFEED_RETURN_IF_ERROR(ForEachImage(count, threads, progress, [&](int64_t i) {
+    return PaintImage(images.labels[static_cast<size_t>(i)],
+                      ImageRandom(seed, stream + 1 + static_cast<uint64_t>(i)),
                       images.pixels.data() + i * kShape.pixels());
-  };
-  Mutex mu;
-  absl::Status result;
-  for (int64_t start = 0; start < count && result.ok(); start += kImagesPerReport) {
-    const int64_t part = std::min(kImagesPerReport, count - start);
-    threads->ParallelFor(part, kImagesPerChunk, [&](int64_t begin, int64_t end) {
-      absl::Status status;
-      for (int64_t i = begin; i < end; ++i) status.Update(draw(start + i));
-      MutexLock lock(&mu);
-      result.Update(status);
-    });
-    report(start + part);
-  }
-  MIXFEED_RETURN_IF_ERROR(result);
+  }));
   return images;
 }
 
@@ -62,19 +44,14 @@ absl::StatusOr<ImageSet> DrawPartition(uint64_t seed, uint64_t stream, int64_t c
 
 absl::StatusOr<Dataset> GenerateDataset(const GeneratorSpec& spec, ThreadPool* threads,
                                         const std::function<void(double)>& progress) {
-  int64_t before = 0;  // images of finished partitions
-  const auto report = [&](int64_t drawn) {
-    const auto all = static_cast<double>(spec.train_images + spec.test_images);
-    if (progress) progress(static_cast<double>(before + drawn) / all);
-  };
+  ImageProgress images(progress, spec.train_images + spec.test_images);
   Dataset dataset;
   dataset.shape = kShape;
   for (const ShapeClass& shape : GeneratedShapes()) dataset.class_names.emplace_back(shape.name);
   MIXFEED_ASSIGN_OR_RETURN(
-      dataset.train, DrawPartition(spec.seed, kTrainStream, spec.train_images, threads, report));
-  before = spec.train_images;
+      dataset.train, DrawPartition(spec.seed, kTrainStream, spec.train_images, threads, &images));
   MIXFEED_ASSIGN_OR_RETURN(
-      dataset.test, DrawPartition(spec.seed, kTestStream, spec.test_images, threads, report));
+      dataset.test, DrawPartition(spec.seed, kTestStream, spec.test_images, threads, &images));
   return dataset;
 }
 
