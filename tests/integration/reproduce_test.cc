@@ -106,36 +106,49 @@ TEST_F(ReproduceTest, MixupBatch) {
   }
 }
 
-// Softmax of a linear function of each image's normalised channel means: what
-// ChannelMeanArchive computes, written out.
-Matrix ChannelMeanModel(const std::vector<double>& views, size_t rows) {
-  const size_t plane = views.size() / (rows * 3);
-  Matrix means(rows, std::vector<double>(3));
-  for (size_t i = 0; i < rows * 3; ++i) {
+// Mean over the pixels of each image's channels, [rows][channels].
+Matrix ChannelMeans(const std::vector<double>& views, size_t rows, size_t channels) {
+  const size_t plane = views.size() / (rows * channels);
+  Matrix means(rows, std::vector<double>(channels));
+  for (size_t i = 0; i < rows * channels; ++i) {
     const auto begin = views.begin() + static_cast<std::ptrdiff_t>(i * plane);
-    means[i / 3][i % 3] = std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(plane), 0.0) /
-                          static_cast<double>(plane);
+    means[i / channels][i % channels] =
+        std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(plane), 0.0) /
+        static_cast<double>(plane);
   }
-  for (size_t channel = 0; channel < 3; ++channel) {  // batch norm with the rows' own statistics
+  return means;
+}
+
+// Batch norm of each column with the statistics of these rows.
+void Normalise(const LinearNetwork& network, Matrix* rows) {
+  const auto count = static_cast<double>(rows->size());
+  for (size_t channel = 0; channel < rows->front().size(); ++channel) {
     double mean = 0;
     double variance = 0;
-    for (const auto& row : means) mean += row[channel] / static_cast<double>(rows);
-    for (const auto& row : means) {
-      variance += (row[channel] - mean) * (row[channel] - mean) / static_cast<double>(rows);
+    for (const auto& row : *rows) mean += row[channel] / count;
+    for (const auto& row : *rows) variance += std::pow(row[channel] - mean, 2) / count;
+    const double deviation = std::sqrt(variance + kLinearNetworkEpsilon);
+    for (auto& row : *rows) {
+      row[channel] = (row[channel] - mean) / deviation * network.norm_weight[channel] +
+                     network.norm_bias[channel];
     }
-    for (auto& row : means) row[channel] = (row[channel] - mean) / std::sqrt(variance + 1e-5);
   }
+}
+
+// Softmax of the network's logits for `rows` views.
+Matrix Probabilities(const LinearNetwork& network, const std::vector<double>& views, size_t rows) {
+  const auto channels = static_cast<size_t>(network.channels);
+  Matrix features = ChannelMeans(views, rows, channels);
+  Normalise(network, &features);
   Matrix probabilities(rows, std::vector<double>(kClasses));
   for (size_t r = 0; r < rows; ++r) {
     double sum = 0;
     for (size_t c = 0; c < kClasses; ++c) {
-      double logit = 0;
-      for (size_t channel = 0; channel < 3; ++channel) {
-        logit +=
-            ChannelMeanWeight(static_cast<int>(c), static_cast<int>(channel)) * means[r][channel];
+      double logit = network.bias[c];
+      for (size_t channel = 0; channel < channels; ++channel) {
+        logit += network.weight[c * channels + channel] * features[r][channel];
       }
-      probabilities[r][c] = std::exp(logit);
-      sum += probabilities[r][c];
+      sum += probabilities[r][c] = std::exp(logit);
     }
     for (double& p : probabilities[r]) p /= sum;
   }
@@ -155,9 +168,10 @@ TEST_F(ReproduceTest, MixMatchBatchAndItsGuesses) {
   const auto server = StartServer("a");
   const auto client = ConnectTo(*server);
   v1::RegisterModelHeader header;
-  header.set_name("channel-mean");
+  header.set_name("linear");
   header.set_kind("torchscript");
-  const auto registered = client->RegisterModel(header, ChannelMeanArchive());
+  const LinearNetwork network = MakeLinearNetwork(kClasses);
+  const auto registered = client->RegisterModel(header, LinearArchive(network));
   ASSERT_TRUE(registered.ok()) << registered.status();
 
   v1::FeedSpec spec = Spec("mixmatch", kBatch);
