@@ -194,7 +194,7 @@ TEST_F(ReproduceTest, MixMatchBatchAndItsGuesses) {
         rows.push_back({ViewOf(row), ViewOf(row), 1.0f});
       }
       const Matrix p =
-          ChannelMeanModel(RenderNaively(Source(PadMode::kReflect), rows, Signed()), kBatch);
+          Probabilities(network, RenderNaively(Source(PadMode::kReflect), rows, Signed()), kBatch);
       for (size_t i = 0; i < kBatch; ++i) {
         for (size_t c = 0; c < kClasses; ++c) guesses[i][c] += p[i][c] / kViews;
       }
