@@ -22,18 +22,16 @@ class BufferSnapshot {
       : module_(std::move(module)),
         name_(std::move(name)),
         original_(module_.attr(name_).toTensor()),
-        backup_(original_.clone()),
-        version_(original_._version()) {}
+        backup_(original_.clone()) {}
 
-  // Undoes both ways of changing it: in place, and by putting another tensor in its stead.
+  // Undoes both ways of changing it: putting another tensor in its stead, and writing into it. The
+  // tensor's version counter does not tell of the latter, since batch norm does not raise it.
   void Restore() {
     const c10::IValue current = module_.attr(name_);
     if (!current.isTensor() || !current.toTensor().is_same(original_)) {
       module_.setattr(name_, original_);
     }
-    if (original_._version() == version_) return;
     original_.copy_(backup_);
-    version_ = original_._version();
   }
 
  private:
@@ -41,7 +39,6 @@ class BufferSnapshot {
   std::string name_;
   at::Tensor original_;
   at::Tensor backup_;
-  int64_t version_;
 };
 
 class TorchScriptNetwork : public Network {

@@ -79,7 +79,14 @@ def forward(self, x):
 
 constexpr char kForward[] = R"(
 def forward(self, x):
-    return torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    return torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
+)";
+
+// The number of batches seen decides what class 0 gets.
+constexpr char kCounterShowingForward[] = R"(
+def forward(self, x):
+    y = torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
+    return y * (1 + torch.arange(y.size(1)) * self.norm.num_batches_tracked)
 )";
 
 Module GoodModule(const LinearNetwork& network, const char* norm = kCountingNorm,
@@ -87,6 +94,16 @@ Module GoodModule(const LinearNetwork& network, const char* norm = kCountingNorm
   Module module = ModuleWith(network, NormModule(network, norm));
   module.define(forward);
   return module;
+}
+
+// GoodArchive with a statement that is executed for more than `rows` images.
+std::string Beyond(int classes, int rows, const std::string& statement) {
+  const std::string forward =
+      "def forward(self, x):\n"
+      "    y = torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)\n"
+      "    if x.size(0) > " +
+      std::to_string(rows) + ":\n        " + statement + "\n    return y\n";
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, forward.c_str()));
 }
 
 std::vector<float> Uniform(std::mt19937* random, int count, float low, float high) {
@@ -129,20 +146,24 @@ std::string DropoutBatchNormArchive(int classes) {
   module.register_module("dropout", dropout);
   module.define(R"(
 def forward(self, x):
-    return torch.linear(self.dropout(self.norm(torch.mean(x, [2, 3]))), self.weight, self.bias)
+    return torch.linear(self.dropout.forward(self.norm.forward(torch.mean(x, [2, 3]))), self.weight, self.bias)
 )");
   return Save(module);
 }
 
-std::string RebindingBatchNormArchive(int classes) {
-  return Save(GoodModule(MakeLinearNetwork(classes), kRebindingNorm));
+std::string CountingArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, kCounterShowingForward));
+}
+
+std::string RebindingArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kRebindingNorm, kCounterShowingForward));
 }
 
 std::string InputWritingArchive(int classes) {
   return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
 def forward(self, x):
     x.mul_(0.5)
-    return torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    return torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
 )"));
 }
 
@@ -177,8 +198,7 @@ def forward(self, x):
 std::string ThrowingArchive() {
   return SaveForward(R"(
 def forward(self, x):
-    if x.size(0) > 0:
-        raise RuntimeError("the model says no")
+    assert x.size(0) < 0, "the model says no"
     return x
 )");
 }
@@ -193,7 +213,7 @@ std::string WrongClassesArchive(int classes) { return GoodArchive(classes + 1); 
 std::string TupleArchive(int classes) {
   return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
 def forward(self, x):
-    y = torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    y = torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
     return (y, y)
 )"));
 }
@@ -201,16 +221,16 @@ def forward(self, x):
 std::string IntegerArchive(int classes) {
   return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
 def forward(self, x):
-    y = torch.linear(self.norm(torch.mean(x, [2, 3])), self.weight, self.bias)
+    y = torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
     return torch.argsort(y, 1)
 )"));
 }
 
 std::string FixedBatchArchive(int classes, int rows) {
-  const std::string forward = "def forward(self, x):\n    m = torch.mean(x, [2, 3]).view([" +
-                              std::to_string(rows) +
-                              ", -1])\n"
-                              "    return torch.linear(self.norm(m), self.weight, self.bias)\n";
+  const std::string forward =
+      "def forward(self, x):\n    m = torch.mean(x, [2, 3]).view([" + std::to_string(rows) +
+      ", -1])\n"
+      "    return torch.linear(self.norm.forward(m), self.weight, self.bias)\n";
   return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, forward.c_str()));
 }
 
@@ -220,6 +240,14 @@ std::string NoForwardArchive() {
   Module module("Model");
   module.define("def predict(self, x):\n    return x\n");
   return Save(module);
+}
+
+std::string ThrowsBeyondArchive(int classes, int rows) {
+  return Beyond(classes, rows, "assert x.size(0) < 0, 'too many for me'");
+}
+
+std::string NanBeyondArchive(int classes, int rows) {
+  return Beyond(classes, rows, "y = y / 0 * 0");
 }
 
 std::string HangingArchive() {

@@ -33,8 +33,10 @@ std::string GoodArchive(int classes, int channels = 3);
 // GoodArchive with dropout (p = 0.5) before the last layer.
 std::string DropoutBatchNormArchive(int classes);
 
-// GoodArchive whose batch norm puts new tensors in the place of its running ones.
-std::string RebindingBatchNormArchive(int classes);
+// GoodArchive whose output shows how many batches with batch statistics it has seen: the batch norm
+// counts them in place, or puts new tensors in the place of its running ones.
+std::string CountingArchive(int classes);
+std::string RebindingArchive(int classes);
 
 // GoodArchive whose forward writes into its input.
 std::string InputWritingArchive(int classes);
@@ -60,6 +62,11 @@ std::string IntegerArchive(int classes);               // returns int64 numbers
 std::string FixedBatchArchive(int classes, int rows);  // takes batches of `rows` images only
 std::string WrongInputArchive(int classes);            // wants 7 channels
 std::string NoForwardArchive();
+
+// Pass every check, and fail on batches of more than `rows` images.
+std::string ThrowsBeyondArchive(int classes, int rows);  // raises "too many for me"
+std::string NanBeyondArchive(int classes, int rows);
+
 std::string HangingArchive();    // forward never returns
 std::string MemoryHogArchive();  // forward takes memory without end
 
