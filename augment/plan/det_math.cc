@@ -1,11 +1,16 @@
 #include "augment/plan/det_math.h"
 
 #include <bit>
+#include <cassert>
+#include <cfloat>
 #include <cstdint>
 #include <limits>
 
 namespace mixfeed {
 namespace {
+
+static_assert(std::numeric_limits<double>::is_iec559 && FLT_EVAL_METHOD == 0,
+              "plans need IEEE doubles, rounded after every operation");
 
 // ln 2 in two parts: the high one has its last 21 bits clear, so that its product with an exponent
 // is exact.
@@ -16,29 +21,28 @@ constexpr double kInverseLn2 = 0x1.71547652b82fep+0;
 constexpr int kMantissaBits = 52;
 constexpr int64_t kExponentBias = 1023;
 constexpr uint64_t kMantissaMask = (uint64_t{1} << kMantissaBits) - 1;
-constexpr uint64_t kOneBits = static_cast<uint64_t>(kExponentBias) << kMantissaBits;
 
 // Bits of sqrt(1/2): subtracting them rounds the exponent so that the mantissa is in
 // [sqrt(1/2), sqrt(2)).
 constexpr uint64_t kSqrtHalfBits = 0x3fe6a09e667f3bcd;
 
-// Beyond these e^x is infinite, or below the smallest normal double.
-constexpr double kMaxExponent = 0x1.62e42fefa39efp+9;
+// Where e^x reaches the smallest normal double.
 constexpr double kMinExponent = -0x1.6232bdd7abcd2p+9;
 
 // Adding and subtracting it rounds a double of moderate size to the nearest integer.
 constexpr double kRoundingShift = 0x1.8p+52;
 
-// Sum of z^i * c[i] in a fixed order (Horner).
+// c[0] + c[1] z + c[2] z^2 + ..., as (even terms in z^2) + z (odd terms in z^2), recursively: a
+// fixed order with short chains of dependent operations (Estrin).
 template <int kCount>
-double Polynomial(double z, const double (&c)[kCount]) {
-  double sum = c[kCount - 1];
-  for (int i = kCount - 2; i >= 0; --i) sum = sum * z + c[i];
-  return sum;
-}
-
-double PowerOfTwo(int64_t exponent) {
-  return std::bit_cast<double>(static_cast<uint64_t>(exponent + kExponentBias) << kMantissaBits);
+double Polynomial(const double* c, double z, int stride = 1) {
+  if constexpr (kCount == 1) {
+    return c[0];
+  } else {
+    const double square = z * z;
+    const double even = Polynomial<(kCount + 1) / 2>(c, square, 2 * stride);
+    return even + z * Polynomial<kCount / 2>(c + stride, square, 2 * stride);
+  }
 }
 
 }  // namespace
@@ -57,7 +61,7 @@ double DetLog(double x) {
   const double s = f / (2 + f);
   const double z = s * s;
   // 2 s = f - s f exactly: f carries the leading bits without error.
-  const double rest = s * (z * Polynomial(z, kSeries) - f);
+  const double rest = s * (z * Polynomial<10>(kSeries, z) - f);
   return k * kLn2High + (f + (rest + k * kLn2Low));
 }
 
@@ -66,15 +70,13 @@ double DetExp(double x) {
   constexpr double kSeries[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
                                 1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
                                 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
-  if (x > kMaxExponent) return std::numeric_limits<double>::infinity();
+  assert(x <= kMaxDetExp);
   if (x < kMinExponent) return 0;
   const double k = (x * kInverseLn2 + kRoundingShift) - kRoundingShift;
   const double r = (x - k * kLn2High) - k * kLn2Low;
-  const double power = 1 + (r + r * r * Polynomial(r, kSeries));
-  // In two factors, since 2^1024 is no double.
-  const auto exponent = static_cast<int64_t>(k);
-  const int64_t half = exponent / 2;
-  return power * PowerOfTwo(half) * PowerOfTwo(exponent - half);
+  const auto exponent = static_cast<int64_t>(k) + kExponentBias;
+  const double power = std::bit_cast<double>(static_cast<uint64_t>(exponent) << kMantissaBits);
+  return power * (1 + (r + r * r * Polynomial<12>(kSeries, r)));
 }
 
 }  // namespace mixfeed

@@ -11,7 +11,8 @@ namespace mixfeed {
 // Natural logarithm of a positive, normal, finite `x`.
 double DetLog(double x);
 
-// e^x for any x but NaN: infinity above the largest double, 0 where the result would be subnormal.
+// e^x for x <= kMaxDetExp; 0 where the result would be subnormal.
+inline constexpr double kMaxDetExp = 709;
 double DetExp(double x);
 
 }  // namespace mixfeed

@@ -1,16 +1,21 @@
 #include "augment/plan/distributions.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "augment/plan/det_math.h"
 
 namespace mixfeed {
 namespace {
 
-// Marsaglia and Tsang's squeeze: accepts without a logarithm where 1 - 0.0331 x^4 is a lower bound.
-constexpr double kSqueeze = 0.0331;
+constexpr double kLogFour = 0x1.62e42fefa39efp+0;
 
-double BoostedShape(double shape) { return shape < 1 ? shape + 1 : shape; }
+double LogLogisticScale(double a, double b) {
+  const double smaller = std::min(a, b);
+  if (smaller <= 1) return 1 / smaller;
+  return std::sqrt((a + b - 2) / (2 * a * b - a - b));
+}
 
 }  // namespace
 
@@ -25,47 +30,45 @@ uint32_t UniformInt(uint32_t bound, PhiloxStream* stream) {
   return static_cast<uint32_t>(product >> 32);
 }
 
-NormalPair DrawNormals(PhiloxStream* stream) {
-  for (;;) {
-    const double x = 2 * UniformBelowOne(stream) - 1;
-    const double y = 2 * UniformBelowOne(stream) - 1;
-    const double square = x * x + y * y;
-    if (square >= 1 || square == 0) continue;
-    const double scale = std::sqrt(-2 * DetLog(square) / square);
-    return {x * scale, y * scale};
+BetaDistribution::BetaDistribution(double a, double b)
+    : a_(a),
+      b_(b),
+      log_sum_(DetLog(a + b)),
+      scale_(LogLogisticScale(a, b)),
+      slope_(a + 1 / scale_) {}
+
+// Loop after loop, because the operations of one trial wait for each other and those of different
+// trials do not.
+void BetaDistribution::Run(std::span<Trial> trials) const {
+  for (Trial& t : trials) {
+    t.u = UniformInside(t.stream);
+    t.height = UniformInside(t.stream);
+  }
+  for (Trial& t : trials) t.v = scale_ * DetLog(t.u / (1 - t.u));
+  for (Trial& t : trials) {
+    // x : y is a e^v : b, scaled by e^-max(v, 0) so that neither overflows.
+    const double tail = DetExp(-std::abs(t.v));
+    t.x = a_ * (t.v > 0 ? 1 : tail);
+    t.y = b_ * (t.v > 0 ? tail : 1);
+  }
+  for (Trial& t : trials) {
+    const double log_sum = std::max(t.v, 0.0) + DetLog(t.x + t.y);
+    const double log_ratio = (a_ + b_) * (log_sum_ - log_sum) + slope_ * t.v - kLogFour;
+    t.accepted = log_ratio >= DetLog(t.u * t.u * t.height);
+    *t.value = t.x / (t.x + t.y);
   }
 }
 
-LogGamma::LogGamma(double shape)
-    : boost_(shape < 1 ? 1 / shape : 0),
-      d_(BoostedShape(shape) - 1.0 / 3),
-      c_(1 / std::sqrt(9 * d_)),
-      log_d_(DetLog(d_)) {}
-
-double LogGamma::Draw(double normal, PhiloxStream* stream) const {
-  for (;; normal = DrawNormals(stream).first) {
-    const double root = 1 + c_ * normal;
-    if (root <= 0) continue;
-    const double v = root * root * root;
-    const double u = UniformAboveZero(stream);
-    const double square = normal * normal;
-    const double log_v = DetLog(v);
-    if (u >= 1 - kSqueeze * square * square && DetLog(u) >= 0.5 * square + d_ * (1 - v + log_v)) {
-      continue;
-    }
-    const double log_gamma = log_d_ + log_v;
-    return boost_ == 0 ? log_gamma : log_gamma + DetLog(UniformAboveZero(stream)) * boost_;
+void BetaDistribution::Draw(std::span<PhiloxStream> streams, std::span<double> values) const {
+  std::vector<Trial> trials;
+  trials.reserve(streams.size());
+  for (size_t i = 0; i < streams.size(); ++i) {
+    trials.push_back({.stream = &streams[i], .value = &values[i]});
   }
-}
-
-double BetaDistribution::DrawLogit(PhiloxStream* stream) const {
-  const NormalPair normals = DrawNormals(stream);
-  const double first = first_.Draw(normals.first, stream);
-  return first - second_.Draw(normals.second, stream);
-}
-
-double BetaDistribution::Draw(PhiloxStream* stream) const {
-  return 1 / (1 + DetExp(-DrawLogit(stream)));
+  while (!trials.empty()) {
+    Run(trials);
+    std::erase_if(trials, [](const Trial& t) { return t.accepted; });
+  }
 }
 
 }  // namespace mixfeed

@@ -2,6 +2,7 @@
 #define MIXFEED_AUGMENT_PLAN_DISTRIBUTIONS_H_
 
 #include <cstdint>
+#include <span>
 
 #include "augment/plan/philox.h"
 
@@ -15,9 +16,10 @@ inline double UniformBelowOne(PhiloxStream* stream) {
   return static_cast<double>(stream->NextUint64() >> 11) * 0x1p-53;
 }
 
-// Multiples of 2^-53, uniform on (0, 1]: never 0, so its logarithm is finite.
-inline double UniformAboveZero(PhiloxStream* stream) {
-  return static_cast<double>((stream->NextUint64() >> 11) + 1) * 0x1p-53;
+// Odd multiples of 2^-53, uniform on (0, 1): the centres of 2^52 equal cells, so that both u and 1
+// - u are exact and have a logarithm.
+inline double UniformInside(PhiloxStream* stream) {
+  return (static_cast<double>(stream->NextUint64() >> 12) + 0.5) * 0x1p-52;
 }
 
 // Uniform on 0..bound-1 without bias (Lemire 2019); bound >= 1.
@@ -28,45 +30,34 @@ inline bool Bernoulli(double probability, PhiloxStream* stream) {
   return UniformBelowOne(stream) < probability;
 }
 
-struct NormalPair {
-  double first;
-  double second;
-};
-
-// Two independent standard normal values (Marsaglia's polar method).
-NormalPair DrawNormals(PhiloxStream* stream);
-
-// Draws the logarithm of a Gamma(shape, 1) value (Marsaglia and Tsang 2000; shapes below 1 by their
-// section 6). In logarithms because values of small shapes underflow: at shape 0.01 one in a
-// thousand is below 1e-300.
-class LogGamma {
- public:
-  explicit LogGamma(double shape);
-
-  // `normal` is a standard normal value for the first attempt; the stream gives all else.
-  double Draw(double normal, PhiloxStream* stream) const;
-
- private:
-  const double boost_;  // 1 / shape for shapes below 1, else 0
-  const double d_;
-  const double c_;
-  const double log_d_;
-};
-
-// Beta(a, b) for a and b of 0.01..100.
+// Draws Beta(a, b) values, a and b of 0.01..100, by rejection from the log-logistic distribution
+// (algorithm BA of Cheng 1978, "Generating beta variates with nonintegral shape parameters"): at
+// most four trials on average, 1.1 at a = b = 0.75. Works on the value's logit, so nothing under-
+// or overflows at small shapes, where Gamma variates would.
 class BetaDistribution {
  public:
-  BetaDistribution(double a, double b) : first_(a), second_(b) {}
+  BetaDistribution(double a, double b);
 
-  // In [0, 1]; values nearer to an end than a double can tell are the end itself.
-  double Draw(PhiloxStream* stream) const;
-
-  // log(x / (1 - x)) of a Beta(a, b) value x; what Draw is made of.
-  double DrawLogit(PhiloxStream* stream) const;
+  // values[i] from streams[i], in [0, 1]; values nearer to an end than a double can tell are the
+  // end itself. Each value depends on its own stream only; many at once take half the time that one
+  // by one would, since their trials run side by side.
+  void Draw(std::span<PhiloxStream> streams, std::span<double> values) const;
 
  private:
-  const LogGamma first_;
-  const LogGamma second_;
+  // A trial: u and height are its random numbers, x : y the proposed value's odds.
+  struct Trial {
+    PhiloxStream* stream;
+    double* value;
+    double u = 0, height = 0, v = 0, x = 0, y = 0;
+    bool accepted = false;
+  };
+  void Run(std::span<Trial> trials) const;
+
+  const double a_;
+  const double b_;
+  const double log_sum_;  // log(a + b)
+  const double scale_;    // of the log-logistic distribution: beta in the paper
+  const double slope_;    // gamma in the paper
 };
 
 }  // namespace mixfeed

@@ -1,5 +1,6 @@
 #include "augment/plan/keyed_permutation.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -19,12 +20,23 @@ uint32_t EvenRoot(uint32_t size) {
 }  // namespace
 
 KeyedPermutation::KeyedPermutation(uint32_t size, PhiloxStream keys)
-    : size_(size), width_(EvenRoot(size)), height_((size + width_ - 1) / width_) {
+    : size_(size),
+      width_(EvenRoot(size)),
+      height_((size + width_ - 1) / width_),
+      rounds_(RoundsFor(height_)) {
   assert(size >= 1 && size <= std::numeric_limits<int32_t>::max());
-  for (RoundKey& key : keys_) {
+  for (int round = 0; round < rounds_; ++round) {
+    RoundKey& key = keys_[static_cast<size_t>(round)];
     key.multiplier = keys.NextUint64() | 1;
     key.summand = keys.NextUint64();
   }
+}
+
+int KeyedPermutation::RoundsFor(uint32_t height) {
+  constexpr double kCommon = 0x1p-20;
+  int rounds = 0;
+  for (double common = 1; common > kCommon && rounds < kMaxRounds; common /= height) rounds += 2;
+  return std::max(rounds, kMinRounds);
 }
 
 uint32_t KeyedPermutation::Hash(const RoundKey& key, uint32_t half, uint32_t range) {
@@ -44,7 +56,7 @@ uint32_t KeyedPermutation::operator()(uint32_t index) const {
   uint32_t y = index / width_;
   uint32_t value;
   do {
-    for (int round = 0; round < kRounds; round += 2) {
+    for (int round = 0; round < rounds_; round += 2) {
       x = AddModulo(x, Hash(keys_[static_cast<size_t>(round)], y, width_), width_);
       y = AddModulo(y, Hash(keys_[static_cast<size_t>(round) + 1], x, height_), height_);
     }

@@ -14,6 +14,8 @@
 namespace mixfeed {
 namespace {
 
+static_assert(kMaxBatch * (kMaxViews + 1) <= 1 << 16, "a Philox counter has 16 bits for the row");
+
 constexpr int64_t kMaxPoolImages = std::numeric_limits<int32_t>::max();
 
 // The list of a pool of the training partition.
@@ -166,18 +168,28 @@ void Planner::Mix(Plan* plan) const {
       DrawPartners(mix.pairing, rows,
                    PhiloxStream(spec_.seed, Purpose::kPairing, static_cast<uint64_t>(plan->step)));
   if (mix.lambda_scope == LambdaScope::kPerBatch) {
-    plan->lambda.assign(plan->rows.size(), DrawLambda(plan->step, 0));
-    return;
+    plan->lambda.assign(plan->rows.size(), DrawLambdas(plan->step, 1).front());
+  } else {
+    plan->lambda = DrawLambdas(plan->step, rows);
   }
-  plan->lambda.reserve(plan->rows.size());
-  for (int row = 0; row < rows; ++row) plan->lambda.push_back(DrawLambda(plan->step, row));
 }
 
-float Planner::DrawLambda(int64_t step, int row) const {
-  PhiloxStream stream(spec_.seed, Purpose::kLambda, static_cast<uint64_t>(step),
-                      static_cast<uint32_t>(row));
-  const double lambda = lambda_.Draw(&stream);
-  return static_cast<float>(spec_.recipe.mix.lambda_floor ? std::max(lambda, 1 - lambda) : lambda);
+std::vector<float> Planner::DrawLambdas(int64_t step, int count) const {
+  std::vector<PhiloxStream> streams;
+  streams.reserve(static_cast<size_t>(count));
+  for (int row = 0; row < count; ++row) {
+    streams.emplace_back(spec_.seed, Purpose::kLambda, static_cast<uint64_t>(step),
+                         static_cast<uint32_t>(row));
+  }
+  std::vector<double> values(streams.size());
+  lambda_.Draw(streams, values);
+  const bool floor = spec_.recipe.mix.lambda_floor;
+  std::vector<float> lambdas;
+  lambdas.reserve(values.size());
+  for (const double value : values) {
+    lambdas.push_back(static_cast<float>(floor ? std::max(value, 1 - value) : value));
+  }
+  return lambdas;
 }
 
 }  // namespace mixfeed

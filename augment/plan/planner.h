@@ -47,7 +47,7 @@ class Planner {
   void AddUnlabelledRows(Plan* plan) const;
   ViewPlan DrawView(int64_t step, PoolId pool, int32_t sample, int image, int view) const;
   void Mix(Plan* plan) const;
-  float DrawLambda(int64_t step, int row) const;
+  std::vector<float> DrawLambdas(int64_t step, int count) const;
 
   const FeedSpec spec_;
   const Split split_;

@@ -46,7 +46,19 @@ std::string HashOfLists(const Split& lists) {
                              absl::StrJoin(lists.validation, " "), "\n"));
 }
 
-void AddSplit(const SplitSpec& split, Lines* lines) {
+// Whether the split's rule draws with the split's seed.
+bool UsesSplitSeed(const SplitSpec& split) {
+  if (split.rule == SplitRule::kLists) return false;
+  return split.rule != SplitRule::kAll || split.validation > 0;
+}
+
+bool ReadsUnlabelledPool(const Recipe& recipe) {
+  return recipe.guesses() ||
+         (recipe.rows == RowSource::kOrdered && recipe.ordered_pool == PoolId::kUnlabelled);
+}
+
+void AddSplit(const FeedSpec& spec, Lines* lines) {
+  const SplitSpec& split = spec.split;
   lines->Add("split.rule", NameOf(split.rule));
   switch (split.rule) {
     case SplitRule::kMixMatch:
@@ -57,15 +69,17 @@ void AddSplit(const SplitSpec& split, Lines* lines) {
     case SplitRule::kPerClass:
       lines->Add("split.per_class", absl::StrJoin(split.per_class, " "));
       break;
+    case SplitRule::kAll:
+      break;
     case SplitRule::kLists:
       lines->Add("split.lists", HashOfLists(split.lists));
       break;
-    case SplitRule::kAll:
-      break;
   }
-  lines->Add("split.seed", split.seed);
-  lines->Add("split.validation", split.validation);
-  lines->Add("split.unlabelled_includes_labelled", split.unlabelled_includes_labelled);
+  if (split.rule != SplitRule::kLists) lines->Add("split.validation", split.validation);
+  if (UsesSplitSeed(split)) lines->Add("split.seed", split.seed);
+  if (ReadsUnlabelledPool(spec.recipe)) {
+    lines->Add("split.unlabelled_includes_labelled", split.unlabelled_includes_labelled);
+  }
 }
 
 void AddView(const ViewSpec& view, Lines* lines) {
@@ -104,10 +118,10 @@ std::string CanonicalText(const FeedSpec& spec) {
   lines.Add("recipe.rows", NameOf(recipe.rows));
   if (ordered) {
     lines.Add("recipe.ordered_pool", NameOf(recipe.ordered_pool));
-    if (recipe.ordered_pool != PoolId::kTest) AddSplit(spec.split, &lines);
+    if (recipe.ordered_pool != PoolId::kTest) AddSplit(spec, &lines);
     return lines.Take();
   }
-  AddSplit(spec.split, &lines);
+  AddSplit(spec, &lines);
   lines.Add("seed", spec.seed);
   AddView(recipe.view, &lines);
   lines.Add("recipe.labelled_sampling", NameOf(recipe.labelled_sampling));

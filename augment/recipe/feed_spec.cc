@@ -29,11 +29,11 @@ absl::Status CheckPerClass(const SplitSpec& split) {
 absl::Status CheckSplit(const SplitSpec& split) {
   MIXFEED_RETURN_IF_ERROR(CheckEnum("split.rule", split.rule));
   MIXFEED_RETURN_IF_ERROR(CheckRange("split.validation", split.validation, int64_t{0}, kMaxImages));
-  if (split.rule == SplitRule::kMixMatch) {
+  if (split.rule != SplitRule::kLists) {
     MIXFEED_RETURN_IF_ERROR(CheckRange("split.seed", split.seed, uint64_t{0}, kMaxNumpySeed));
   }
   if (HasLabelledCount(split.rule)) {
-    return CheckRange("split.labelled", split.labelled, int64_t{1}, kMaxImages);
+    return CheckRange("split.labelled", split.labelled, int64_t{0}, kMaxImages);
   }
   if (split.rule == SplitRule::kPerClass) return CheckPerClass(split);
   return absl::OkStatus();

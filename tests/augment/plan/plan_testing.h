@@ -1,0 +1,62 @@
+#ifndef MIXFEED_TESTS_AUGMENT_PLAN_PLAN_TESTING_H_
+#define MIXFEED_TESTS_AUGMENT_PLAN_PLAN_TESTING_H_
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <string>
+
+#include "augment/plan/planner.h"
+#include "augment/recipe/presets.h"
+
+namespace mixfeed::testing {
+
+inline constexpr int64_t kTestImages = 50;
+
+// 40 labelled, 130 unlabelled and 30 validation images; no index is in two lists.
+inline Split SmallSplit() {
+  Split split;
+  split.labelled.resize(40);
+  split.unlabelled.resize(130);
+  split.validation.resize(30);
+  std::iota(split.labelled.begin(), split.labelled.end(), 100);
+  std::iota(split.unlabelled.begin(), split.unlabelled.end(), 1000);
+  std::iota(split.validation.begin(), split.validation.end(), 5000);
+  return split;
+}
+
+inline FeedSpec PresetSpec(const std::string& preset, int batch = 16) {
+  FeedSpec spec;
+  spec.dataset = "small";
+  spec.recipe = FindPreset(preset).value();
+  spec.batch = batch;
+  spec.seed = 42;
+  return spec;
+}
+
+inline std::unique_ptr<Planner> MakePlanner(const FeedSpec& spec, Split split = SmallSplit()) {
+  auto planner = Planner::Create(spec, std::move(split), kTestImages);
+  EXPECT_TRUE(planner.ok()) << planner.status();
+  return *std::move(planner);
+}
+
+}  // namespace mixfeed::testing
+
+namespace mixfeed {
+
+inline bool operator==(const ViewPlan& a, const ViewPlan& b) {
+  return a.sample == b.sample && a.crop_y == b.crop_y && a.crop_x == b.crop_x && a.flip == b.flip &&
+         a.pool == b.pool && a.view == b.view;
+}
+
+inline bool operator==(const Plan& a, const Plan& b) {
+  return a.step == b.step && a.labelled_rows == b.labelled_rows &&
+         a.unlabelled_rows == b.unlabelled_rows && a.views == b.views && a.rows == b.rows &&
+         a.partner == b.partner && a.lambda == b.lambda;
+}
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_TESTS_AUGMENT_PLAN_PLAN_TESTING_H_
