@@ -12,12 +12,12 @@ namespace mixfeed {
 
 // Where a dataset comes from: what `--data` says.
 struct DatasetSource {
-  std::string name;             // how feeds refer to it; taken from the folder when not given
-  std::string path;             // a folder, or "generated"
+  std::string name = {};        // how feeds refer to it; taken from the folder when not given
+  std::string path = {};        // a folder, or "generated"
   bool coarse_labels = false;   // CIFAR-100: the 20 coarse classes instead of the 100 fine ones
   int image_size = 32;          // folders of images are resized to this many pixels a side, 8..256
   uint64_t generator_seed = 0;  // of the generated dataset
-  std::string cache_dir;        // where the generated dataset is kept; empty: not cached
+  std::string cache_dir = {};   // where the generated dataset is kept; empty: not cached
 };
 
 // Parses `[NAME=]DIR|generated[?key=value[&key=value]]` with the keys labels=fine|coarse, size=N
