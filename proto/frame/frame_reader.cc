@@ -69,7 +69,7 @@ class Reader {
     const char* name;
     int field;
     uint64_t bytes = 0;  // as the header says
-    std::span<std::byte> memory;
+    std::span<std::byte> memory = {};
     bool seen = false;
   };
 

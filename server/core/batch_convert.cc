@@ -1,0 +1,130 @@
+#include "server/core/batch_convert.h"
+
+#include <limits>
+
+#include "augment/base/status_macros.h"
+#include "augment/recipe/field_checks.h"
+#include "server/core/enum_table.h"
+#include "server/core/spec_convert.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr EnumPair<v1::PixelType, PixelType> kPixelTypes[] = {
+    {v1::UINT8, PixelType::kUint8},
+    {v1::FLOAT16, PixelType::kFloat16},
+    {v1::BFLOAT16, PixelType::kBfloat16},
+    {v1::FLOAT32, PixelType::kFloat32},
+};
+constexpr EnumPair<v1::Layout, PixelLayout> kLayouts[] = {
+    {v1::NCHW, PixelLayout::kNchw},
+    {v1::NHWC, PixelLayout::kNhwc},
+};
+constexpr uint32_t kMaxWorld = std::numeric_limits<int32_t>::max();
+constexpr uint32_t kMaxImageSide = 4096;
+
+template <typename Values>
+absl::Status SetChannels(const std::string& field, const Values& values, int channels,
+                         std::array<double, kMaxChannels>* out) {
+  if (values.size() != channels) {
+    return FieldError(field, absl::StrCat(values.size(), " numbers"),
+                      absl::StrCat(channels, ", one a channel"));
+  }
+  for (int c = 0; c < channels; ++c) (*out)[static_cast<size_t>(c)] = values[c];
+  return absl::OkStatus();
+}
+
+// Puts the message's field in front of a library's finding.
+absl::Status Within(const std::string& field, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", std::string(status.message())));
+}
+
+}  // namespace
+
+absl::StatusOr<Normalisation> NormalisationFromProto(const v1::Normalisation& proto,
+                                                     const std::string& otherwise, int channels) {
+  const bool numbers = proto.mean_size() > 0 || proto.std_size() > 0;
+  if (!proto.name().empty() && numbers) {
+    return FieldError("normalisation", "both a name and numbers", "one of them");
+  }
+  if (!numbers) {
+    const std::string name = proto.name().empty() ? otherwise : proto.name();
+    absl::StatusOr<Normalisation> found = FindNormalisation(name, channels);
+    if (!found.ok()) return Within("normalisation.name", found.status());
+    return found;
+  }
+  Normalisation values;
+  MIXFEED_RETURN_IF_ERROR(SetChannels("normalisation.mean", proto.mean(), channels, &values.mean));
+  MIXFEED_RETURN_IF_ERROR(SetChannels("normalisation.std", proto.std(), channels, &values.std));
+  return values;
+}
+
+absl::StatusOr<PixelFormat> FormatFromProto(const v1::PixelFormat& proto, int channels) {
+  PixelFormat format;
+  MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.type", proto.type(), kPixelTypes,
+                                        v1::PixelType_Name<v1::PixelType>, &format.type));
+  MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.layout", proto.layout(), kLayouts,
+                                        v1::Layout_Name<v1::Layout>, &format.layout));
+  const char* const otherwise = format.type == PixelType::kUint8 ? "raw" : "signed";
+  MIXFEED_ASSIGN_OR_RETURN(format.normalisation,
+                           NormalisationFromProto(proto.normalisation(), otherwise, channels));
+  MIXFEED_RETURN_IF_ERROR(Within("format", ValidatePixelFormat(format, channels)));
+  return format;
+}
+
+absl::StatusOr<Share> ShareFromProto(const v1::Share& proto) {
+  const uint32_t world = proto.world() == 0 ? 1 : proto.world();
+  MIXFEED_RETURN_IF_ERROR(CheckRange("world", world, 1u, kMaxWorld));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("rank", proto.rank(), 0u, world - 1));
+  return Share{.rank = static_cast<int>(proto.rank()), .world = static_cast<int>(world)};
+}
+
+absl::StatusOr<ImageShape> ShapeFromProto(const v1::ImageShape& proto) {
+  if (proto.channels() != 1 && proto.channels() != 3) {
+    return FieldError("image.channels", absl::StrCat(proto.channels()), "1 or 3");
+  }
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.height", proto.height(), 1u, kMaxImageSide));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.width", proto.width(), 1u, kMaxImageSide));
+  return ImageShape{.channels = static_cast<int>(proto.channels()),
+                    .height = static_cast<int>(proto.height()),
+                    .width = static_cast<int>(proto.width())};
+}
+
+v1::ImageShape ShapeToProto(const ImageShape& shape) {
+  v1::ImageShape proto;
+  proto.set_channels(static_cast<uint32_t>(shape.channels));
+  proto.set_height(static_cast<uint32_t>(shape.height));
+  proto.set_width(static_cast<uint32_t>(shape.width));
+  return proto;
+}
+
+v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
+  v1::BatchHeader header;
+  header.set_feed_id(feed_id);
+  header.set_step(static_cast<uint64_t>(batch.step));
+  header.set_rows(static_cast<uint32_t>(batch.size()));
+  header.set_classes(static_cast<uint32_t>(batch.classes));
+  *header.mutable_image() = ShapeToProto(batch.shape);
+  header.set_type(EnumToProto(batch.format.type, kPixelTypes));
+  header.set_layout(EnumToProto(batch.format.layout, kLayouts));
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    const ViewPlan& row = batch.rows[r];
+    header.add_row(static_cast<uint32_t>(batch.row_index[r]));
+    header.add_sample(static_cast<uint32_t>(row.sample));
+    header.add_pool(PoolToProto(row.pool));
+    header.add_view(row.view);
+    header.add_partner(static_cast<uint32_t>(batch.partner[r]));
+    header.add_lambda(batch.lambda[r]);
+  }
+  if (batch.guess) {
+    v1::GuessOrigin* guess = header.mutable_guess();
+    guess->set_model(batch.guess->model);
+    guess->set_version(static_cast<uint64_t>(batch.guess->version));
+    guess->set_age(static_cast<uint64_t>(batch.guess->age));
+    guess->set_environment(batch.guess->environment);
+  }
+  return header;
+}
+
+}  // namespace mixfeed

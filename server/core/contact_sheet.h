@@ -1,0 +1,34 @@
+#ifndef MIXFEED_SERVER_CORE_CONTACT_SHEET_H_
+#define MIXFEED_SERVER_CORE_CONTACT_SHEET_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "augment/render/renderer.h"
+#include "server/core/feed_registry.h"
+
+namespace mixfeed {
+
+struct SheetOptions {
+  int64_t step = 0;
+  int rows = 24;  // at most so many, spread over the batch's groups (labelled, each view)
+  int scale = 3;  // pixels of the sheet a pixel of the image
+};
+
+struct ContactSheet {
+  std::string png;
+  int width = 0;
+  int height = 0;
+};
+
+// Draws one step of a feed for people: every chosen row as it is sent, large; beside it its two
+// sources as they were before mixing; below, lambda and the largest classes of the soft label.
+// Sources show a label only where the batch gives it away: never that of an unlabelled image.
+// Errors: what making the batch returns.
+absl::StatusOr<ContactSheet> DrawContactSheet(const OpenedFeed& feed, Renderer* renderer,
+                                              const SheetOptions& options);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_SERVER_CORE_CONTACT_SHEET_H_

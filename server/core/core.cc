@@ -1,0 +1,141 @@
+#include "server/core/core.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "augment/base/status_macros.h"
+#include "augment/guess/model_trial.h"
+#include "server/core/model_calls.h"
+
+namespace mixfeed {
+namespace {
+
+// While one batch waits for the model, the other's views are rendered.
+constexpr int kGuessWorkers = 2;
+constexpr char kTryModelProgram[] = "mixfeed-try-model";
+
+int OrCores(int threads) {
+  if (threads > 0) return threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::string TryModelProgram(const ServerOptions& options) {
+  if (!options.try_model_program.empty()) return options.try_model_program;
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (self.parent_path() / kTryModelProgram).string();
+}
+
+}  // namespace
+
+// A batch that the transport sends, and what its memory needs.
+struct Core::Held {
+  Held(std::shared_ptr<Memory> used, std::shared_ptr<const Batch> sent)
+      : memory(std::move(used)), batch(std::move(sent)) {
+    ++memory->live_frames;
+  }
+  ~Held() {
+    batch.reset();
+    --memory->live_frames;
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  const std::shared_ptr<Memory> memory;
+  std::shared_ptr<const Batch> batch;
+};
+
+absl::StatusOr<std::unique_ptr<Core>> Core::Start(const ServerOptions& options,
+                                                  const EncodeFrame& encode) {
+  std::unique_ptr<Core> core(new Core(options));
+  MIXFEED_RETURN_IF_ERROR(core->Begin(encode));
+  return core;
+}
+
+Core::~Core() {
+  if (engine_) engine_->Shutdown(0);
+}
+
+absl::Status Core::Begin(const EncodeFrame& encode) {
+  MIXFEED_RETURN_IF_ERROR(OpenMemory());
+  MIXFEED_ASSIGN_OR_RETURN(state_dir_, StateDir::Open(options_.state_dir));
+  if (state_dir_->temporary()) {
+    spdlog::warn("no --state-dir: feeds, models and guesses are lost when the server ends");
+  }
+  MIXFEED_ASSIGN_OR_RETURN(datasets_,
+                           DatasetStore::Open({.sources = options_.data,
+                                               .cache_dir = state_dir_->File("cache"),
+                                               .max_pool_bytes = options_.max_pool_bytes},
+                                              renderer(), memory_->threads.get()));
+  MIXFEED_RETURN_IF_ERROR(OpenModels());
+  return OpenFeeds(encode);
+}
+
+absl::Status Core::OpenMemory() {
+  memory_ = std::make_shared<Memory>();
+  memory_->threads = std::make_unique<ThreadPool>(OrCores(options_.threads));
+  MIXFEED_ASSIGN_OR_RETURN(memory_->device, OpenDevice(options_.device, memory_->threads.get()));
+  memory_->slots = std::make_unique<SlotPool>(renderer(), options_.max_slot_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status Core::OpenModels() {
+  const int threads = options_.guess_threads > 0 ? options_.guess_threads : options_.threads;
+  torch_ = std::make_unique<TorchRuntime>(OrCores(threads));
+  MIXFEED_ASSIGN_OR_RETURN(ModelStore store, ModelStore::Open(state_dir_->File("models")));
+  const ModelTrialOptions trial{.program = TryModelProgram(options_)};
+  MIXFEED_ASSIGN_OR_RETURN(
+      models_,
+      ModelRegistry::Open(
+          std::move(store),
+          {.try_model =
+               [trial](const ModelSource& source) { return TryModelInChild(source, trial); },
+           .load = [torch =
+                        torch_.get()](const ModelSource& source) { return torch->Load(source); }}));
+  for (const std::string& text : options_.models) {
+    MIXFEED_RETURN_IF_ERROR(RegisterAtStart(text, *datasets_, models_.get()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Core::OpenFeeds(const EncodeFrame& encode) {
+  MIXFEED_ASSIGN_OR_RETURN(journal_,
+                           Journal::Open({.path = state_dir_->File("journal.sqlite"),
+                                          .max_steps_per_feed = options_.journal_max_steps,
+                                          .max_bytes = options_.journal_max_bytes}));
+  MIXFEED_ASSIGN_OR_RETURN(feed_store_, FeedStore::Open(state_dir_->File("feeds.sqlite")));
+  MIXFEED_ASSIGN_OR_RETURN(engine_,
+                           FeedEngine::Start({.render_workers = memory_->threads->threads(),
+                                              .guess_workers = kGuessWorkers,
+                                              .max_credits = options_.max_credits,
+                                              .max_prefetch = options_.max_prefetch,
+                                              .idle_limit_ms = options_.idle_limit_ms},
+                                             memory_->slots.get(), Holding(encode)));
+  feeds_ = std::make_unique<FeedRegistry>(FeedRegistry::Parts{
+      .datasets = datasets_.get(),
+      .renderer = renderer(),
+      .slots = memory_->slots.get(),
+      .journal = journal_.get(),
+      .engine = engine_.get(),
+      .store = feed_store_.get(),
+      .find_model = [models =
+                         models_.get()](const std::string& name) { return models->Find(name); },
+      .max_feeds = static_cast<size_t>(options_.max_feeds)});
+  return feeds_->Restore();
+}
+
+EncodeFrame Core::Holding(const EncodeFrame& encode) const {
+  return
+      [memory = memory_, encode](const std::string& feed_id, std::shared_ptr<const Batch> batch) {
+        const Batch* const sent = batch.get();
+        auto held = std::make_shared<Held>(memory, std::move(batch));
+        return encode(feed_id, std::shared_ptr<const Batch>(std::move(held), sent));
+      };
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,107 @@
+#include "server/core/feed_calls.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "server/core/batch_convert.h"
+#include "server/core/batch_limits.h"
+#include "server/core/enum_table.h"
+#include "server/core/spec_convert.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr EnumPair<v1::OpenStream::Sharing, Sharing> kSharings[] = {
+    {v1::OpenStream::ROUND_ROBIN, Sharing::kRoundRobin},
+    {v1::OpenStream::BROADCAST, Sharing::kBroadcast},
+    {v1::OpenStream::SPLIT, Sharing::kSplit},
+};
+
+v1::OpenFeedResponse Describe(const OpenedFeed& feed) {
+  v1::OpenFeedResponse response;
+  response.set_feed_id(feed.id);
+  response.set_run(feed.run);
+  *response.mutable_spec() = SpecToProto(feed.spec);
+  response.set_rows(static_cast<uint32_t>(feed.spec.rows()));
+  response.set_classes(static_cast<uint32_t>(feed.dataset->num_classes()));
+  *response.mutable_image() = ShapeToProto(feed.dataset->shape);
+  if (const auto steps = feed.maker->steps()) response.set_steps(static_cast<uint64_t>(*steps));
+  for (const std::string& name : feed.dataset->class_names) response.add_class_names(name);
+  const PoolSizes& sizes = feed.sizes;
+  response.set_labelled_images(sizes.labelled);
+  response.set_unlabelled_images(sizes.unlabelled);
+  response.set_validation_images(sizes.validation);
+  return response;
+}
+
+// Counts of the engine are ints; what is above them is refused by it like anything too large.
+int Clamp(uint32_t count) {
+  constexpr uint32_t kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(count < kMost ? count : kMost);
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> StepFromProto(uint64_t step) {
+  constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+  if (step <= kMost) return static_cast<int64_t>(step);
+  return absl::OutOfRangeError(absl::StrCat("step is ", step, "; allowed: at most ", kMost));
+}
+
+absl::StatusOr<v1::OpenFeedResponse> FeedCalls::OpenFeed(const v1::OpenFeedRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Open(request.spec(), request.run()));
+  return Describe(*feed);
+}
+
+absl::StatusOr<v1::CloseFeedResponse> FeedCalls::CloseFeed(
+    const v1::CloseFeedRequest& request) const {
+  MIXFEED_RETURN_IF_ERROR(core_->feeds()->Close(request.feed_id()));
+  return v1::CloseFeedResponse();
+}
+
+absl::StatusOr<PixelFormat> FeedCalls::ReadFormat(const BatchMaker& maker,
+                                                  const v1::PixelFormat& proto,
+                                                  const Share& share) const {
+  MIXFEED_ASSIGN_OR_RETURN(const PixelFormat format,
+                           FormatFromProto(proto, maker.dataset().shape.channels));
+  MIXFEED_RETURN_IF_ERROR(CheckBatchFits(maker, format, share, core_->slots().max_bytes()));
+  return format;
+}
+
+absl::StatusOr<BatchWish> FeedCalls::ReadGetBatch(const v1::GetBatchRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  BatchWish wish;
+  wish.feed_id = feed->id;
+  MIXFEED_ASSIGN_OR_RETURN(wish.step, StepFromProto(request.step()));
+  MIXFEED_ASSIGN_OR_RETURN(wish.share, ShareFromProto(request.share()));
+  MIXFEED_RETURN_IF_ERROR(feed->maker->CheckShare(wish.share));
+  MIXFEED_ASSIGN_OR_RETURN(wish.format, ReadFormat(*feed->maker, request.format(), wish.share));
+  return wish;
+}
+
+absl::StatusOr<StreamSpec> FeedCalls::ReadOpenStream(const v1::OpenStream& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  StreamSpec spec;
+  spec.feed_id = feed->id;
+  MIXFEED_ASSIGN_OR_RETURN(spec.from_step, StepFromProto(request.from_step()));
+  MIXFEED_RETURN_IF_ERROR(EnumFromProto("sharing", request.sharing(), kSharings,
+                                        v1::OpenStream::Sharing_Name<v1::OpenStream::Sharing>,
+                                        &spec.sharing));
+  v1::Share share;
+  share.set_rank(request.rank());
+  share.set_world(request.world());
+  MIXFEED_ASSIGN_OR_RETURN(const Share place, ShareFromProto(share));
+  spec.rank = place.rank;
+  spec.world = place.world;
+  const bool split = spec.sharing == Sharing::kSplit;
+  if (split) MIXFEED_RETURN_IF_ERROR(feed->maker->CheckShare(place));
+  MIXFEED_ASSIGN_OR_RETURN(spec.format,
+                           ReadFormat(*feed->maker, request.format(), split ? place : Share{}));
+  spec.credits = Clamp(request.credits());
+  spec.prefetch = Clamp(request.prefetch());
+  spec.repeat = request.repeat();
+  return spec;
+}
+
+}  // namespace mixfeed

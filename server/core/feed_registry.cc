@@ -1,0 +1,144 @@
+#include "server/core/feed_registry.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "augment/guess/guesser.h"
+#include "server/core/batch_limits.h"
+#include "server/core/names.h"
+#include "server/core/spec_convert.h"
+
+namespace mixfeed {
+namespace {
+
+// The smallest batches that a feed can be asked for: what cannot be sent even so is refused.
+constexpr PixelFormat kSmallestFormat{
+    .type = PixelType::kUint8, .layout = PixelLayout::kNchw, .normalisation = {}};
+
+auto HasId(const std::string& id) {
+  return [&id](const std::shared_ptr<const OpenedFeed>& feed) { return feed->id == id; };
+}
+
+absl::Status NotOpen(const std::string& id) {
+  return absl::NotFoundError(
+      absl::StrCat("feed_id is \"", id, "\"; no such feed is open, OpenFeed opens it again"));
+}
+
+}  // namespace
+
+absl::Status FeedRegistry::Restore() {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<FeedStore::Record> records, parts_.store->ReadAll());
+  MutexLock opening(&open_mu_);
+  for (const FeedStore::Record& record : records) {
+    auto feed = Build(record.spec, record.run);
+    if (feed.ok() && (*feed)->id == record.feed_id) {
+      Add(*std::move(feed));
+      continue;
+    }
+    spdlog::warn("feed {} of run \"{}\" is not restored: {}", record.feed_id, record.run,
+                 feed.ok() ? "its dataset has changed" : std::string(feed.status().message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::FeedSpec& spec,
+                                                                     const std::string& run) {
+  const std::string name = run.empty() ? RandomName() : run;
+  MIXFEED_RETURN_IF_ERROR(CheckName("run", name));
+  MutexLock opening(&open_mu_);
+  MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<const OpenedFeed> feed, Build(spec, name));
+  if (auto open = Find(feed->id); open.ok()) return open;
+  MIXFEED_RETURN_IF_ERROR(MakeRoom());
+  MIXFEED_RETURN_IF_ERROR(
+      parts_.store->Put({.feed_id = feed->id, .run = name, .spec = SpecToProto(feed->spec)}));
+  Add(feed);
+  spdlog::info("feed {} of run \"{}\" is open: {} on {}, batch {}", feed->id, name,
+               feed->spec.recipe.preset, feed->spec.dataset, feed->spec.batch);
+  return feed;
+}
+
+absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Build(const v1::FeedSpec& spec,
+                                                                      const std::string& run) {
+  auto feed = std::make_shared<OpenedFeed>();
+  MIXFEED_ASSIGN_OR_RETURN(feed->spec, SpecFromProto(spec));
+  MIXFEED_ASSIGN_OR_RETURN(feed->dataset, parts_.datasets->Find(feed->spec.dataset));
+  feed->spec.dataset = feed->dataset->name;
+  feed->run = run;
+  feed->id = FeedId(feed->spec, feed->dataset->fingerprint, run);
+  const ViewSpec& view = feed->spec.recipe.view;
+  BatchMakerOptions options;
+  options.spec = feed->spec;
+  options.feed_id = feed->id;
+  options.dataset = feed->dataset;
+  MIXFEED_ASSIGN_OR_RETURN(
+      options.split,
+      MakeSplit(feed->dataset->train.labels, feed->dataset->num_classes(), feed->spec.split));
+  feed->sizes = {options.split.labelled.size(), options.split.unlabelled.size(),
+                 options.split.validation.size()};
+  MIXFEED_ASSIGN_OR_RETURN(
+      feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(feed->spec.recipe), view.pad,
+                                            view.pad_mode));
+  options.pool = feed->pool;
+  options.renderer = parts_.renderer;
+  options.slots = parts_.slots;
+  if (feed->spec.recipe.guesses()) {
+    options.guesser =
+        std::make_unique<Guesser>(feed->spec.recipe.guess, parts_.find_model, parts_.journal);
+  }
+  MIXFEED_ASSIGN_OR_RETURN(feed->maker, BatchMaker::Create(std::move(options)));
+  MIXFEED_RETURN_IF_ERROR(
+      CheckBatchFits(*feed->maker, kSmallestFormat, Share{}, parts_.slots->max_bytes()));
+  return feed;
+}
+
+absl::Status FeedRegistry::MakeRoom() {
+  const std::vector<std::shared_ptr<const OpenedFeed>> feeds = List();
+  if (feeds.size() < parts_.max_feeds) return absl::OkStatus();
+  for (const std::shared_ptr<const OpenedFeed>& feed : feeds) {
+    if (parts_.engine->ConsumersOf(feed->id) > 0) continue;
+    spdlog::warn("feed {} of run \"{}\" is closed: more than {} feeds would be open (--max-feeds)",
+                 feed->id, feed->run, parts_.max_feeds);
+    return Drop(feed->id);
+  }
+  return absl::ResourceExhaustedError(absl::StrCat(
+      feeds.size(), " feeds are open (--max-feeds) and all have consumers; close one"));
+}
+
+absl::Status FeedRegistry::Close(const std::string& id) {
+  MutexLock opening(&open_mu_);
+  return Drop(id);
+}
+
+absl::Status FeedRegistry::Drop(const std::string& id) {
+  MIXFEED_RETURN_IF_ERROR(Find(id).status());
+  MIXFEED_RETURN_IF_ERROR(parts_.store->Remove(id));
+  {
+    MutexLock lock(&mu_);
+    std::erase_if(feeds_, HasId(id));
+  }
+  return parts_.engine->RemoveFeed(id);
+}
+
+void FeedRegistry::Add(std::shared_ptr<const OpenedFeed> feed) {
+  parts_.engine->AddFeed(feed->id, feed->maker);
+  MutexLock lock(&mu_);
+  feeds_.push_back(std::move(feed));
+}
+
+absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Find(const std::string& id) const {
+  MutexLock lock(&mu_);
+  const auto found = std::find_if(feeds_.begin(), feeds_.end(), HasId(id));
+  if (found == feeds_.end()) return NotOpen(id);
+  return *found;
+}
+
+std::vector<std::shared_ptr<const OpenedFeed>> FeedRegistry::List() const {
+  MutexLock lock(&mu_);
+  return {feeds_.begin(), feeds_.end()};
+}
+
+}  // namespace mixfeed

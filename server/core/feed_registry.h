@@ -1,0 +1,88 @@
+#ifndef MIXFEED_SERVER_CORE_FEED_REGISTRY_H_
+#define MIXFEED_SERVER_CORE_FEED_REGISTRY_H_
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "augment/base/mutex.h"
+#include "augment/batch/batch_maker.h"
+#include "augment/recipe/feed_spec.h"
+#include "mixfeed/v1/spec.pb.h"
+#include "server/core/dataset_store.h"
+#include "server/core/feed_store.h"
+#include "server/engine/feed_engine.h"
+
+namespace mixfeed {
+
+// Images in the pools of a split.
+struct PoolSizes {
+  size_t labelled = 0;
+  size_t unlabelled = 0;
+  size_t validation = 0;
+};
+
+// A feed that was opened. Immutable.
+struct OpenedFeed {
+  std::string id;
+  std::string run;
+  FeedSpec spec;
+  std::shared_ptr<const Dataset> dataset;
+  std::shared_ptr<const ResidentPool> pool;
+  PoolSizes sizes;
+  std::shared_ptr<const BatchMaker> maker;
+};
+
+// The open feeds of a server: opens and closes them in the engine and in the store. Thread safe;
+// Open may take as long as padding a dataset does. Bounded: beyond max_feeds the feed opened
+// longest ago that has no consumer is closed; with a consumer on each, Open gets ResourceExhausted.
+class FeedRegistry {
+ public:
+  // All must outlive the registry.
+  struct Parts {
+    DatasetStore* datasets = nullptr;
+    Renderer* renderer = nullptr;
+    SlotPool* slots = nullptr;
+    Journal* journal = nullptr;
+    FeedEngine* engine = nullptr;
+    FeedStore* store = nullptr;
+    FindModel find_model;
+    size_t max_feeds = 0;
+  };
+  explicit FeedRegistry(Parts parts) : parts_(std::move(parts)) {}
+
+  // Opens what the store holds; a feed whose dataset is gone or has changed is skipped with a
+  // warning in the log, and stays in the store.
+  absl::Status Restore();
+
+  // An empty run means a new one with a random name. Errors: InvalidArgument (spec, run, a batch
+  // that fits into no message), NotFound (dataset), FailedPrecondition (an empty pool),
+  // ResourceExhausted.
+  absl::StatusOr<std::shared_ptr<const OpenedFeed>> Open(const v1::FeedSpec& spec,
+                                                         const std::string& run);
+  absl::Status Close(const std::string& id);
+
+  absl::StatusOr<std::shared_ptr<const OpenedFeed>> Find(const std::string& id) const;
+  std::vector<std::shared_ptr<const OpenedFeed>> List() const;
+
+ private:
+  absl::StatusOr<std::shared_ptr<const OpenedFeed>> Build(const v1::FeedSpec& spec,
+                                                          const std::string& run);
+  absl::Status MakeRoom();
+  absl::Status Drop(const std::string& id);
+  void Add(std::shared_ptr<const OpenedFeed> feed);
+
+  const Parts parts_;
+
+  Mutex open_mu_;  // held while a feed is opened or closed, so that each is built once
+  mutable Mutex mu_;
+  std::deque<std::shared_ptr<const OpenedFeed>> feeds_ ABSL_GUARDED_BY(mu_);  // in order of opening
+};
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_SERVER_CORE_FEED_REGISTRY_H_

@@ -1,0 +1,164 @@
+#include "server/core/inspect_calls.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "augment/recipe/field_checks.h"
+#include "server/core/batch_convert.h"
+#include "server/core/contact_sheet.h"
+#include "server/core/feed_calls.h"
+#include "server/core/forward_meter.h"
+#include "server/core/plan_rows.h"
+#include "server/core/spec_convert.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr uint32_t kDefaultSheetRows = 24;
+constexpr uint32_t kMaxSheetRows = 256;
+constexpr uint32_t kDefaultSheetScale = 3;
+constexpr uint32_t kMaxSheetScale = 8;
+constexpr uint32_t kDefaultMeasureMs = 2000;
+constexpr uint32_t kMaxMeasureMs = 60'000;
+
+v1::DatasetInfo Describe(const DatasetStore::Entry& entry) {
+  v1::DatasetInfo info;
+  info.set_name(entry.name);
+  if (!entry.status.ok()) {
+    info.set_error(std::string(entry.status.message()));
+    return info;
+  }
+  const Dataset& dataset = *entry.dataset;
+  info.set_train_images(static_cast<uint64_t>(dataset.train.count()));
+  info.set_test_images(static_cast<uint64_t>(dataset.test.count()));
+  *info.mutable_image() = ShapeToProto(dataset.shape);
+  for (const std::string& name : dataset.class_names) info.add_class_names(name);
+  info.set_fingerprint(absl::StrCat(absl::Hex(dataset.fingerprint, absl::kZeroPad16)));
+  return info;
+}
+
+void AddRow(const Dataset& dataset, const Plan& plan, size_t r, bool reveal,
+            v1::GetPlanResponse* response) {
+  const ViewPlan& view = plan.rows[r];
+  v1::PlanRow* row = response->add_rows();
+  row->set_sample(static_cast<uint32_t>(view.sample));
+  row->set_pool(PoolToProto(view.pool));
+  if (const int label = LabelToShow(dataset, view, reveal); label != kNoLabel) {
+    row->set_label(static_cast<uint32_t>(label));
+  }
+  row->set_view(view.view);
+  row->set_crop_y(static_cast<uint32_t>(view.crop_y));
+  row->set_crop_x(static_cast<uint32_t>(view.crop_x));
+  row->set_flip(view.flip != 0);
+  row->set_partner(static_cast<uint32_t>(plan.partner[r]));
+  row->set_lambda(plan.lambda[r]);
+}
+
+template <typename Field>
+void Fill(const std::vector<int32_t>& list, Field* field) {
+  for (const int32_t index : list) field->Add(static_cast<uint32_t>(index));
+}
+
+}  // namespace
+
+v1::GetServerInfoResponse InspectCalls::GetServerInfo() const {
+  v1::GetServerInfoResponse info;
+  info.set_version(MIXFEED_VERSION);
+  info.set_device(core_->device());
+  for (const DatasetStore::Entry& entry : core_->datasets()->entries()) {
+    *info.add_datasets() = Describe(entry);
+  }
+  for (v1::Model& model : core_->models()->List()) *info.add_models() = std::move(model);
+  const EngineStats stats = core_->engine()->stats();
+  info.set_open_feeds(static_cast<uint32_t>(stats.feeds));
+  info.set_max_credits(static_cast<uint32_t>(core_->options().max_credits));
+  info.set_max_prefetch(static_cast<uint32_t>(core_->options().max_prefetch));
+  info.set_live_slots(static_cast<uint64_t>(core_->slots().live_slots()));
+  info.set_live_slot_bytes(static_cast<uint64_t>(core_->slots().live_bytes()));
+  info.set_max_slot_bytes(static_cast<uint64_t>(core_->slots().max_bytes()));
+  info.set_live_frames(static_cast<uint64_t>(core_->live_frames()));
+  info.set_consumers(static_cast<uint64_t>(stats.consumers));
+  info.set_batches_made(static_cast<uint64_t>(stats.batches_made));
+  return info;
+}
+
+v1::ListFeedsResponse InspectCalls::ListFeeds() const {
+  v1::ListFeedsResponse response;
+  for (const auto& feed : core_->feeds()->List()) {
+    v1::FeedInfo* info = response.add_feeds();
+    info->set_feed_id(feed->id);
+    info->set_run(feed->run);
+    *info->mutable_spec() = SpecToProto(feed->spec);
+    info->set_consumers(static_cast<uint32_t>(core_->engine()->ConsumersOf(feed->id)));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::GetPlanResponse> InspectCalls::GetPlan(const v1::GetPlanRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
+  MIXFEED_ASSIGN_OR_RETURN(const Plan plan, feed->maker->MakePlan(step));
+  v1::GetPlanResponse response;
+  response.set_step(request.step());
+  const bool reveal = core_->options().reveal_hidden_labels;
+  for (size_t r = 0; r < plan.rows.size(); ++r) {
+    AddRow(*feed->dataset, plan, r, reveal, &response);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::GetSplitResponse> InspectCalls::GetSplit(
+    const v1::GetSplitRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  const Dataset& dataset = *feed->dataset;
+  MIXFEED_ASSIGN_OR_RETURN(
+      Split split, MakeSplit(dataset.train.labels, dataset.num_classes(), feed->spec.split));
+  std::sort(split.unlabelled.begin(), split.unlabelled.end());
+  v1::GetSplitResponse response;
+  Fill(split.labelled, response.mutable_labelled());
+  Fill(split.unlabelled, response.mutable_unlabelled());
+  Fill(split.validation, response.mutable_validation());
+  return response;
+}
+
+absl::StatusOr<v1::RenderContactSheetResponse> InspectCalls::RenderContactSheet(
+    const v1::RenderContactSheetRequest& request) const {
+  const uint32_t rows = request.rows() == 0 ? kDefaultSheetRows : request.rows();
+  const uint32_t scale = request.scale() == 0 ? kDefaultSheetScale : request.scale();
+  MIXFEED_RETURN_IF_ERROR(CheckRange("rows", rows, 1u, kMaxSheetRows));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("scale", scale, 1u, kMaxSheetScale));
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
+  const SheetOptions options{
+      .step = step, .rows = static_cast<int>(rows), .scale = static_cast<int>(scale)};
+  MIXFEED_ASSIGN_OR_RETURN(ContactSheet sheet, DrawContactSheet(*feed, core_->renderer(), options));
+  v1::RenderContactSheetResponse response;
+  response.set_png(std::move(sheet.png));
+  response.set_width(static_cast<uint32_t>(sheet.width));
+  response.set_height(static_cast<uint32_t>(sheet.height));
+  return response;
+}
+
+absl::StatusOr<v1::MeasureForwardResponse> InspectCalls::MeasureForward(
+    const v1::MeasureForwardRequest& request, const std::function<bool()>& stop) const {
+  const uint32_t duration = request.duration_ms() == 0 ? kDefaultMeasureMs : request.duration_ms();
+  MIXFEED_RETURN_IF_ERROR(CheckRange("duration_ms", duration, 1u, kMaxMeasureMs));
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  const std::string& name = feed->spec.recipe.guess.model;
+  if (!feed->spec.recipe.guesses()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "feed ", feed->id, " does not guess: its recipe is ", feed->spec.recipe.preset));
+  }
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, core_->models()->Find(name));
+  MIXFEED_ASSIGN_OR_RETURN(const ForwardRate rate, MeasureForwardRate(*feed, core_->renderer(),
+                                                                      model.get(), duration, stop));
+  v1::MeasureForwardResponse response;
+  response.set_images_per_second(rate.images_per_second);
+  response.set_images(static_cast<uint64_t>(rate.images));
+  return response;
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,99 @@
+#include "server/core/model_calls.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "augment/base/status_macros.h"
+#include "augment/guess/torch_runtime.h"
+#include "augment/pool/file_io.h"
+#include "server/core/batch_convert.h"
+
+namespace mixfeed {
+namespace {
+
+// Sets what a header leaves to the server's datasets.
+absl::Status Resolve(const DatasetStore& datasets, v1::RegisterModelHeader* header) {
+  if (header->classes() != 0 && header->has_image()) return absl::OkStatus();
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<const Dataset> dataset, datasets.AnyOfOneKind());
+  if (header->classes() == 0) header->set_classes(static_cast<uint32_t>(dataset->num_classes()));
+  if (!header->has_image()) *header->mutable_image() = ShapeToProto(dataset->shape);
+  return absl::OkStatus();
+}
+
+bool IsBuiltin(const std::string& kind) {
+  const auto names = BuiltinNetworks();
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return kind == name; });
+}
+
+}  // namespace
+
+ModelCalls::ModelCalls(const ServerOptions& options, const DatasetStore* datasets,
+                       ModelRegistry* models)
+    : may_register_(options.allow_register || IsLoopback(options.listen)),
+      max_archive_bytes_(static_cast<uint64_t>(options.max_archive_bytes)),
+      datasets_(datasets),
+      models_(models) {}
+
+absl::Status ModelCalls::CheckMayRegister(const v1::RegisterModelHeader& header) const {
+  if (!may_register_) {
+    return absl::PermissionDeniedError(
+        "registration is off on a public address, since a model is code that the server runs; "
+        "start it with --allow-register");
+  }
+  if (header.archive_bytes() > max_archive_bytes_) {
+    return absl::InvalidArgumentError(absl::StrCat("header.archive_bytes is ",
+                                                   header.archive_bytes(), "; allowed: at most ",
+                                                   max_archive_bytes_, " (--max-archive-bytes)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::RegisterModelResponse> ModelCalls::RegisterModel(
+    v1::RegisterModelHeader header, const std::string& archive) const {
+  MIXFEED_RETURN_IF_ERROR(CheckMayRegister(header));
+  if (archive.size() != header.archive_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat("header.archive_bytes is ",
+                                                   header.archive_bytes(), ", but the chunks have ",
+                                                   archive.size(), " bytes together"));
+  }
+  MIXFEED_RETURN_IF_ERROR(Resolve(*datasets_, &header));
+  v1::RegisterModelResponse response;
+  MIXFEED_ASSIGN_OR_RETURN(*response.mutable_model(), models_->Register(header, archive));
+  return response;
+}
+
+v1::ListModelsResponse ModelCalls::ListModels() const {
+  v1::ListModelsResponse response;
+  for (v1::Model& model : models_->List()) *response.add_models() = std::move(model);
+  return response;
+}
+
+absl::Status RegisterAtStart(const std::string& text, const DatasetStore& datasets,
+                             ModelRegistry* models) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--model is \"", text, "\"; allowed: NAME=KIND or NAME=FILE, where KIND is ",
+                     absl::StrJoin(BuiltinNetworks(), " or "), " and FILE a TorchScript archive"));
+  }
+  v1::RegisterModelHeader header;
+  header.set_name(text.substr(0, equals));
+  std::string archive;
+  if (const std::string what = text.substr(equals + 1); IsBuiltin(what)) {
+    header.set_kind(what);
+  } else {
+    MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(what));
+    archive.assign(bytes.begin(), bytes.end());
+    header.set_kind(kTorchScriptKind);
+    header.set_archive_bytes(archive.size());
+  }
+  MIXFEED_RETURN_IF_ERROR(Resolve(datasets, &header));
+  const absl::Status status = models->RegisterOnce(header, archive).status();
+  if (status.ok()) return status;
+  return {status.code(), absl::StrCat("--model ", text, ": ", std::string(status.message()))};
+}
+
+}  // namespace mixfeed

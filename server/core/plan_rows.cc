@@ -1,0 +1,15 @@
+#include "server/core/plan_rows.h"
+
+namespace mixfeed {
+
+RenderView ViewOf(const ViewPlan& view) {
+  return {.image = view.sample, .crop_y = view.crop_y, .crop_x = view.crop_x, .flip = view.flip};
+}
+
+int LabelToShow(const Dataset& dataset, const ViewPlan& view, bool reveal) {
+  if (view.pool == PoolId::kUnlabelled && !reveal) return kNoLabel;
+  const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;
+  return dataset.partition(partition).labels[static_cast<size_t>(view.sample)];
+}
+
+}  // namespace mixfeed

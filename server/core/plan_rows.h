@@ -1,0 +1,19 @@
+#ifndef MIXFEED_SERVER_CORE_PLAN_ROWS_H_
+#define MIXFEED_SERVER_CORE_PLAN_ROWS_H_
+
+#include "augment/plan/plan.h"
+#include "augment/pool/dataset.h"
+#include "augment/render/renderer.h"
+
+namespace mixfeed {
+
+// The view of one row as a renderer takes it.
+RenderView ViewOf(const ViewPlan& view);
+
+// The row's class for people, or kNoLabel where it has none or must not be told: the labels of
+// unlabelled images are hidden unless `reveal`.
+int LabelToShow(const Dataset& dataset, const ViewPlan& view, bool reveal);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_SERVER_CORE_PLAN_ROWS_H_

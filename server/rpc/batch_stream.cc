@@ -1,0 +1,215 @@
+#include "server/rpc/batch_stream.h"
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "augment/base/mutex.h"
+#include "augment/base/status_macros.h"
+#include "server/rpc/grpc_status.h"
+#include "server/rpc/parse.h"
+#include "server/rpc/wire_frame.h"
+
+namespace mixfeed {
+namespace {
+
+absl::Status NoOpen() {
+  return absl::InvalidArgumentError("kind: allowed as the first message of a stream: open");
+}
+
+// Three parties touch a stream: gRPC's reactions, the engine's sink calls and the linger alarm. The
+// state is behind mu_; gRPC and the engine are called outside of it. Shared by gRPC, until OnDone,
+// and the engine, until it has let go of the sink.
+class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                     public BatchSink,
+                     public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
+         grpc::CallbackServerContext* context)
+      : calls_(calls), engine_(engine), linger_ms_(linger_ms), context_(context) {}
+
+  void Begin() {
+    self_ = shared_from_this();
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Stop(FindConsumer() == nullptr ? NoOpen() : absl::OkStatus());
+    const absl::Status status = Read();
+    if (!status.ok()) return Stop(status);
+    StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    FramePtr sent;
+    Consumer* consumer = nullptr;
+    {
+      MutexLock lock(&mu_);
+      sent.swap(writing_);
+      consumer = consumer_.get();
+    }
+    if (!ok) return Stop(absl::CancelledError("the client is gone"));
+    if (consumer != nullptr) consumer->FrameTaken();
+    Advance();
+  }
+
+  void OnCancel() override { Stop(absl::CancelledError("the client cancelled")); }
+
+  void OnDone() override {
+    std::unique_ptr<Consumer> consumer;
+    std::deque<FramePtr> unsent;
+    {
+      MutexLock lock(&mu_);
+      consumer.swap(consumer_);
+      unsent.swap(unsent_);
+    }
+    consumer.reset();
+    const std::shared_ptr<Stream> last = std::move(self_);
+  }
+
+  void OnFrame(FramePtr frame) override {
+    {
+      MutexLock lock(&mu_);
+      if (end_) return;
+      unsent_.push_back(std::move(frame));
+    }
+    Advance();
+  }
+
+  void OnEnd(absl::Status status) override { End(std::move(status)); }
+
+ private:
+  absl::Status Read() {
+    v1::StreamBatchesRequest request;
+    MIXFEED_RETURN_IF_ERROR(ParseRequest(request_, &request));
+    Consumer* const consumer = FindConsumer();
+    if (consumer == nullptr) return Open(request);
+    if (request.has_credits()) {
+      constexpr uint32_t kMost = std::numeric_limits<int>::max();
+      return consumer->Grant(static_cast<int>(std::min(request.credits().count(), kMost)));
+    }
+    return absl::InvalidArgumentError("kind: allowed after the first message: credits");
+  }
+
+  absl::Status Open(const v1::StreamBatchesRequest& request) {
+    if (!request.has_open()) return NoOpen();
+    MIXFEED_ASSIGN_OR_RETURN(const StreamSpec spec, calls_->ReadOpenStream(request.open()));
+    MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Consumer> consumer,
+                             engine_->Subscribe(spec, shared_from_this()));
+    MutexLock lock(&mu_);
+    consumer_ = std::move(consumer);
+    return absl::OkStatus();
+  }
+
+  Consumer* FindConsumer() {
+    MutexLock lock(&mu_);
+    return consumer_.get();  // stays until OnDone, which comes after all reactions
+  }
+
+  // Ends from this side: the engine is to make no more, and what is not sent is dropped.
+  void Stop(const absl::Status& status) {
+    if (Consumer* const consumer = FindConsumer()) consumer->Cancel();
+    End(status, /*drop=*/true);
+  }
+
+  void End(absl::Status status) {
+    const bool drop = !status.ok();
+    End(std::move(status), drop);
+  }
+
+  // The first end counts. Then the client has linger_ms to take what is left; one that is ended for
+  // taking nothing has had its time.
+  void End(absl::Status status, bool drop) {
+    std::deque<FramePtr> dropped;
+    bool linger = false;
+    const bool idle = absl::IsDeadlineExceeded(status);
+    {
+      MutexLock lock(&mu_);
+      if (drop) dropped.swap(unsent_);
+      if (!end_) {
+        end_ = std::move(status);
+        linger = writing_ != nullptr;
+      }
+    }
+    if (linger) Linger(idle ? 0 : linger_ms_);
+    Advance();
+  }
+
+  void Linger(int64_t ms) {
+    const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
+    linger_.Set(deadline, [stream = weak_from_this()](bool expired) {
+      const std::shared_ptr<Stream> self = stream.lock();
+      if (expired && self) self->CancelUnlessFinished();
+    });
+  }
+
+  void CancelUnlessFinished() {
+    {
+      MutexLock lock(&mu_);
+      if (finished_) return;
+      cancelling_ = true;  // keeps the stream, and so the context, from finishing meanwhile
+    }
+    context_->TryCancel();
+    {
+      MutexLock lock(&mu_);
+      cancelling_ = false;
+    }
+    Advance();
+  }
+
+  // Sends the next frame or the end, unless a write is under way.
+  void Advance() {
+    FramePtr frame;
+    absl::Status end;
+    {
+      MutexLock lock(&mu_);
+      if (writing_ || finished_ || cancelling_) return;
+      if (!unsent_.empty()) {
+        frame = writing_ = std::move(unsent_.front());
+        unsent_.pop_front();
+      } else if (end_) {
+        finished_ = true;
+        end = *end_;
+      } else {
+        return;
+      }
+    }
+    if (frame) return StartWrite(&BytesOf(*frame));
+    Finish(ToGrpc(end));
+  }
+
+  const FeedCalls* const calls_;
+  FeedEngine* const engine_;
+  const int64_t linger_ms_;
+  grpc::CallbackServerContext* const context_;
+  std::shared_ptr<Stream> self_;
+  grpc::ByteBuffer request_;  // of the one read under way
+  grpc::Alarm linger_;        // set at most once
+
+  Mutex mu_;
+  std::unique_ptr<Consumer> consumer_ ABSL_GUARDED_BY(mu_);
+  std::deque<FramePtr> unsent_ ABSL_GUARDED_BY(mu_);  // bounded by the credits
+  FramePtr writing_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
+  bool cancelling_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartBatchStream(
+    const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
+    grpc::CallbackServerContext* context) {
+  const auto stream = std::make_shared<Stream>(calls, engine, linger_ms, context);
+  stream->Begin();
+  return stream.get();
+}
+
+}  // namespace mixfeed

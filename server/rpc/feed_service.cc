@@ -1,0 +1,64 @@
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "mixfeed/v1/feed.grpc.pb.h"
+#include "server/rpc/answer.h"
+#include "server/rpc/batch_call.h"
+#include "server/rpc/batch_stream.h"
+#include "server/rpc/services.h"
+
+namespace mixfeed {
+namespace {
+
+// Batches go out as the bytes they are kept in, so these two methods are raw.
+using RawMethods = v1::FeedService::WithRawCallbackMethod_GetBatch<
+    v1::FeedService::WithRawCallbackMethod_StreamBatches<v1::FeedService::Service>>;
+using Base = v1::FeedService::WithCallbackMethod_OpenFeed<
+    v1::FeedService::WithCallbackMethod_CloseFeed<RawMethods>>;
+
+class FeedService final : public Base {
+ public:
+  FeedService(const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms, TaskPool* pool)
+      : calls_(calls), engine_(engine), linger_ms_(linger_ms), pool_(pool) {}
+
+  grpc::ServerUnaryReactor* OpenFeed(grpc::CallbackServerContext* context,
+                                     const v1::OpenFeedRequest* request,
+                                     v1::OpenFeedResponse* response) override {
+    return AnswerLater(context, pool_,
+                       [=, this] { return Put(calls_->OpenFeed(*request), response); });
+  }
+
+  grpc::ServerUnaryReactor* CloseFeed(grpc::CallbackServerContext* context,
+                                      const v1::CloseFeedRequest* request,
+                                      v1::CloseFeedResponse* response) override {
+    return AnswerLater(context, pool_,
+                       [=, this] { return Put(calls_->CloseFeed(*request), response); });
+  }
+
+  grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override {
+    return StartBatchCall(*calls_, engine_, context, *request, response);
+  }
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamBatches(
+      grpc::CallbackServerContext* context) override {
+    return StartBatchStream(calls_, engine_, linger_ms_, context);
+  }
+
+ private:
+  const FeedCalls* const calls_;
+  FeedEngine* const engine_;
+  const int64_t linger_ms_;
+  TaskPool* const pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeFeedService(const FeedCalls* calls, FeedEngine* engine,
+                                               int64_t linger_ms, TaskPool* pool) {
+  return std::make_unique<FeedService>(calls, engine, linger_ms, pool);
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,36 @@
+#include "server/rpc/wire_frame.h"
+
+#include <utility>
+
+#include "augment/base/status_macros.h"
+#include "proto/frame/frame_writer.h"
+#include "server/core/batch_convert.h"
+
+namespace mixfeed {
+namespace {
+
+class WireFrame final : public EncodedFrame {
+ public:
+  explicit WireFrame(grpc::ByteBuffer bytes) : bytes_(std::move(bytes)) {}
+  const grpc::ByteBuffer& bytes() const { return bytes_; }
+
+ private:
+  const grpc::ByteBuffer bytes_;
+};
+
+absl::StatusOr<FramePtr> Encode(const std::string& feed_id, std::shared_ptr<const Batch> batch) {
+  const v1::BatchHeader header = HeaderOf(feed_id, *batch);
+  const FrameBulk bulk{.pixels = batch->pixels, .targets = std::as_bytes(batch->targets)};
+  MIXFEED_ASSIGN_OR_RETURN(grpc::ByteBuffer bytes, WriteFrame(header, bulk, std::move(batch)));
+  return std::make_shared<const WireFrame>(std::move(bytes));
+}
+
+}  // namespace
+
+EncodeFrame MakeWireEncoder() { return &Encode; }
+
+const grpc::ByteBuffer& BytesOf(const EncodedFrame& frame) {
+  return static_cast<const WireFrame&>(frame).bytes();
+}
+
+}  // namespace mixfeed

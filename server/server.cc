@@ -1,0 +1,126 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/service_type.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "server/core/core.h"
+#include "server/rpc/credentials.h"
+#include "server/rpc/services.h"
+#include "server/rpc/wire_frame.h"
+
+namespace mixfeed {
+namespace {
+
+// Calls that are slow, and how many of them may wait.
+constexpr int kTaskThreads = 4;
+constexpr size_t kMaxWaitingTasks = 256;
+
+// Requests are small: the largest are a chunk of 1 MiB and a spec with index lists.
+constexpr int kMaxRequestBytes = 8 << 20;
+
+// Clients may ping as often as this, so that a long stream without data does not end with
+// too_many_pings; dead ones are noticed after the two below together.
+constexpr int kMinPingIntervalMs = 5'000;
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
+// For the status of streams that the engine has ended to reach their clients.
+constexpr std::chrono::milliseconds kFinishGrace(500);
+
+std::string HostOf(const std::string& listen) { return listen.substr(0, listen.rfind(':')); }
+
+void SetChannelArguments(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder->SetMaxSendMessageSize(-1);  // batches are checked against 2 GiB when asked for
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              kMinPingIntervalMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // A port that another server has is an error, not shared with it.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+// Members are destroyed in reverse: the transport before what its services call.
+struct Server::Impl {
+  std::string host;
+  int port = 0;
+  std::unique_ptr<Core> core;
+  std::unique_ptr<FeedCalls> feed_calls;
+  std::unique_ptr<ModelCalls> model_calls;
+  std::unique_ptr<InspectCalls> inspect_calls;
+  std::unique_ptr<TaskPool> tasks;
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  std::unique_ptr<grpc::Server> transport;
+
+  absl::Status Start(const ServerOptions& options);
+  absl::Status Listen(const ServerOptions& options);
+  void MakeServices(const ServerOptions& options);
+};
+
+absl::Status Server::Impl::Start(const ServerOptions& options) {
+  MIXFEED_RETURN_IF_ERROR(ValidateOptions(options));
+  MIXFEED_ASSIGN_OR_RETURN(core, Core::Start(options, MakeWireEncoder()));
+  MakeServices(options);
+  return Listen(options);
+}
+
+void Server::Impl::MakeServices(const ServerOptions& options) {
+  feed_calls = std::make_unique<FeedCalls>(core.get());
+  model_calls = std::make_unique<ModelCalls>(options, core->datasets(), core->models());
+  inspect_calls = std::make_unique<InspectCalls>(core.get());
+  tasks = std::make_unique<TaskPool>(kTaskThreads, kMaxWaitingTasks);
+  services.push_back(
+      MakeFeedService(feed_calls.get(), core->engine(), options.idle_limit_ms, tasks.get()));
+  services.push_back(MakeModelService(model_calls.get(), tasks.get()));
+  services.push_back(MakeInspectService(inspect_calls.get(), tasks.get()));
+}
+
+absl::Status Server::Impl::Listen(const ServerOptions& options) {
+  MIXFEED_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetChannelArguments(&builder);
+  builder.AddListeningPort(options.listen, credentials, &port);
+  for (const auto& service : services) builder.RegisterService(service.get());
+  transport = builder.BuildAndStart();
+  host = HostOf(options.listen);
+  if (transport && port != 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("--listen ", options.listen,
+                   ": cannot be bound: the port is taken, the host is not this machine's, or the "
+                   "TLS files do not fit together"));
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  MIXFEED_RETURN_IF_ERROR(impl->Start(options));
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() { Shutdown(0); }
+
+int Server::port() const { return impl_->port; }
+
+std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl_->port); }
+
+void Server::Shutdown(int64_t drain_ms) {
+  impl_->transport->GetHealthCheckService()->SetServingStatus(false);
+  impl_->core->engine()->Shutdown(drain_ms);
+  impl_->transport->Shutdown(std::chrono::system_clock::now() + kFinishGrace);
+}
+
+}  // namespace mixfeed
