@@ -24,109 +24,93 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using FloatTag = hn::ScalableTag<float>;
-using Floats = hn::Vec<FloatTag>;
-using BitsTag = hn::RebindToUnsigned<FloatTag>;
-using IntTag = hn::RebindToSigned<FloatTag>;
-using HalfTag = hn::Rebind<uint16_t, FloatTag>;
-using ByteTag = hn::Rebind<uint8_t, FloatTag>;
+// Everything is written for a tag D of float vectors with N lanes. Types narrower than 32 bits are
+// made 2 N pixels at a time, the even ones in one vector and the odd ones in another: splitting and
+// joining those needs shifts only, which more ports of a CPU do than shuffles.
 
-// Vectors and scalars of the output types: Narrow of a vector gives as many lanes as Floats has.
-struct Float32Pixels {
-  using Lane = float;
-  static Floats Narrow(Floats v) { return v; }
-  static float Narrow(float v) { return v; }
-};
-
-struct Bfloat16Pixels {
-  using Lane = uint16_t;
-  static hn::Vec<HalfTag> Narrow(Floats v) {
-    const BitsTag d32;
-    const auto bits = hn::BitCast(d32, v);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
-    const auto rounded = hn::Add(hn::Add(bits, hn::Set(d32, kBfloat16JustUnderHalf)), odd);
-    return hn::DemoteTo(HalfTag(), hn::BitCast(IntTag(), hn::ShiftRight<16>(rounded)));
-  }
-  static uint16_t Narrow(float v) { return ToBfloat16(v); }
-};
-
-struct Float16Pixels {
-  using Lane = uint16_t;
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  // Here DemoteTo is the F16C instruction, which rounds to nearest even; elsewhere it may truncate.
-  static hn::Vec<HalfTag> Narrow(Floats v) {
-    return hn::BitCast(HalfTag(), hn::DemoteTo(hn::Rebind<hwy::float16_t, FloatTag>(), v));
-  }
-#else
-  static hn::Vec<HalfTag> Narrow(Floats v) {
-    using B = Float16Bits;
-    const BitsTag d32;
-    const auto bits = hn::BitCast(d32, v);
-    const auto magnitude = hn::And(bits, hn::Set(d32, 0x7FFFFFFF));
-    const auto sign = hn::ShiftRight<16>(hn::Xor(bits, magnitude));
-    const auto odd = hn::And(hn::ShiftRight<B::kDropped>(magnitude), hn::Set(d32, 1));
-    const auto normal = hn::ShiftRight<B::kDropped>(
-        hn::Add(hn::Add(magnitude, hn::Set(d32, B::kRebias + B::kJustUnderHalf)), odd));
-    const Floats apart = hn::Set(FloatTag(), B::kSubnormalApart);
-    const auto subnormal =
-        hn::Sub(hn::BitCast(d32, hn::Add(hn::BitCast(FloatTag(), magnitude), apart)),
-                hn::BitCast(d32, apart));
-    auto narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kMinNormal)), subnormal, normal);
-    narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kOverflow)), narrow,
-                            hn::Set(d32, B::kInfinity));
-    return hn::DemoteTo(HalfTag(), hn::BitCast(IntTag(), hn::Or(narrow, sign)));
-  }
-#endif
-  static uint16_t Narrow(float v) { return ToFloat16(v); }
-};
-
-struct Uint8Pixels {
-  using Lane = uint8_t;
-  static hn::Vec<ByteTag> Narrow(Floats v) { return hn::DemoteTo(ByteTag(), hn::NearestInt(v)); }
-  static uint8_t Narrow(float v) { return ToUint8(v); }
-};
+template <class D>
+using BitsOf = hn::RebindToUnsigned<D>;
+template <class D>
+using IntsOf = hn::RebindToSigned<D>;
+template <class D>
+using HalvesOf = hn::Repartition<uint16_t, D>;  // 2 N lanes
+template <class D>
+using BytesOf = hn::Rebind<uint8_t, HalvesOf<D>>;  // 2 N lanes
 
 // One line of a view in the pool.
 template <bool kMirrored>
 struct ViewLine {
   const uint8_t* first;  // the pixel at x 0; the others lie before it if mirrored
 
-  // Pixels x, x+1, ... as floats.
-  HWY_INLINE Floats Load(size_t x) const {
-    const FloatTag df;
-    if constexpr (kMirrored) {
-      return hn::Reverse(df, LoadBytes(first - x - (hn::Lanes(df) - 1)));
-    } else {
-      return LoadBytes(first + x);
-    }
+  // Pixels x to x + N - 1.
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
+    const hn::Rebind<uint8_t, D> d8;
+    const auto bytes = hn::LoadU(d8, Lowest(x, hn::Lanes(df)));
+    const hn::Vec<D> pixels = hn::ConvertTo(df, hn::PromoteTo(IntsOf<D>(), bytes));
+    return kMirrored ? hn::Reverse(df, pixels) : pixels;
   }
-  uint8_t Get(size_t x) const { return kMirrored ? *(first - x) : first[x]; }
+
+  // Pixels x to x + 2 N - 1.
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    const BitsOf<D> d32;
+    const auto bytes = hn::LoadU(BytesOf<D>(), Lowest(x, 2 * hn::Lanes(df)));
+    const auto in_order = hn::BitCast(d32, hn::PromoteTo(HalvesOf<D>(), bytes));
+    const auto pairs = kMirrored ? hn::Reverse(d32, in_order) : in_order;
+    const auto low = ToFloats(df, hn::And(pairs, hn::Set(d32, 0xFFFF)));
+    const auto high = ToFloats(df, hn::ShiftRight<16>(pairs));
+    even = kMirrored ? high : low;
+    odd = kMirrored ? low : high;
+  }
 
  private:
-  static HWY_INLINE Floats LoadBytes(const uint8_t* lowest) {
-    return hn::ConvertTo(FloatTag(), hn::PromoteTo(IntTag(), hn::LoadU(ByteTag(), lowest)));
+  // Where `count` pixels from x on start in memory.
+  const uint8_t* Lowest(size_t x, size_t count) const {
+    return kMirrored ? first - x - (count - 1) : first + x;
+  }
+  template <class D>
+  static HWY_INLINE hn::Vec<D> ToFloats(D df, hn::Vec<BitsOf<D>> v) {
+    return hn::ConvertTo(df, hn::BitCast(IntsOf<D>(), v));
   }
 };
 
-// One line of an output image before it is narrowed, with the operations of MixPixel ...
+// A line of an output channel before it is narrowed, with the operations of MixPixel ...
 template <bool kMirroredA, bool kMirroredB>
 struct MixedLine {
   ViewLine<kMirroredA> a;
   ViewLine<kMirroredB> b;
   ChannelMix mix;
 
-  static MixedLine At(const RenderJob& job, const RowJob& row, int c, int y) {
-    return {{job.pool + SourceByte(job.strides, row.a, c, y, 0)},
-            {job.pool + SourceByte(job.strides, row.b, c, y, 0)},
+  static MixedLine First(const RenderJob& job, const RowJob& row, int c) {
+    return {{job.pool + SourceByte(job.strides, row.a, c, 0, 0)},
+            {job.pool + SourceByte(job.strides, row.b, c, 0, 0)},
             row.channels[c]};
   }
-  HWY_INLINE Floats Load(size_t x) const {
-    const FloatTag df;
-    const Floats a_share = hn::Mul(a.Load(x), hn::Set(df, mix.a_weight));
-    const Floats b_share = hn::Mul(b.Load(x), hn::Set(df, mix.b_weight));
+  void Down(int32_t stride) {
+    a.first += stride;
+    b.first += stride;
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
+    return Mix(df, a.Load(df, x), b.Load(df, x));
+  }
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    hn::Vec<D> a_even, a_odd, b_even, b_odd;
+    a.LoadPairs(df, x, a_even, a_odd);
+    b.LoadPairs(df, x, b_even, b_odd);
+    even = Mix(df, a_even, b_even);
+    odd = Mix(df, a_odd, b_odd);
+  }
+
+ private:
+  template <class D>
+  HWY_INLINE hn::Vec<D> Mix(D df, hn::Vec<D> a_pixels, hn::Vec<D> b_pixels) const {
+    const auto a_share = hn::Mul(a_pixels, hn::Set(df, mix.a_weight));
+    const auto b_share = hn::Mul(b_pixels, hn::Set(df, mix.b_weight));
     return hn::Add(a_share, hn::Add(b_share, hn::Set(df, mix.offset)));
   }
-  float Get(size_t x) const { return MixPixel(a.Get(x), b.Get(x), mix); }
 };
 
 // ... and with those of ScalePixel.
@@ -135,135 +119,244 @@ struct ScaledLine {
   ViewLine<kMirrored> a;
   ChannelMix mix;
 
-  static ScaledLine At(const RenderJob& job, const RowJob& row, int c, int y) {
-    return {{job.pool + SourceByte(job.strides, row.a, c, y, 0)}, row.channels[c]};
+  static ScaledLine First(const RenderJob& job, const RowJob& row, int c) {
+    return {{job.pool + SourceByte(job.strides, row.a, c, 0, 0)}, row.channels[c]};
   }
-  HWY_INLINE Floats Load(size_t x) const {
-    const FloatTag df;
-    return hn::Add(hn::Mul(a.Load(x), hn::Set(df, mix.a_weight)), hn::Set(df, mix.offset));
+  void Down(int32_t stride) { a.first += stride; }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
+    return Scale(df, a.Load(df, x));
   }
-  float Get(size_t x) const { return ScalePixel(a.Get(x), mix); }
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    a.LoadPairs(df, x, even, odd);
+    even = Scale(df, even);
+    odd = Scale(df, odd);
+  }
+
+ private:
+  template <class D>
+  HWY_INLINE hn::Vec<D> Scale(D df, hn::Vec<D> pixels) const {
+    return hn::Add(hn::Mul(pixels, hn::Set(df, mix.a_weight)), hn::Set(df, mix.offset));
+  }
 };
 
-// Calls vector(x) for the starts of whole vectors that together cover [0, width); the last two may
-// overlap. A width under one vector is covered by calls of scalar(x).
-template <class Vector, class Scalar>
-HWY_INLINE void CoverLine(size_t width, const Vector& vector, const Scalar& scalar) {
-  const size_t lanes = hn::Lanes(FloatTag());
-  if (width < lanes) {
-    for (size_t x = 0; x < width; ++x) scalar(x);
-    return;
+// The output types. Make gives one vector of Tag, the finished pixels from x on.
+template <class D>
+struct Float32Pixels {
+  using Tag = D;
+  template <class Line>
+  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
+    return line.Load(D(), x);
   }
-  for (size_t x = 0; x + lanes <= width; x += lanes) vector(x);
-  if (width % lanes != 0) vector(width - lanes);
+};
+
+template <class D>
+struct Float16Pixels {
+  using Tag = hn::Rebind<uint16_t, D>;
+  template <class Line>
+  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
+    return Narrow(line.Load(D(), x));
+  }
+
+ private:
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  // Here DemoteTo is the F16C instruction, which rounds to nearest even; elsewhere it may truncate.
+  static HWY_INLINE hn::Vec<Tag> Narrow(hn::Vec<D> v) {
+    return hn::BitCast(Tag(), hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), v));
+  }
+#else
+  static HWY_INLINE hn::Vec<Tag> Narrow(hn::Vec<D> v) {
+    using B = Float16Bits;
+    const BitsOf<D> d32;
+    const auto bits = hn::BitCast(d32, v);
+    const auto magnitude = hn::And(bits, hn::Set(d32, 0x7FFFFFFF));
+    const auto sign = hn::ShiftRight<16>(hn::Xor(bits, magnitude));
+    const auto odd = hn::And(hn::ShiftRight<B::kDropped>(magnitude), hn::Set(d32, 1));
+    const auto normal = hn::ShiftRight<B::kDropped>(
+        hn::Add(hn::Add(magnitude, hn::Set(d32, B::kRebias + B::kJustUnderHalf)), odd));
+    const auto apart = hn::Set(D(), B::kSubnormalApart);
+    const auto subnormal = hn::Sub(hn::BitCast(d32, hn::Add(hn::BitCast(D(), magnitude), apart)),
+                                   hn::BitCast(d32, apart));
+    auto narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kMinNormal)), subnormal, normal);
+    narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kOverflow)), narrow,
+                            hn::Set(d32, B::kInfinity));
+    return hn::DemoteTo(Tag(), hn::BitCast(IntsOf<D>(), hn::Or(narrow, sign)));
+  }
+#endif
+};
+
+template <class D>
+struct Bfloat16Pixels {
+  using Tag = HalvesOf<D>;
+  template <class Line>
+  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
+    hn::Vec<D> even, odd;
+    line.LoadPairs(D(), x, even, odd);
+    const auto low = hn::ShiftRight<16>(Rounded(even));
+    return hn::OddEven(hn::BitCast(Tag(), Rounded(odd)), hn::BitCast(Tag(), low));
+  }
+
+ private:
+  // The bfloat16 is in the upper half.
+  static HWY_INLINE hn::Vec<BitsOf<D>> Rounded(hn::Vec<D> v) {
+    const BitsOf<D> d32;
+    const auto bits = hn::BitCast(d32, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+    return hn::Add(hn::Add(bits, hn::Set(d32, kBfloat16JustUnderHalf)), odd);
+  }
+};
+
+template <class D>
+struct Uint8Pixels {
+  using Tag = BytesOf<D>;
+  template <class Line>
+  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
+    hn::Vec<D> even, odd;
+    line.LoadPairs(D(), x, even, odd);
+    const HalvesOf<D> d16;
+    const auto high = hn::BitCast(d16, hn::ShiftLeft<16>(Rounded(odd)));
+    const auto joined = hn::OddEven(high, hn::BitCast(d16, Rounded(even)));
+    return hn::DemoteTo(Tag(), hn::BitCast(hn::RebindToSigned<HalvesOf<D>>(), joined));
+  }
+
+ private:
+  // As ToUint8, whose clamping a mix of raw pixels does not need. The integer is in the low half.
+  static HWY_INLINE hn::Vec<BitsOf<D>> Rounded(hn::Vec<D> v) {
+    return hn::BitCast(BitsOf<D>(), hn::Add(v, hn::Set(D(), kIntegersApart)));
+  }
+};
+
+// Calls make(x) for the starts of vectors of `lanes` pixels that together cover [0, width); the
+// last two may overlap. The width is at least `lanes`.
+template <class Make>
+HWY_INLINE void CoverLine(size_t width, size_t lanes, const Make& make) {
+  size_t x = 0;
+  for (; x + lanes <= width; x += lanes) make(x);
+  if (x < width) make(width - lanes);
 }
 
-template <class Pixels, class Source>
-HWY_INLINE void RenderPlanarLine(const Source& line, size_t width, typename Pixels::Lane* out) {
-  const hn::Rebind<typename Pixels::Lane, FloatTag> d;
-  CoverLine(
-      width, [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Narrow(line.Load(x)), d, out + x); },
-      [&](size_t x) HWY_ATTR { out[x] = Pixels::Narrow(line.Get(x)); });
-}
+// Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
+// next are asked for.
+class NextRow {
+ public:
+  NextRow(const RenderJob& job, const RowJob& next, int c)
+      : a_(job.pool + SourceByte(job.strides, next.a, c, 0, 0)),
+        b_(job.pool + SourceByte(job.strides, next.b, c, 0, 0)) {}
+  HWY_INLINE void PrefetchLine(int32_t stride) {
+    hwy::Prefetch(a_);
+    hwy::Prefetch(b_);
+    a_ += stride;
+    b_ += stride;
+  }
 
-template <class Pixels, class Source>
-HWY_INLINE void RenderColourLine(const Source& r, const Source& g, const Source& b, size_t width,
-                                 typename Pixels::Lane* out) {
-  const hn::Rebind<typename Pixels::Lane, FloatTag> d;
-  CoverLine(
-      width,
-      [&](size_t x) HWY_ATTR {
-        hn::StoreInterleaved3(Pixels::Narrow(r.Load(x)), Pixels::Narrow(g.Load(x)),
-                              Pixels::Narrow(b.Load(x)), d, out + 3 * x);
-      },
-      [&](size_t x) HWY_ATTR {
-        out[3 * x] = Pixels::Narrow(r.Get(x));
-        out[3 * x + 1] = Pixels::Narrow(g.Get(x));
-        out[3 * x + 2] = Pixels::Narrow(b.Get(x));
-      });
-}
+ private:
+  const uint8_t* a_;
+  const uint8_t* b_;
+};
 
-// Samples are random in a pool that no cache holds, so the next row's lines are asked for while
-// this row's are worked on.
-HWY_INLINE void PrefetchLine(const RenderJob& job, const RowJob& next, int c, int y) {
-  hwy::Prefetch(job.pool + SourceByte(job.strides, next.a, c, y, 0));
-  hwy::Prefetch(job.pool + SourceByte(job.strides, next.b, c, y, 0));
-}
+// The orders of elements that vectors are made for.
+enum class Order { kPlanar, kColour };
 
-template <class Pixels, class Source>
+template <class Pixels, class Line>
 void RenderPlanar(const RenderJob& job, const RowJob& row, const RowJob& next,
-                  typename Pixels::Lane* out) {
+                  hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+  const typename Pixels::Tag d;
   const auto width = static_cast<size_t>(job.width);
+  const int height = job.height;
+  const int32_t stride = job.strides.row;
   for (int c = 0; c < job.channels; ++c) {
-    for (int y = 0; y < job.height; ++y) {
-      PrefetchLine(job, next, c, y);
-      RenderPlanarLine<Pixels>(Source::At(job, row, c, y), width, out);
+    Line line = Line::First(job, row, c);
+    NextRow ahead(job, next, c);
+    for (int y = 0; y < height; ++y) {
+      ahead.PrefetchLine(stride);
+      CoverLine(width, hn::Lanes(d),
+                [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Make(line, x), d, out + x); });
+      line.Down(stride);
       out += width;
     }
   }
 }
 
-template <class Pixels, class Source>
+template <class Pixels, class Line>
 void RenderColour(const RenderJob& job, const RowJob& row, const RowJob& next,
-                  typename Pixels::Lane* out) {
+                  hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+  const typename Pixels::Tag d;
   const auto width = static_cast<size_t>(job.width);
-  for (int y = 0; y < job.height; ++y) {
-    for (int c = 0; c < 3; ++c) PrefetchLine(job, next, c, y);
-    RenderColourLine<Pixels>(Source::At(job, row, 0, y), Source::At(job, row, 1, y),
-                             Source::At(job, row, 2, y), width, out);
+  const int height = job.height;
+  const int32_t stride = job.strides.row;
+  Line lines[3] = {Line::First(job, row, 0), Line::First(job, row, 1), Line::First(job, row, 2)};
+  NextRow ahead[3] = {{job, next, 0}, {job, next, 1}, {job, next, 2}};
+  for (int y = 0; y < height; ++y) {
+    for (NextRow& channel : ahead) channel.PrefetchLine(stride);
+    CoverLine(width, hn::Lanes(d), [&](size_t x) HWY_ATTR {
+      hn::StoreInterleaved3(Pixels::Make(lines[0], x), Pixels::Make(lines[1], x),
+                            Pixels::Make(lines[2], x), d, out + 3 * x);
+    });
+    for (Line& line : lines) line.Down(stride);
     out += 3 * width;
   }
 }
 
-// The layouts that vectors are made for.
-enum class Order { kPlanar, kColour };
-
-template <class Pixels, Order kOrder, class Source>
-void RenderRow(const RenderJob& job, const RowJob& row, const RowJob& next,
-               typename Pixels::Lane* out) {
+template <class Pixels, Order kOrder, class Line>
+void RenderRow(const RenderJob& job, const RowJob& row, const RowJob& next, std::byte* out) {
+  auto* const pixels = reinterpret_cast<hn::TFromD<typename Pixels::Tag>*>(out);
   if constexpr (kOrder == Order::kPlanar) {
-    RenderPlanar<Pixels, Source>(job, row, next, out);
+    RenderPlanar<Pixels, Line>(job, row, next, pixels);
   } else {
-    RenderColour<Pixels, Source>(job, row, next, out);
+    RenderColour<Pixels, Line>(job, row, next, pixels);
   }
 }
 
+using RowFunction = void (*)(const RenderJob&, const RowJob&, const RowJob&, std::byte*);
+
 template <class Pixels, Order kOrder>
-void RenderRowsIn(const RenderJob& job, int64_t begin, int64_t end) {
-  using Lane = typename Pixels::Lane;
-  using RowFunction = void (*)(const RenderJob&, const RowJob&, const RowJob&, Lane*);
+RowFunction FunctionFor(const RowJob& row) {
   static constexpr RowFunction kScaled[2] = {RenderRow<Pixels, kOrder, ScaledLine<false>>,
                                              RenderRow<Pixels, kOrder, ScaledLine<true>>};
   static constexpr RowFunction kMixed[2][2] = {{RenderRow<Pixels, kOrder, MixedLine<false, false>>,
                                                 RenderRow<Pixels, kOrder, MixedLine<false, true>>},
                                                {RenderRow<Pixels, kOrder, MixedLine<true, false>>,
                                                 RenderRow<Pixels, kOrder, MixedLine<true, true>>}};
+  const bool mirrored = row.a.step < 0;
+  return row.mixed ? kMixed[mirrored][row.b.step < 0] : kScaled[mirrored];
+}
+
+template <class Pixels, Order kOrder>
+void RenderVectors(const RenderJob& job, int64_t begin, int64_t end) {
   const int64_t elements = int64_t{job.channels} * job.height * job.width;
+  const auto row_bytes = elements * static_cast<int64_t>(sizeof(hn::TFromD<typename Pixels::Tag>));
   for (int64_t i = begin; i < end; ++i) {
     const RowJob& row = job.rows[i];
     const RowJob& next = job.rows[i + 1 < end ? i + 1 : i];
-    const bool mirrored_a = row.a.step < 0;
-    const bool mirrored_b = row.b.step < 0;
-    const RowFunction render = row.mixed ? kMixed[mirrored_a][mirrored_b] : kScaled[mirrored_a];
-    render(job, row, next, reinterpret_cast<Lane*>(job.out) + i * elements);
+    FunctionFor<Pixels, kOrder>(row)(job, row, next, job.out + i * row_bytes);
   }
 }
 
-void RenderElements(const RenderJob& job, int64_t begin, int64_t end) {
+// Returns false where the lines are shorter than a vector or the layout is not made for vectors.
+template <class Pixels>
+bool TryVectors(const RenderJob& job, int64_t begin, int64_t end) {
+  if (static_cast<size_t>(job.width) < hn::Lanes(typename Pixels::Tag())) return false;
+  if (job.layout == PixelLayout::kNchw || job.channels == 1) {
+    RenderVectors<Pixels, Order::kPlanar>(job, begin, end);
+  } else if (job.channels == 3) {
+    RenderVectors<Pixels, Order::kColour>(job, begin, end);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// The widest vectors that fit into a line, else the scalar functions.
+template <template <class D> class Pixels>
+void RenderRowsAs(const RenderJob& job, int64_t begin, int64_t end) {
+#if HWY_TARGET != HWY_SCALAR
+  if (TryVectors<Pixels<hn::ScalableTag<float>>>(job, begin, end)) return;
+  if (TryVectors<Pixels<hn::CappedTag<float, 4>>>(job, begin, end)) return;
+#endif
   const auto elements = static_cast<uint32_t>(job.channels * job.height * job.width);
   for (int64_t i = begin; i < end; ++i) {
     for (uint32_t index = 0; index < elements; ++index) RenderElement(job, i, index);
-  }
-}
-
-template <class Pixels>
-void RenderRowsAs(const RenderJob& job, int64_t begin, int64_t end) {
-  if (job.layout == PixelLayout::kNchw || job.channels == 1) {
-    RenderRowsIn<Pixels, Order::kPlanar>(job, begin, end);
-  } else if (job.channels == 3) {
-    RenderRowsIn<Pixels, Order::kColour>(job, begin, end);
-  } else {
-    RenderElements(job, begin, end);
   }
 }
 

@@ -10,13 +10,15 @@
 // that every compiler, CPU and GPU gives the same. Arguments are numbers, not NaN.
 namespace mixfeed {
 
+// From 2^23 on, neighbouring float32s are 1 apart: adding this rounds to the integer, and leaves it
+// in the low bits.
+inline constexpr float kIntegersApart = 8388608.0f;
+
 // Nearest integer, ties to even, clamped to 0..255.
 MIXFEED_HD inline uint8_t ToUint8(float value) {
   constexpr float kMax = 255.0f;
   const float clamped = value < 0.0f ? 0.0f : (value > kMax ? kMax : value);
-  // From 2^23 on, neighbouring floats are 1 apart: the addition rounds to the integer.
-  constexpr float kOneApart = 8388608.0f;
-  return static_cast<uint8_t>(std::bit_cast<uint32_t>(clamped + kOneApart));
+  return static_cast<uint8_t>(std::bit_cast<uint32_t>(clamped + kIntegersApart));
 }
 
 inline constexpr uint32_t kBfloat16JustUnderHalf = 0x7FFF;  // of the 16 bits that it lacks
