@@ -1,0 +1,40 @@
+#include "tests/testing/test_server.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "tests/testing/cifar_files.h"
+#include "tests/testing/tiny_dataset.h"
+
+namespace mixfeed::testing {
+
+TestServer::TestServer(const TestServerSpec& spec)
+    : dataset_(TinyDataset(spec.train_images, spec.test_images)) {
+  WriteCifar10(data_dir(), dataset_);
+  options_.listen = "127.0.0.1:0";
+  options_.data = {"tiny=" + data_dir()};
+  options_.device = "cpu";
+  options_.threads = 2;
+  options_.guess_threads = 1;
+  options_.state_dir = state_dir();
+  if (spec.adjust) spec.adjust(&options_);
+  Start();
+}
+
+void TestServer::Start() {
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options_);
+  if (!server.ok()) {
+    std::fprintf(stderr, "TestServer: %s\n", server.status().ToString().c_str());
+    std::abort();
+  }
+  server_ = *std::move(server);
+}
+
+void TestServer::Restart() {
+  options_.listen = address();
+  Stop();
+  Start();
+}
+
+}  // namespace mixfeed::testing
