@@ -11,6 +11,9 @@ namespace {
 
 using Lane = Executor::Lane;
 
+// Longer waits are as good as this one, and do not overflow the clock.
+constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
+
 class ConsumerHandle final : public Consumer {
  public:
   ConsumerHandle(EngineImpl* engine, std::shared_ptr<Stream> stream)
@@ -224,7 +227,8 @@ EngineStats EngineImpl::stats() const {
 
 void EngineImpl::Shutdown(int64_t deadline_ms) {
   MutexLock shutdown(&shutdown_mu_);
-  const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(deadline_ms);
+  const Clock::time_point deadline =
+      Clock::now() + std::min(std::chrono::milliseconds(deadline_ms), kLongestWait);
   LeftoverList leftovers;
   {
     MutexLock lock(&mu_);
@@ -303,27 +307,31 @@ void EngineImpl::Close(const std::shared_ptr<Stream>& stream, LeftoverList* left
 }
 
 void EngineImpl::MakeNext(const std::shared_ptr<Stream>& stream) {
-  std::shared_ptr<WantedBatch> batch;
+  std::weak_ptr<WantedBatch> wanted;  // streams alone hold batches, and with them slots
+  std::shared_ptr<BatchSeries> series;
+  int64_t step = 0;
   std::shared_ptr<const SlotPromise> promise;
   {
     MutexLock lock(&mu_);
     stream->make_posted = false;
-    batch = stream->TakeQueued();
+    const std::shared_ptr<WantedBatch> batch = stream->TakeQueued();
     if (batch == nullptr) return;
+    wanted = batch;
+    series = batch->series;
+    step = batch->step;
     promise = stream->promise();
     Settle(stream);
   }
-  StoreMade(batch, Make(*batch, std::move(promise)));
+  StoreMade(wanted, Make(*series, step, std::move(promise)));
 }
 
 absl::StatusOr<EngineImpl::MadeBatch> EngineImpl::Make(
-    const WantedBatch& wanted, std::shared_ptr<const SlotPromise> promise) const {
-  const BatchSeries& series = *wanted.series;
+    const BatchSeries& series, int64_t step, std::shared_ptr<const SlotPromise> promise) const {
   auto claimed = std::make_shared<ClaimedBatch>();
   claimed->claim = budget_->Claim(series.slot_bytes(), std::move(promise));
   if (claimed->claim == nullptr) return absl::UnavailableError("the server is shutting down");
   MIXFEED_ASSIGN_OR_RETURN(claimed->batch,
-                           series.maker().Make(wanted.step, series.format(), series.share()));
+                           series.maker().Make(step, series.format(), series.share()));
   MadeBatch made;
   made.claim = claimed->claim;
   const std::shared_ptr<const Batch> batch(claimed, claimed->batch.get());
@@ -331,12 +339,14 @@ absl::StatusOr<EngineImpl::MadeBatch> EngineImpl::Make(
   return made;
 }
 
-void EngineImpl::StoreMade(const std::shared_ptr<WantedBatch>& batch,
+void EngineImpl::StoreMade(const std::weak_ptr<WantedBatch>& wanted,
                            absl::StatusOr<MadeBatch> made) {
   std::vector<std::shared_ptr<Stream>> told;  // outlives the lock: it may hold their last reference
   MutexLock lock(&mu_);
+  if (made.ok()) ++batches_made_;
+  const std::shared_ptr<WantedBatch> batch = wanted.lock();
+  if (batch == nullptr) return;
   if (made.ok()) {
-    ++batches_made_;
     batch->frame = std::move(made->frame);
     batch->claim = std::move(made->claim);
     batch->state = WantedBatch::State::kReady;
@@ -365,11 +375,11 @@ void EngineImpl::Deliver(const std::shared_ptr<Stream>& stream) {
     stream->in_sink = std::this_thread::get_id();
     Settle(stream);
   }
-  const bool last = delivery.batch == nullptr;
+  const bool last = delivery.frame == nullptr;
   if (last) {
     sink->OnEnd(std::move(delivery.end));
   } else {
-    sink->OnFrame(delivery.batch->frame);
+    sink->OnFrame(std::move(delivery.frame));
   }
   MutexLock lock(&mu_);
   stream->in_sink = std::thread::id();
@@ -394,7 +404,7 @@ void EngineImpl::KeepHouse() {
 }
 
 EngineImpl::Clock::time_point EngineImpl::EndIdle(LeftoverList* leftovers) {
-  const auto limit = std::chrono::milliseconds(options_.idle_limit_ms);
+  const auto limit = std::min(std::chrono::milliseconds(options_.idle_limit_ms), kLongestWait);
   MutexLock lock(&mu_);
   const Clock::time_point now = Clock::now();
   Clock::time_point look_again = now + limit;

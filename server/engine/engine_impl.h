@@ -76,9 +76,10 @@ class EngineImpl final : public FeedEngine {
     FramePtr frame;
     std::weak_ptr<SlotClaim> claim;
   };
-  absl::StatusOr<MadeBatch> Make(const WantedBatch& batch,
+  absl::StatusOr<MadeBatch> Make(const BatchSeries& series, int64_t step,
                                  std::shared_ptr<const SlotPromise> promise) const;
-  void StoreMade(const std::shared_ptr<WantedBatch>& batch, absl::StatusOr<MadeBatch> made);
+  // Gives the outcome to those who hold the batch; there may be nobody left.
+  void StoreMade(const std::weak_ptr<WantedBatch>& wanted, absl::StatusOr<MadeBatch> made);
 
   void KeepHouse();
   // Ends the streams that idle too long; returns when to look again.

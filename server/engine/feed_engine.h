@@ -13,7 +13,8 @@
 
 namespace mixfeed {
 
-// A finished batch in the form in which the transport sends it. The engine only passes it on.
+// A finished batch in the form in which the transport sends it. The engine only passes it on. Its
+// destructor runs on any thread and must not call the engine.
 class EncodedFrame {
  public:
   virtual ~EncodedFrame() = default;

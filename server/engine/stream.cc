@@ -57,13 +57,13 @@ bool Stream::CanDeliver() const {
 Delivery Stream::TakeDelivery() {
   if (end_.has_value()) return {nullptr, *end_};
   if (AtLastStep()) return {nullptr, absl::OkStatus()};
-  std::shared_ptr<WantedBatch> head = window_.front();
+  const std::shared_ptr<WantedBatch> head = window_.front();
   if (head->state == State::kFailed) return {nullptr, head->error};
   if (!options_.repeat) window_.pop_front();
   --credits_;
   ++in_flight_;
   if (const std::shared_ptr<SlotClaim> claim = head->claim.lock()) claim->KeepPromise(promise_);
-  return {std::move(head), absl::OkStatus()};
+  return {head->frame, absl::OkStatus()};
 }
 
 absl::Status Stream::Grant(int count, int ceiling) {

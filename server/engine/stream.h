@@ -18,8 +18,8 @@ namespace mixfeed {
 
 // What the engine hands to a sink: a batch, or the stream's end.
 struct Delivery {
-  std::shared_ptr<WantedBatch> batch;
-  absl::Status end;  // when there is no batch
+  FramePtr frame;
+  absl::Status end;  // when there is no frame
 };
 
 // What a stream lets go of: foreign destructors, to be run outside of the engine's lock.
@@ -63,7 +63,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   // Whether the next delivery is there: a batch and a credit for it, or the stream's end.
   bool CanDeliver() const;
-  // The next delivery; a batch uses up a credit. Only when CanDeliver.
+  // The next delivery; a frame uses up a credit and is then the caller's alone, unless other
+  // streams want it too. Only when CanDeliver.
   Delivery TakeDelivery();
 
   // InvalidArgument, with nothing changed, for a count below 1 or beyond `ceiling` outstanding.

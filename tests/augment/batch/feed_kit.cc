@@ -13,6 +13,30 @@
 
 namespace mixfeed::testing {
 
+void Gate::Pass() {
+  MutexLock lock(&mu_);
+  ++waiting_;
+  changed_.NotifyAll();
+  while (!open_) changed_.Wait(&mu_);
+  --waiting_;
+}
+
+void Gate::Close() {
+  MutexLock lock(&mu_);
+  open_ = false;
+}
+
+void Gate::Open() {
+  MutexLock lock(&mu_);
+  open_ = true;
+  changed_.NotifyAll();
+}
+
+void Gate::AwaitWaiting(int threads) {
+  MutexLock lock(&mu_);
+  while (waiting_ < threads) changed_.Wait(&mu_);
+}
+
 FakeModel::FakeModel(const ImageShape& shape, int classes) {
   info_.name = "fake";
   info_.kind = "fake";
@@ -36,34 +60,9 @@ absl::Status FakeModel::Guess(std::span<const float> views, int rows, bool /*bat
       probabilities[row * classes + c] = static_cast<float>(weights[c] / sum);
     }
   }
-  MutexLock lock(&mu_);
   ++calls_;
-  ++waiting_;
-  changed_.NotifyAll();
-  while (!open_) changed_.Wait(&mu_);
-  --waiting_;
+  gate_.Pass();
   return absl::OkStatus();
-}
-
-void FakeModel::Close() {
-  MutexLock lock(&mu_);
-  open_ = false;
-}
-
-void FakeModel::Open() {
-  MutexLock lock(&mu_);
-  open_ = true;
-  changed_.NotifyAll();
-}
-
-void FakeModel::AwaitWaiting(int calls) {
-  MutexLock lock(&mu_);
-  while (waiting_ < calls) changed_.Wait(&mu_);
-}
-
-int FakeModel::calls() const {
-  MutexLock lock(&mu_);
-  return calls_;
 }
 
 FeedKit::FeedKit(const FeedKitOptions& options)

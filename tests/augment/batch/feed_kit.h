@@ -1,6 +1,7 @@
 #ifndef MIXFEED_TESTS_AUGMENT_BATCH_FEED_KIT_H_
 #define MIXFEED_TESTS_AUGMENT_BATCH_FEED_KIT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,8 +16,23 @@
 
 namespace mixfeed::testing {
 
-// A model without weights: the softmax of sums over every classes-th pixel. Counts its calls, and
-// can be made to wait in them.
+// Lets threads pass, or makes them wait.
+class Gate {
+ public:
+  void Pass();
+  void Close();  // for those who come from now on
+  void Open();
+  // Returns when so many threads wait at the gate.
+  void AwaitWaiting(int threads);
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  bool open_ ABSL_GUARDED_BY(mu_) = true;
+  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+// A model without weights: the softmax of sums over every classes-th pixel. Its calls pass a gate.
 class FakeModel : public GuessModel {
  public:
   FakeModel(const ImageShape& shape, int classes);
@@ -25,21 +41,13 @@ class FakeModel : public GuessModel {
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override;
 
-  // Calls that arrive from now on wait until Open.
-  void Close();
-  void Open();
-  // Returns when so many calls wait.
-  void AwaitWaiting(int calls);
-  int calls() const;
+  int calls() const { return calls_; }
+  Gate& gate() { return gate_; }
 
  private:
   GuessModelInfo info_;
-
-  mutable Mutex mu_;
-  CondVar changed_;
-  bool open_ ABSL_GUARDED_BY(mu_) = true;
-  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
-  int calls_ ABSL_GUARDED_BY(mu_) = 0;
+  std::atomic<int> calls_ = 0;
+  Gate gate_;
 };
 
 struct FeedKitOptions {
