@@ -16,6 +16,8 @@ struct ViewPlan {
   uint8_t flip = 0;  // 1: mirrored left to right. The crop is of the mirrored, padded image
   PoolId pool = PoolId::kLabelled;
   uint8_t view = 0;  // which of the K views of its image
+
+  friend bool operator==(const ViewPlan&, const ViewPlan&) = default;
 };
 
 // Everything random about one batch. Row order: the B labelled rows, then for k = 0..K-1 the B
@@ -31,6 +33,7 @@ struct Plan {
   std::vector<float> lambda;     // [rows], weight of the row itself, 0..1
 
   int size() const { return static_cast<int>(rows.size()); }
+  friend bool operator==(const Plan&, const Plan&) = default;
 };
 
 }  // namespace mixfeed

@@ -44,19 +44,4 @@ inline std::unique_ptr<Planner> MakePlanner(const FeedSpec& spec, Split split = 
 
 }  // namespace mixfeed::testing
 
-namespace mixfeed {
-
-inline bool operator==(const ViewPlan& a, const ViewPlan& b) {
-  return a.sample == b.sample && a.crop_y == b.crop_y && a.crop_x == b.crop_x && a.flip == b.flip &&
-         a.pool == b.pool && a.view == b.view;
-}
-
-inline bool operator==(const Plan& a, const Plan& b) {
-  return a.step == b.step && a.labelled_rows == b.labelled_rows &&
-         a.unlabelled_rows == b.unlabelled_rows && a.views == b.views && a.rows == b.rows &&
-         a.partner == b.partner && a.lambda == b.lambda;
-}
-
-}  // namespace mixfeed
-
 #endif  // MIXFEED_TESTS_AUGMENT_PLAN_PLAN_TESTING_H_

@@ -1,0 +1,89 @@
+#include "augment/recipe/presets.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace mixfeed {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(PresetsTest, EveryOneIsValidNamedAndSourced) {
+  std::set<std::string> names;
+  for (const Preset& preset : Presets()) {
+    const Recipe recipe = preset.make();
+    EXPECT_TRUE(ValidateRecipe(recipe).ok()) << preset.name << ValidateRecipe(recipe);
+    EXPECT_EQ(recipe.preset, preset.name);
+    EXPECT_NE(std::string(preset.summary), "");
+    EXPECT_NE(std::string(preset.source), "");
+    EXPECT_TRUE(names.insert(preset.name).second) << preset.name;
+    EXPECT_EQ(FindPreset(preset.name).value(), recipe);
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"eval", "mixmatch", "mixup", "supervised"}));
+}
+
+TEST(PresetsTest, AnUnknownNameListsTheKnownOnes) {
+  for (const char* name : {"fixmatch", "MixMatch", ""}) {
+    const absl::Status status = FindPreset(name).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(std::string(status.message()),
+              "recipe is \"" + std::string(name) + "\"; known: mixmatch, mixup, supervised, eval");
+  }
+}
+
+// google-research/mixmatch, commit 1011a1d: libml/data.py, libml/layers.py, mixmatch.py and the
+// published runs' scripts.
+TEST(PresetsTest, MixMatchIsTheOfficialAlgorithm) {
+  const Recipe recipe = FindPreset("mixmatch").value();
+  EXPECT_EQ(recipe.rows, RowSource::kLabelledAndUnlabelled);
+  EXPECT_EQ(recipe.views, 2);
+  EXPECT_EQ(recipe.view.flip_probability, 0.5);
+  EXPECT_EQ(recipe.view.pad, 4);
+  EXPECT_EQ(recipe.view.pad_mode, PadMode::kReflect);
+  EXPECT_EQ(recipe.labelled_sampling, Sampling::kEpochs);
+  EXPECT_EQ(recipe.unlabelled_sampling, Sampling::kEpochs);
+  EXPECT_EQ(recipe.guess.temperature, 0.5);
+  EXPECT_TRUE(recipe.guess.batch_statistics);
+  EXPECT_TRUE(recipe.mix.enabled);
+  EXPECT_EQ(recipe.mix.alpha, 0.75);
+  EXPECT_EQ(recipe.mix.beta, 0.75);
+  EXPECT_EQ(recipe.mix.lambda_scope, LambdaScope::kPerRow);
+  EXPECT_TRUE(recipe.mix.lambda_floor);
+  EXPECT_EQ(recipe.mix.pairing, Pairing::kPermutation);
+}
+
+// facebookresearch/mixup-cifar10, commit eaff31a: train.py.
+TEST(PresetsTest, MixupIsThatOfItsAuthors) {
+  const Recipe recipe = FindPreset("mixup").value();
+  EXPECT_EQ(recipe.rows, RowSource::kLabelled);
+  EXPECT_EQ(recipe.view.flip_probability, 0.5);
+  EXPECT_EQ(recipe.view.pad, 4);
+  EXPECT_EQ(recipe.view.pad_mode, PadMode::kZero);
+  EXPECT_TRUE(recipe.mix.enabled);
+  EXPECT_EQ(recipe.mix.alpha, 1);
+  EXPECT_EQ(recipe.mix.beta, 1);
+  EXPECT_EQ(recipe.mix.lambda_scope, LambdaScope::kPerBatch);
+  EXPECT_FALSE(recipe.mix.lambda_floor);
+  EXPECT_EQ(recipe.mix.pairing, Pairing::kPermutation);
+}
+
+TEST(PresetsTest, SupervisedAndEvalMixNothing) {
+  const Recipe supervised = FindPreset("supervised").value();
+  EXPECT_EQ(supervised.rows, RowSource::kLabelled);
+  EXPECT_FALSE(supervised.mix.enabled);
+  EXPECT_EQ(supervised.view, FindPreset("mixmatch")->view);
+
+  const Recipe eval = FindPreset("eval").value();
+  EXPECT_EQ(eval.rows, RowSource::kOrdered);
+  EXPECT_EQ(eval.ordered_pool, PoolId::kTest);
+  EXPECT_FALSE(eval.mix.enabled);
+  EXPECT_EQ(eval.view.pad, 0);
+  EXPECT_EQ(eval.view.flip_probability, 0);
+}
+
+}  // namespace
+}  // namespace mixfeed
