@@ -328,7 +328,7 @@ void RenderVectors(const RenderJob& job, int64_t begin, int64_t end) {
   const auto row_bytes = elements * static_cast<int64_t>(sizeof(hn::TFromD<typename Pixels::Tag>));
   for (int64_t i = begin; i < end; ++i) {
     const RowJob& row = job.rows[i];
-    const RowJob& next = job.rows[i + 1 < end ? i + 1 : i];
+    const RowJob& next = job.rows[i + 1 < job.row_count ? i + 1 : i];
     FunctionFor<Pixels, kOrder>(row)(job, row, next, job.out + i * row_bytes);
   }
 }
