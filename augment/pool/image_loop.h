@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "augment/base/thread_pool.h"
@@ -13,8 +14,8 @@ namespace mixfeed {
 class ImageProgress {
  public:
   // `report` may be empty.
-  ImageProgress(const std::function<void(double)>& report, int64_t images)
-      : report_(report), images_(images) {}
+  ImageProgress(std::function<void(double)> report, int64_t images)
+      : report_(std::move(report)), images_(images) {}
 
   void Add(int64_t done) {
     done_ += done;
@@ -22,7 +23,7 @@ class ImageProgress {
   }
 
  private:
-  const std::function<void(double)>& report_;
+  const std::function<void(double)> report_;
   const int64_t images_;
   int64_t done_ = 0;
 };

@@ -52,8 +52,8 @@ struct SplitSpec {
 // Splits images with `labels` (kNoLabel allowed: never labelled). Deterministic; shuffles are
 // NumPy's legacy RandomState(seed).shuffle, so lists can be reproduced there
 // (tests/augment/pool/goldens/make_split_goldens.py does it). Labelled and validation images are in
-// ascending order, and so are unlabelled ones; only kMixMatch, whose unlabelled images and therefore
-// validation images are in the official, class-interleaved order, and kLists differ.
+// ascending order, and so are unlabelled ones; only kMixMatch, whose unlabelled images and
+// therefore validation images are in the official, class-interleaved order, and kLists differ.
 // Errors: InvalidArgument names the field, the value and what is allowed (more labels than a class
 // has, an empty class under a rule that needs every class, an index out of range or listed twice,
 // labelled images that have no label).

@@ -5,7 +5,8 @@ Usage: make_split_goldens.py CIFAR10_BINARY_FOLDER > split_goldens.txt
 
 A line is `split RULE VECTOR SEED LABELLED VALIDATION`, then for each of the lists labelled,
 unlabelled, validation `COUNT FNV1A64 FIRST LAST` (the hash is over the indices as little-endian
-int32; `-` stands for no index), or `shuffle SEED` and RandomState(SEED).shuffle of 0..19.
+int32; `-` stands for no index), or `labels VECTOR` and the same of the labels that the splits are
+of, or `shuffle SEED` and RandomState(SEED).shuffle of 0..19.
 
 The rule `mixmatch` is that of scripts/create_split.py in google-research/mixmatch, restated; the
 others are this project's, restated from the comments of augment/pool/split.h. The streams of
@@ -137,6 +138,8 @@ def main():
     cases += [(rule, v, 3, 200, 100) for rule in ("balanced", "random", "all")
               for v in ("balanced", "imbalanced")]
     print("# Made by make_split_goldens.py, which says what the columns are.")
+    for vector, labels in vectors.items():
+        print("labels", vector, digest(labels))
     for rule, vector, seed, labelled, validation in cases:
         lists = rules[rule](vectors[vector], seed, labelled, validation)
         print("split", rule, vector, seed, labelled, validation, *map(digest, lists))

@@ -1,0 +1,239 @@
+#include "augment/pool/generated_dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <set>
+
+#include "augment/pool/cifar_reader.h"
+#include "augment/pool/generated_cache.h"
+#include "tests/augment/pool/image_files.h"
+#include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using testing::FailsWith;
+using testing::IsOk;
+
+constexpr GeneratorSpec kSmall{.seed = 3, .train_images = 200, .test_images = 20};
+
+Dataset Generate(const GeneratorSpec& spec, int threads) {
+  ThreadPool pool(threads);
+  return GenerateDataset(spec, &pool).value();
+}
+
+bool SamePixels(const Dataset& a, const Dataset& b) {
+  return FingerprintDataset(a) == FingerprintDataset(b);
+}
+
+TEST(GeneratedDatasetTest, HasTheSizesOfCifar10ByDefault) {
+  const GeneratorSpec spec;
+  EXPECT_EQ(spec.train_images, 50000);
+  EXPECT_EQ(spec.test_images, 10000);
+}
+
+TEST(GeneratedDatasetTest, HasTenEquallyLargeClassesInRandomOrder) {
+  const Dataset dataset = Generate(kSmall, 2);
+  EXPECT_EQ(dataset.shape, ImageShape{});
+  EXPECT_EQ(std::set<std::string>(dataset.class_names.begin(), dataset.class_names.end()).size(),
+            10U);
+  for (const ImageSet* images : {&dataset.train, &dataset.test}) {
+    std::vector<int64_t> counts(10);
+    for (int16_t label : images->labels) ++counts[static_cast<size_t>(label)];
+    EXPECT_THAT(counts, ::testing::Each(images->count() / 10));
+    EXPECT_FALSE(std::is_sorted(images->labels.begin(), images->labels.end()));
+  }
+  EXPECT_EQ(dataset.train.count(), 200);
+  EXPECT_EQ(dataset.test.count(), 20);
+}
+
+TEST(GeneratedDatasetTest, IsTheSameOnAnyNumberOfThreads) {
+  const Dataset dataset = Generate(kSmall, 1);
+  EXPECT_TRUE(SamePixels(Generate(kSmall, 3), dataset));
+}
+
+TEST(GeneratedDatasetTest, IsAnotherForAnotherSeed) {
+  GeneratorSpec spec{.seed = 1, .train_images = 20, .test_images = 10};
+  const Dataset dataset = Generate(spec, 1);
+  spec.seed = 2;
+  const Dataset other = Generate(spec, 1);
+  EXPECT_NE(other.train.labels, dataset.train.labels);
+  EXPECT_NE(other.train.pixels, dataset.train.pixels);
+}
+
+TEST(GeneratedDatasetTest, HasNoImageTwice) {
+  const Dataset dataset = Generate(kSmall, 2);
+  std::set<std::vector<uint8_t>> images;
+  for (const ImageSet* set : {&dataset.train, &dataset.test}) {
+    for (auto at = set->pixels.begin(); at != set->pixels.end(); at += 3072) {
+      images.emplace(at, at + 3072);
+    }
+  }
+  EXPECT_EQ(images.size(), 220U);
+}
+
+TEST(GeneratedDatasetTest, ReportsProgressUpToOne) {
+  std::vector<double> progress;
+  ThreadPool threads(1);
+  ASSERT_THAT(GenerateDataset(kSmall, &threads, [&](double p) { progress.push_back(p); }), IsOk());
+  EXPECT_THAT(progress, ::testing::ElementsAre(::testing::DoubleEq(200.0 / 220), 1));
+}
+
+using MeanColour = std::array<double, 3>;
+
+MeanColour MeanColourOf(const ImageSet& images, int64_t i) {
+  MeanColour mean{};
+  for (size_t c = 0; c < 3; ++c) {
+    for (int64_t p = 0; p < 1024; ++p) {
+      mean[c] += images.pixels[static_cast<size_t>(i * 3072 + p) + c * 1024] / 1024.0;
+    }
+  }
+  return mean;
+}
+
+// Fraction of images whose nearest class mean, by the image's mean colour, is their own.
+double MeanColourAccuracy(const ImageSet& images) {
+  std::array<MeanColour, 10> classes{};
+  const double per_class = static_cast<double>(images.count()) / 10;
+  for (int64_t i = 0; i < images.count(); ++i) {
+    const MeanColour colour = MeanColourOf(images, i);
+    MeanColour& sum = classes[static_cast<size_t>(images.labels[static_cast<size_t>(i)])];
+    for (size_t c = 0; c < 3; ++c) sum[c] += colour[c] / per_class;
+  }
+  double right = 0;
+  for (int64_t i = 0; i < images.count(); ++i) {
+    const MeanColour colour = MeanColourOf(images, i);
+    size_t nearest = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (size_t k = 0; k < 10; ++k) {
+      double distance = 0;
+      for (size_t c = 0; c < 3; ++c) {
+        distance += (colour[c] - classes[k][c]) * (colour[c] - classes[k][c]);
+      }
+      if (distance < least) nearest = k;
+      least = std::min(least, distance);
+    }
+    right += images.labels[static_cast<size_t>(i)] == static_cast<int16_t>(nearest) ? 1 : 0;
+  }
+  return right / static_cast<double>(images.count());
+}
+
+TEST(GeneratedDatasetTest, CannotBeToldByColourAlone) {
+  const Dataset dataset = Generate({.seed = 0, .train_images = 1000, .test_images = 0}, 2);
+  EXPECT_LT(MeanColourAccuracy(dataset.train), 0.25);
+}
+
+class GeneratedCacheTest : public ::testing::Test {
+ protected:
+  // Opens with the cache; `drawn_` says whether images were drawn.
+  absl::StatusOr<Dataset> Open(const GeneratorSpec& spec = kSmall) {
+    drawn_ = false;
+    return OpenGeneratedDataset(spec, cache_dir_, [this](double) { drawn_ = true; });
+  }
+  std::string File(const std::string& name) const {
+    return GeneratedCacheFolder(kSmall, cache_dir_) + "/" + name;
+  }
+  // The cache is drawn again after `damage`, and is whole afterwards.
+  template <typename Damage>
+  void ExpectDrawnAgainAfter(const Damage& damage) {
+    const auto first = Open();
+    ASSERT_THAT(first, IsOk());
+    damage();
+    const auto again = Open();
+    ASSERT_THAT(again, IsOk());
+    EXPECT_TRUE(drawn_);
+    EXPECT_TRUE(SamePixels(*again, *first));
+    const auto cached = Open();
+    ASSERT_THAT(cached, IsOk());
+    EXPECT_FALSE(drawn_);
+    EXPECT_TRUE(SamePixels(*cached, *first));
+  }
+
+  const testing::TempDir folder_;
+  const std::string cache_dir_ = folder_.File("made/when/needed");
+  bool drawn_ = false;
+};
+
+TEST_F(GeneratedCacheTest, IsReadTheSecondTime) {
+  const auto first = Open();
+  ASSERT_THAT(first, IsOk());
+  EXPECT_TRUE(drawn_);
+  const auto second = Open();
+  ASSERT_THAT(second, IsOk());
+  EXPECT_FALSE(drawn_);
+  EXPECT_TRUE(SamePixels(*second, *first));
+}
+
+TEST_F(GeneratedCacheTest, IsACifar10Folder) {
+  const auto made = Open();
+  const auto read = ReadCifar(GeneratedCacheFolder(kSmall, cache_dir_), CifarKind::kCifar10);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_TRUE(SamePixels(*read, *made));
+  EXPECT_EQ(read->class_names, made->class_names);
+}
+
+TEST_F(GeneratedCacheTest, LeavesNothingElseBehind) {
+  ASSERT_THAT(Open(), IsOk());
+  const std::filesystem::directory_iterator entries(cache_dir_);
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
+TEST_F(GeneratedCacheTest, KeepsSeedsApart) {
+  const auto first = Open();
+  GeneratorSpec other = kSmall;
+  other.seed = 4;
+  const auto second = Open(other);
+  ASSERT_THAT(second, IsOk());
+  EXPECT_TRUE(drawn_);
+  EXPECT_FALSE(SamePixels(*second, *first));
+}
+
+TEST_F(GeneratedCacheTest, IsDrawnAgainWhenAFileIsCutOff) {
+  ExpectDrawnAgainAfter([&] { std::filesystem::resize_file(File("data_batch_4.bin"), 1000); });
+}
+
+TEST_F(GeneratedCacheTest, IsDrawnAgainWhenWholeRecordsAreMissing) {
+  ExpectDrawnAgainAfter([&] { std::filesystem::resize_file(File("test_batch.bin"), 3073); });
+}
+
+TEST_F(GeneratedCacheTest, IsDrawnAgainWhenAByteDiffers) {
+  ExpectDrawnAgainAfter([&] {
+    std::string bytes = testing::ReadBytes(File("data_batch_1.bin"));
+    bytes[4000] = static_cast<char>(bytes[4000] ^ 1);
+    testing::WriteBytes(File("data_batch_1.bin"), bytes);
+  });
+}
+
+TEST_F(GeneratedCacheTest, IsDrawnAgainWhenAFileIsMissing) {
+  ExpectDrawnAgainAfter([&] { std::filesystem::remove(File("checksum.txt")); });
+}
+
+TEST_F(GeneratedCacheTest, IsDrawnAgainForAnotherSize) {
+  ASSERT_THAT(Open(), IsOk());
+  GeneratorSpec larger = kSmall;
+  larger.test_images += 10;
+  const auto made = Open(larger);
+  ASSERT_THAT(made, IsOk());
+  EXPECT_EQ(made->test.count(), 30);
+}
+
+TEST_F(GeneratedCacheTest, NamesACacheThatCannotBeWritten) {
+  testing::WriteBytes(folder_.File("file"), "x");
+  EXPECT_THAT(OpenGeneratedDataset(kSmall, folder_.File("file/cache")),
+              FailsWith(absl::StatusCode::kInternal, folder_.File("file/cache")));
+}
+
+TEST_F(GeneratedCacheTest, IsNotWrittenWithoutAFolder) {
+  const auto made = OpenGeneratedDataset(kSmall, "");
+  ASSERT_THAT(made, IsOk());
+  EXPECT_EQ(made->train.count(), 200);
+}
+
+}  // namespace
+}  // namespace mixfeed

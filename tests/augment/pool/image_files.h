@@ -1,0 +1,31 @@
+#ifndef MIXFEED_TESTS_AUGMENT_POOL_IMAGE_FILES_H_
+#define MIXFEED_TESTS_AUGMENT_POOL_IMAGE_FILES_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <opencv2/imgcodecs.hpp>
+#include <string>
+
+namespace mixfeed::testing {
+
+inline void WriteBytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+inline std::string ReadBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Writes an image of one colour in the format of the path's extension; makes its folder.
+inline void WriteColour(const std::string& path, int red, int green, int blue, int width = 32,
+                        int height = 32) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  cv::imwrite(path, cv::Mat(height, width, CV_8UC3, cv::Scalar(blue, green, red)));
+}
+
+}  // namespace mixfeed::testing
+
+#endif  // MIXFEED_TESTS_AUGMENT_POOL_IMAGE_FILES_H_
