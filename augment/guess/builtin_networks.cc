@@ -43,8 +43,9 @@ absl::StatusOr<Architecture> FindArchitecture(const std::string& name) {
   for (const Architecture& architecture : kArchitectures) {
     if (name == architecture.name) return architecture;
   }
-  return absl::NotFoundError(
-      absl::StrCat("no built-in network '", name, "'; allowed: ", absl::StrJoin(kNames, ", ")));
+  return absl::InvalidArgumentError(absl::StrCat("no model kind '", name,
+                                                 "'; allowed: ", absl::StrJoin(kNames, ", "), ", ",
+                                                 kTorchScriptKind));
 }
 
 // The tensors of a network by name, in the order of their use. References stay valid.
