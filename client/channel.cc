@@ -116,10 +116,11 @@ absl::Status Channel::WaitUntilConnected() {
   const Clock::time_point deadline = Clock::now() + milliseconds(options_.connect_deadline_ms);
   if (channel_->WaitForConnected(OnSystemClock(deadline))) return absl::OkStatus();
   // The channel does not tell why it is not connected; a call on it does.
+  const grpc::Slice nothing;
   grpc::ByteBuffer answer;
   const absl::Status reason =
-      Attempt("/grpc.health.v1.Health/Check", grpc::ByteBuffer(), Clock::now() + kProbeTime,
-              /*cancellation=*/nullptr, &answer);
+      Attempt("/grpc.health.v1.Health/Check", grpc::ByteBuffer(&nothing, 1),
+              Clock::now() + kProbeTime, /*cancellation=*/nullptr, &answer);
   return absl::UnavailableError(absl::StrCat("no mixfeed server answered at ", options_.server,
                                              " within ", options_.connect_deadline_ms,
                                              " ms: ", std::string(reason.message())));

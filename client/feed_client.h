@@ -26,7 +26,7 @@ struct TlsFiles {
 
 struct ConnectOptions {
   std::string server = "127.0.0.1:50051";  // HOST:PORT, or any gRPC target
-  TlsFiles tls;
+  TlsFiles tls = {};
   // Of every call that is not a stream, retries included.
   int64_t deadline_ms = 30'000;
   // How long Connect and a broken stream wait for the server to be there (again).
@@ -66,7 +66,7 @@ struct StreamOptions {
   uint32_t rank = 0;
   uint32_t world = 1;
   v1::OpenStream::Sharing sharing = v1::OpenStream::ROUND_ROBIN;
-  v1::PixelFormat format;
+  v1::PixelFormat format = {};
   // Batches on their way or waiting for Next(). Bounds the client's memory too.
   uint32_t prefetch = 8;
   // Steps that the server makes ahead of that. 0: its default.

@@ -1,0 +1,153 @@
+#include "client/cli/flags.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TempDir;
+
+// Parses like `mixfeed SUBCOMMAND args...`; returns what CLI11 says is wrong, or nothing.
+template <typename Flags>
+std::string Parse(Flags* flags, std::vector<std::string> args) {
+  CLI::App app;
+  flags->AddTo(&app);
+  std::reverse(args.begin(), args.end());
+  try {
+    app.parse(args);
+  } catch (const CLI::ParseError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+v1::FeedSpec SpecOf(const std::vector<std::string>& args) {
+  SpecFlags flags;
+  EXPECT_EQ(Parse(&flags, args), "");
+  const auto spec = flags.Spec();
+  EXPECT_TRUE(spec.ok()) << spec.status();
+  return *spec;
+}
+
+v1::FeedSpec Proto(const std::string& text) {
+  v1::FeedSpec spec;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec));
+  return spec;
+}
+
+MATCHER_P(IsSpec, text, "") {
+  return google::protobuf::util::MessageDifferencer::Equals(arg, Proto(text));
+}
+
+TEST(SpecFlagsTest, WithoutFlagsNothingIsSet) { EXPECT_THAT(SpecOf({}), IsSpec("")); }
+
+TEST(SpecFlagsTest, EveryFlagSetsItsField) {
+  const struct {
+    std::vector<std::string> args;
+    const char* spec;
+  } cases[] = {
+      {{"--recipe", "mixup"}, "recipe { preset: 'mixup' }"},
+      {{"--dataset", "cifar"}, "dataset: 'cifar'"},
+      {{"--labels", "250"}, "split { labelled: 250 rule: MIXMATCH }"},
+      {{"--labels", "all"}, "split { rule: ALL }"},
+      {{"--validation", "5000"}, "split { validation: 5000 }"},
+      {{"--split-seed", "3"}, "split { seed: 3 }"},
+      {{"--seed", "18446744073709551615"}, "seed: 18446744073709551615"},
+      {{"--batch", "128"}, "batch: 128"},
+      {{"--views", "4"}, "recipe { views: 4 }"},
+      {{"--temperature", "0.25"}, "recipe { guess { temperature: 0.25 } }"},
+      {{"--alpha", "0.75"}, "recipe { mix { alpha: 0.75 } }"},
+      {{"--model", "small"}, "recipe { guess { model: 'small' } }"},
+      {{"--pool", "validation"}, "recipe { ordered_pool: VALIDATION }"},
+      {{"--batch", "8", "--views=1", "--seed", "0"}, "batch: 8 recipe { views: 1 } seed: 0"},
+  };
+  for (const auto& c : cases) EXPECT_THAT(SpecOf(c.args), IsSpec(c.spec)) << c.args[0];
+}
+
+TEST(SpecFlagsTest, WhatIsNoNumberIsRefused) {
+  const std::vector<std::string> wrong[] = {
+      {"--batch", "-1"},      {"--batch", "x"},       {"--batch", "4294967296"},
+      {"--seed", "1.5"},      {"--labels", "some"},   {"--temperature", "hot"},
+      {"--validation", "5k"}, {"--pool", "training"},
+  };
+  for (const auto& args : wrong) {
+    SpecFlags flags;
+    EXPECT_THAT(Parse(&flags, args), HasSubstr("'" + args[1] + "' is not")) << args[0];
+  }
+}
+
+TEST(SpecFlagsTest, ASpecFileIsReadAndFlagsOverrideIt) {
+  const TempDir dir;
+  std::ofstream(dir.File("spec.json"))
+      << R"({"dataset": "cifar", "batch": 32, "seed": "7", "split": {"rule": "BALANCED"}})";
+  EXPECT_THAT(SpecOf({"--spec", dir.File("spec.json"), "--batch", "64", "--labels", "100"}),
+              IsSpec("dataset: 'cifar' batch: 64 seed: 7 split { rule: BALANCED labelled: 100 }"));
+}
+
+TEST(SpecFlagsTest, ASpecFileThatIsNoneIsRefused) {
+  const TempDir dir;
+  std::ofstream(dir.File("unknown.json")) << R"({"batches": 32})";
+  const struct {
+    std::string file;
+    const char* message;
+  } cases[] = {{dir.File("none.json"), "cannot read"}, {dir.File("unknown.json"), "batches"}};
+  for (const auto& c : cases) {
+    SpecFlags flags;
+    ASSERT_EQ(Parse(&flags, {"--spec", c.file}), "");
+    const absl::Status status = flags.Spec().status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
+  }
+}
+
+TEST(FormatFlagsTest, DefaultIsFloat32Nchw) {
+  FormatFlags flags;
+  ASSERT_EQ(Parse(&flags, {}), "");
+  EXPECT_EQ(flags.Format().type(), v1::FLOAT32);
+  EXPECT_EQ(flags.Format().layout(), v1::NCHW);
+  EXPECT_FALSE(flags.Format().has_normalisation());
+}
+
+TEST(FormatFlagsTest, NamesEveryTypeAndLayout) {
+  const std::pair<const char*, v1::PixelType> types[] = {{"uint8", v1::UINT8},
+                                                         {"float16", v1::FLOAT16},
+                                                         {"bfloat16", v1::BFLOAT16},
+                                                         {"float32", v1::FLOAT32}};
+  for (const auto& [name, type] : types) {
+    FormatFlags flags;
+    ASSERT_EQ(Parse(&flags, {"--format", name, "--layout", "nhwc", "--normalise", "cifar10"}), "");
+    EXPECT_EQ(flags.Format().type(), type);
+    EXPECT_EQ(flags.Format().layout(), v1::NHWC);
+    EXPECT_EQ(flags.Format().normalisation().name(), "cifar10");
+  }
+}
+
+TEST(FormatFlagsTest, OtherNamesAreRefused) {
+  for (const auto& args : {std::vector<std::string>{"--format", "int8"}, {"--layout", "chwn"}}) {
+    FormatFlags flags;
+    EXPECT_NE(Parse(&flags, args), "");
+  }
+}
+
+TEST(EnumTextTest, IsLowerCaseWithDashes) {
+  EXPECT_THAT(EnumTexts(*v1::OpenStream::Sharing_descriptor()),
+              ElementsAre("round-robin", "broadcast", "split"));
+  EXPECT_EQ(EnumNumber(*v1::OpenStream::Sharing_descriptor(), "split"), v1::OpenStream::SPLIT);
+  EXPECT_EQ(EnumNumber(*v1::OpenStream::Sharing_descriptor(), "none"), 0);
+}
+
+}  // namespace
+}  // namespace mixfeed

@@ -1,0 +1,77 @@
+#include "client/cli/local_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TempDir;
+
+// Shell scripts that stand in for the server.
+class LocalServerTest : public ::testing::Test {
+ protected:
+  std::string Program(const std::string& script) {
+    const std::string path = dir_.File("server");
+    std::ofstream(path) << "#!/bin/sh\n" << script;
+    chmod(path.c_str(), S_IRWXU);
+    return path;
+  }
+
+  std::string Read(const std::string& name) {
+    std::ostringstream text;
+    text << std::ifstream(dir_.File(name)).rdbuf();
+    return text.str();
+  }
+
+  const TempDir dir_;
+};
+
+TEST_F(LocalServerTest, ReadsTheAddressAndPassesArguments) {
+  const auto server =
+      LocalServer::Start(Program("echo \"$@\" >" + dir_.File("args") +
+                                 "\necho mixfeed-server listening on 127.0.0.1:4711\nread line"),
+                         {"--data", "generated"});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ((*server)->address(), "127.0.0.1:4711");
+  EXPECT_EQ(Read("args"), "--listen 127.0.0.1:0 --data generated\n");
+}
+
+TEST_F(LocalServerTest, IsAskedToStopAndWaitedFor) {
+  {
+    const auto server = LocalServer::Start(
+        Program("trap 'echo stopped >" + dir_.File("end") + "; exit 0' TERM\n" +
+                "echo mixfeed-server listening on 127.0.0.1:1\n" +
+                "while :; do read line </dev/tty || sleep 0.01; done 2>/dev/null"),
+        {});
+    ASSERT_TRUE(server.ok()) << server.status();
+  }
+  EXPECT_EQ(Read("end"), "stopped\n");
+}
+
+TEST_F(LocalServerTest, WhatAServerThatDoesNotStartSaidIsInTheError) {
+  const auto server = LocalServer::Start(Program("echo data: no such folder >&2; exit 1"), {});
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("data: no such folder"));
+}
+
+TEST_F(LocalServerTest, AMissingProgramIsNamed) {
+  const auto server = LocalServer::Start(dir_.File("none"), {});
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr(dir_.File("none")));
+}
+
+TEST(SiblingServerProgramTest, LiesBesideTheRunningProgram) {
+  EXPECT_THAT(SiblingServerProgram(), ::testing::EndsWith("/bin/mixfeed-server"));
+}
+
+}  // namespace
+}  // namespace mixfeed

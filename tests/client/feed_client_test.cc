@@ -1,0 +1,264 @@
+#include "client/feed_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <utility>
+
+#include "tests/client/fake_server.h"
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeServer;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::TempDir;
+
+class FeedClientTest : public ::testing::Test {
+ protected:
+  FeedClientTest() {
+    options_.server = server_.address();
+    Connect();
+  }
+
+  void Connect() {
+    auto client = FeedClient::Connect(options_);
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+
+  std::unique_ptr<Feed> Open() {
+    auto feed = client_->OpenFeed(v1::FeedSpec());
+    EXPECT_TRUE(feed.ok()) << feed.status();
+    return *std::move(feed);
+  }
+
+  FakeServer server_;
+  ConnectOptions options_;
+  std::unique_ptr<FeedClient> client_;
+};
+
+TEST(ConnectTest, UnavailableNamesTheAddressAndTheReason) {
+  FakeServer server;
+  ConnectOptions options{.server = server.address(), .connect_deadline_ms = 100};
+  server.Stop();
+  const absl::Status status = FeedClient::Connect(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(server.address() + " within 100 ms"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("onnect"));
+}
+
+TEST(ConnectTest, TlsFilesThatCannotBeReadAreNamed) {
+  const TempDir dir;
+  std::ofstream(dir.File("empty.pem")).close();
+  const auto status_of = [](const TlsFiles& tls) {
+    return FeedClient::Connect({.tls = tls}).status();
+  };
+  for (const TlsFiles& tls :
+       {TlsFiles{.ca = dir.File("none.pem")}, {.ca = dir.File("empty.pem")}}) {
+    EXPECT_EQ(status_of(tls).code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status_of(tls).message()), HasSubstr("tls.ca: cannot read"));
+  }
+  EXPECT_THAT(std::string(status_of({.cert = "a.pem"}).message()), HasSubstr("give both"));
+  EXPECT_THAT(std::string(status_of({.key = "a.pem"}).message()), HasSubstr("give both"));
+}
+
+TEST(ConnectTest, ATlsClientIsNotConnectedToAPlainServer) {
+  const FakeServer server;
+  const absl::Status status =
+      FeedClient::Connect(
+          {.server = server.address(), .tls = {.use_tls = true}, .connect_deadline_ms = 300})
+          .status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(FeedClientTest, OpensAFeed) {
+  v1::FeedSpec spec;
+  spec.set_batch(17);
+  const auto feed = client_->OpenFeed(spec, "my-run");
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  EXPECT_EQ(server_.last_open().spec().batch(), 17u);
+  EXPECT_EQ(server_.last_open().run(), "my-run");
+  EXPECT_EQ((*feed)->info().feed_id(), server_.feed().feed_id());
+}
+
+TEST_F(FeedClientTest, GetsOneBatch) {
+  v1::PixelFormat format;
+  format.set_type(v1::UINT8);
+  v1::Share share;
+  share.set_rank(1);
+  share.set_world(2);
+  const auto batch = Open()->GetBatch(41, format, share);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->header().step(), 41u);
+  const v1::GetBatchRequest request = server_.last_get();
+  EXPECT_EQ(request.feed_id(), server_.feed().feed_id());
+  EXPECT_EQ(request.format().type(), v1::UINT8);
+  EXPECT_EQ(request.share().rank(), 1u);
+  EXPECT_EQ(request.share().world(), 2u);
+}
+
+TEST_F(FeedClientTest, WithoutAShareAllRowsAreAskedFor) {
+  ASSERT_TRUE(Open()->GetBatch(0, {}).ok());
+  EXPECT_FALSE(server_.last_get().has_share());
+}
+
+TEST_F(FeedClientTest, RetriesUnaryCallsWhileTheServerIsBusyOrAway) {
+  const auto feed = Open();
+  for (const absl::Status& busy :
+       {absl::UnavailableError("draining"), absl::ResourceExhaustedError("too many calls")}) {
+    server_.Fail("GetBatch", busy, 2);
+    EXPECT_TRUE(feed->GetBatch(0, {}).ok());
+  }
+  EXPECT_EQ(server_.calls("GetBatch"), 6);
+}
+
+TEST_F(FeedClientTest, UnaryCallsSurviveARestart) {
+  const auto feed = Open();
+  server_.Stop();
+  server_.ForgetFeed();
+  server_.Start();
+  EXPECT_TRUE(feed->GetBatch(3, {}).ok());
+  EXPECT_EQ(server_.calls("OpenFeed"), 2);
+}
+
+TEST_F(FeedClientTest, EveryCallOfAForgottenFeedOpensItAgain) {
+  const auto feed = Open();
+  server_.ForgetFeed();
+  EXPECT_TRUE(feed->GetPlan(0).ok());
+  EXPECT_EQ(server_.calls("OpenFeed"), 2);
+}
+
+TEST_F(FeedClientTest, OtherErrorsComeBackAsTheyAre) {
+  const auto feed = Open();
+  server_.Fail("GetBatch", absl::FailedPreconditionError("no model: mixfeed model register"), 1);
+  EXPECT_EQ(feed->GetBatch(0, {}).status(),
+            absl::FailedPreconditionError("no model: mixfeed model register"));
+  server_.Fail("OpenFeed", absl::InvalidArgumentError("views: 9 given, 1..8 allowed"), 1);
+  EXPECT_EQ(client_->OpenFeed(v1::FeedSpec()).status(),
+            absl::InvalidArgumentError("views: 9 given, 1..8 allowed"));
+}
+
+TEST_F(FeedClientTest, CallsEndAtTheirDeadline) {
+  options_.deadline_ms = 100;
+  Connect();
+  server_.Hang("GetBatch");
+  EXPECT_EQ(Open()->GetBatch(0, {}).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(FeedClientTest, RetriesEndAtTheDeadline) {
+  const auto feed = Open();
+  options_.deadline_ms = 150;
+  Connect();
+  const auto hasty = Open();
+  server_.Fail("GetBatch", absl::UnavailableError("draining"), 1000);
+  EXPECT_EQ(hasty->GetBatch(0, {}).status(), absl::UnavailableError("draining"));
+}
+
+TEST_F(FeedClientTest, AMalformedBatchIsDataLoss) {
+  server_.EditBatches([](v1::Batch* batch) { batch->mutable_targets()->clear(); });
+  EXPECT_EQ(Open()->GetBatch(0, {}).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(server_.calls("GetBatch"), 1);
+}
+
+TEST_F(FeedClientTest, ABatchBeyondWhatTheFeedsTakeIsDataLossAndNotTriedAgain) {
+  server_.EditBatches([](v1::Batch* batch) { batch->mutable_pixels()->resize(1 << 20); });
+  EXPECT_EQ(Open()->GetBatch(0, {}).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(server_.calls("GetBatch"), 1);
+}
+
+TEST_F(FeedClientTest, MessagesLimitFollowsTheFeedsSize) {
+  v1::OpenFeedResponse large = server_.feed();
+  large.set_rows(512);
+  large.mutable_image()->set_height(64);
+  large.mutable_image()->set_width(64);
+  server_.SetFeed(large);
+  // 512 rows of 64 x 64 bytes are 2 MiB; as float32, which the client may ask for, 8 MiB. gRPC's
+  // own limit is 4 MiB.
+  constexpr uint32_t kRows = 512, kClasses = 4, kBytes = 64 * 64;
+  server_.EditBatches([](v1::Batch* batch) {
+    v1::BatchHeader* header = batch->mutable_header();
+    *header = v1::BatchHeader();
+    header->set_rows(kRows);
+    header->set_classes(kClasses);
+    header->mutable_image()->set_channels(1);
+    header->mutable_image()->set_height(64);
+    header->mutable_image()->set_width(64);
+    header->set_type(v1::FLOAT32);
+    header->set_layout(v1::NCHW);
+    for (uint32_t r = 0; r < kRows; ++r) {
+      header->add_row(r);
+      header->add_sample(r);
+      header->add_pool(v1::LABELLED);
+      header->add_view(0);
+      header->add_partner(r);
+      header->add_lambda(1);
+    }
+    batch->mutable_pixels()->assign(kRows * kBytes * sizeof(float), 'x');
+    batch->mutable_targets()->assign(kRows * kClasses * sizeof(float), '\0');
+  });
+  const auto batch = Open()->GetBatch(0, {});
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->pixels().size(), size_t{8} << 20);
+}
+
+TEST_F(FeedClientTest, NothingCanBeAskedOfAClosedFeed) {
+  const auto feed = Open();
+  EXPECT_TRUE(feed->Close().ok());
+  EXPECT_EQ(server_.calls("CloseFeed"), 1);
+  EXPECT_EQ(feed->GetBatch(0, {}).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(feed->GetPlan(0).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(FeedClientTest, ClosingAFeedThatTheServerHasForgottenIsFine) {
+  const auto feed = Open();
+  server_.Fail("CloseFeed", absl::NotFoundError("no such feed"), 1);
+  EXPECT_TRUE(feed->Close().ok());
+}
+
+TEST_F(FeedClientTest, LooksIntoTheServer) {
+  EXPECT_EQ(client_->GetServerInfo()->version(), "1.2.3");
+  EXPECT_EQ(client_->ListFeeds()->feeds_size(), 1);
+  EXPECT_EQ(client_->ListModels()->models(0).name(), "small");
+  const auto feed = Open();
+  EXPECT_EQ(feed->GetPlan(5)->step(), 5u);
+  EXPECT_EQ(feed->RenderContactSheet(5, 7, 2)->width(), 7u);
+  EXPECT_EQ(feed->MeasureForward(10)->images_per_second(), 1000);
+  EXPECT_THAT(feed->GetSplit()->labelled(), ElementsAre(5, 17));
+}
+
+TEST_F(FeedClientTest, SendsAModelInChunksOfOneMebibyte) {
+  v1::RegisterModelHeader header;
+  header.set_name("mine");
+  const std::string archive((size_t{2} << 20) + 5, 'a');
+  const auto response = client_->RegisterModel(header, archive);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->model().version(), 3u);
+  EXPECT_EQ(server_.last_header().name(), "mine");
+  EXPECT_EQ(server_.last_header().archive_bytes(), archive.size());
+  EXPECT_THAT(server_.chunks(), ElementsAre(1 << 20, 1 << 20, 5));
+}
+
+TEST_F(FeedClientTest, SendsABuiltInNetworkWithoutAnArchive) {
+  EXPECT_TRUE(client_->RegisterModel(v1::RegisterModelHeader(), "").ok());
+  EXPECT_THAT(server_.chunks(), IsEmpty());
+}
+
+TEST_F(FeedClientTest, ARefusedModelIsNotSentAgain) {
+  server_.Fail("RegisterModel", absl::PermissionDeniedError("registration is off"), 1);
+  EXPECT_EQ(client_->RegisterModel(v1::RegisterModelHeader(), std::string(8 << 20, 'a')).status(),
+            absl::PermissionDeniedError("registration is off"));
+  server_.Fail("RegisterModel", absl::UnavailableError("draining"), 1);
+  EXPECT_EQ(client_->RegisterModel(v1::RegisterModelHeader(), "").status(),
+            absl::UnavailableError("draining"));
+  EXPECT_EQ(server_.calls("RegisterModel"), 2);
+}
+
+}  // namespace
+}  // namespace mixfeed
