@@ -54,6 +54,9 @@ class BatchSeries : public std::enable_shared_from_this<BatchSeries> {
   // The batch of `step` that somebody holds already, or a new, queued one.
   std::shared_ptr<WantedBatch> Want(int64_t step);
 
+  // Batches that are remembered, held or not: at most 64, or twice as many as were held at once.
+  size_t size() const { return wanted_.size(); }
+
   // Later calls of Want(step) do not find the present one.
   void Forget(int64_t step) { wanted_.erase(step); }
 
