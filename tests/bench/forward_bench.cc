@@ -42,6 +42,7 @@ void Forward(benchmark::State& state, const std::string& kind) {
 void ForEachSetting(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"threads", "batch_statistics"})
       ->ArgsProduct({{1, 2}, {0, 1}})
+      ->MeasureProcessCPUTime()
       ->UseRealTime()
       ->Unit(benchmark::kMillisecond);
 }
