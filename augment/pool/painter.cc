@@ -106,34 +106,49 @@ cv::Mat1b StrokeMask(const FixedOutline& outline, int thickness) {
   return mask;
 }
 
+// Arguments in braces are evaluated in order, those of a call in any: no call here draws twice.
 cv::Point2d RandomPoint(ImageRandom* random) {
-  const double x = random->Uniform(0, kSide);
-  return {x, random->Uniform(0, kSide)};
+  return cv::Point2d{random->Uniform(0, kSide), random->Uniform(0, kSide)};
 }
 
-// One thing that tells nothing: a line, an ellipse or a polygon.
-cv::Mat1b ClutterMask(double size, ImageRandom* random) {
+// Clutter: things that tell nothing.
+
+cv::Mat1b LineMask(const Placement& at, ImageRandom* random) {
   cv::Mat1b mask = Uniform(0);
-  const cv::Point2d at = RandomPoint(random);
-  const double angle = random->Uniform(0, 2 * kPi);
-  const int kind = random->Int(0, 2);
-  if (kind == 0) {
-    const cv::Point2d along(3 * size * std::cos(angle), 3 * size * std::sin(angle));
-    cv::line(mask, at - along, at + along, cv::Scalar(255), random->Int(1, 4), cv::LINE_AA);
-  } else if (kind == 1) {
-    const cv::RotatedRect box(at, cv::Size2d(2 * size, size),
-                              static_cast<float>(angle * 180 / kPi));
-    cv::ellipse(mask, box, cv::Scalar(255), cv::FILLED, cv::LINE_AA);
-  } else {
-    std::vector<cv::Point2d> corners;
-    for (int i = 0; i < 4; ++i) {
-      const double corner_angle = angle + kPi / 2 * i;
-      const double radius = size * random->Uniform(0.4, 1.2);
-      corners.emplace_back(radius * std::cos(corner_angle), radius * std::sin(corner_angle));
-    }
-    mask = FilledMask(Place({corners}, {at, 1, 0, 1}));
-  }
+  const double length = 3 * at.radius;
+  const cv::Point2d along(length * std::cos(at.angle), length * std::sin(at.angle));
+  cv::line(mask, at.center - along, at.center + along, cv::Scalar(255), random->Int(1, 4),
+           cv::LINE_AA);
   return mask;
+}
+
+cv::Mat1b EllipseMask(const Placement& at, ImageRandom*) {
+  cv::Mat1b mask = Uniform(0);
+  const cv::RotatedRect box(at.center, cv::Size2d(2 * at.radius, at.radius),
+                            static_cast<float>(at.angle * 180 / kPi));
+  cv::ellipse(mask, box, cv::Scalar(255), cv::FILLED, cv::LINE_AA);
+  return mask;
+}
+
+cv::Mat1b QuadrangleMask(const Placement& at, ImageRandom* random) {
+  std::vector<cv::Point2d> corners;
+  for (int i = 0; i < 4; ++i) {
+    const double radius = random->Uniform(0.4, 1.2);
+    corners.emplace_back(radius * std::cos(kPi / 2 * i), radius * std::sin(kPi / 2 * i));
+  }
+  return FilledMask(Place({corners}, at));
+}
+
+constexpr cv::Mat1b (*kClutterMasks[])(const Placement& at, ImageRandom* random) = {
+    LineMask, EllipseMask, QuadrangleMask};
+
+cv::Mat1b ClutterMask(double size, ImageRandom* random) {
+  const Placement at{.center = RandomPoint(random),
+                     .radius = size,
+                     .angle = random->Uniform(0, 2 * kPi),
+                     .aspect = 1};
+  const int kind = random->Int(0, static_cast<int>(std::size(kClutterMasks)) - 1);
+  return kClutterMasks[kind](at, random);
 }
 
 void PaintClutter(double size, double opacity, ImageRandom* random, cv::Mat3b* canvas) {
@@ -160,7 +175,7 @@ void PaintShape(int label, const Colour& background, ImageRandom* random, cv::Ma
   const Outline& outline = GeneratedShapes()[static_cast<size_t>(label)].outline;
   const Placement at = RandomPlacement(random);
   if (random->Chance(kShadowRate)) {
-    const cv::Point2d offset(random->Uniform(-6, 6), random->Uniform(2, 6));
+    const cv::Point2d offset{random->Uniform(-6, 6), random->Uniform(2, 6)};
     Paint(PlainFill({0, 0, 0}), FilledMask(Place(outline, at, offset)), 0.4, canvas);
   }
   const FixedOutline placed = Place(outline, at);
@@ -178,7 +193,8 @@ cv::Mat3b PaintScene(int label, ImageRandom* random) {
   const auto background = RandomColours(random->Uniform(0, 1), contrast, random);
   Paint(RandomFill(kSide, background, random), Uniform(255), 1, &canvas);
   for (int i = random->Int(0, kMaxClutter); i > 0; --i) {
-    PaintClutter(random->Uniform(3, 10), random->Uniform(0.4, 1), random, &canvas);
+    const double opacity = random->Uniform(0.4, 1);
+    PaintClutter(random->Uniform(3, 10), opacity, random, &canvas);
   }
   PaintShape(label, background[0], random, &canvas);
   if (random->Chance(kCoverRate)) PaintClutter(random->Uniform(4, 8), 1, random, &canvas);

@@ -156,8 +156,8 @@ TEST_F(Cifar100Test, ReadsFineLabels) {
   EXPECT_EQ(read->class_names.back(), "worm");
   EXPECT_EQ(read->train.count(), 300);
   EXPECT_EQ(read->test.count(), 100);
-  for (int i = 0; i < 300; ++i) {
-    ASSERT_EQ(read->train.labels[i], i % 100);
+  for (size_t i = 0; i < 300; ++i) {
+    ASSERT_EQ(read->train.labels[i], static_cast<int>(i % 100));
     ASSERT_EQ(read->train.pixels[i * 3072 + 3071], i % 256);
   }
 }
@@ -168,7 +168,9 @@ TEST_F(Cifar100Test, ReadsCoarseLabels) {
   EXPECT_EQ(read->num_classes(), 20);
   EXPECT_EQ(read->class_names.front(), "aquatic_mammals");
   EXPECT_EQ(read->class_names.back(), "vehicles_2");
-  for (int i = 0; i < 300; ++i) ASSERT_EQ(read->train.labels[i], i % 20);
+  for (size_t i = 0; i < 300; ++i) {
+    ASSERT_EQ(read->train.labels[i], static_cast<int>(i % 20));
+  }
 }
 
 TEST_F(Cifar100Test, TakesClassNamesOfTheLabelsThatAreRead) {

@@ -90,7 +90,7 @@ TEST(PoolTest, RefusesToReflectMoreThanTheImageHas) {
 
 TEST(PoolTest, RefusesBytesThatAreNoWholeImages) {
   ThreadPool threads(1);
-  const std::vector<uint8_t> bytes(kCifar.pixels() + 1);
+  const std::vector<uint8_t> bytes(3 * 32 * 32 + 1);
   EXPECT_THAT(MakePool(kCifar, bytes, 4, kReflect, &threads),
               FailsWith(absl::StatusCode::kInvalidArgument, "images are 3073 bytes"));
   EXPECT_THAT(MakePool({.channels = 0, .height = 1, .width = 1}, bytes, 0, kZero, &threads),

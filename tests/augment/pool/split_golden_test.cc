@@ -134,7 +134,10 @@ TEST(SplitGoldenTest, GivesEachClassOfTheRealCifar10TheSameNumberOfLabels) {
   const auto split = MakeSplit(dataset->train.labels, 10, {.labelled = 250});
   ASSERT_THAT(split, IsOk());
   std::vector<int> per_class(10);
-  for (int32_t i : split->labelled) ++per_class[dataset->train.labels[i]];
+  for (int32_t i : split->labelled) {
+    const int16_t label = dataset->train.labels[static_cast<size_t>(i)];
+    ++per_class[static_cast<size_t>(label)];
+  }
   EXPECT_THAT(per_class, ::testing::Each(25));
   EXPECT_EQ(split->unlabelled.size(), 49750U);
 }
