@@ -118,9 +118,8 @@ absl::Status Channel::WaitUntilConnected() {
   // The channel does not tell why it is not connected; a call on it does.
   const grpc::Slice nothing;
   grpc::ByteBuffer answer;
-  const absl::Status reason =
-      Attempt("/grpc.health.v1.Health/Check", grpc::ByteBuffer(&nothing, 1),
-              Clock::now() + kProbeTime, /*cancellation=*/nullptr, &answer);
+  const absl::Status reason = Attempt("/grpc.health.v1.Health/Check", grpc::ByteBuffer(&nothing, 1),
+                                      Clock::now() + kProbeTime, /*cancellation=*/nullptr, &answer);
   return absl::UnavailableError(absl::StrCat("no mixfeed server answered at ", options_.server,
                                              " within ", options_.connect_deadline_ms,
                                              " ms: ", std::string(reason.message())));

@@ -57,24 +57,28 @@ TEST(ConnectTest, UnavailableNamesTheAddressAndTheReason) {
 TEST(ConnectTest, TlsFilesThatCannotBeReadAreNamed) {
   const TempDir dir;
   std::ofstream(dir.File("empty.pem")).close();
-  const auto status_of = [](const TlsFiles& tls) {
-    return FeedClient::Connect({.tls = tls}).status();
+  const auto message_of = [](const std::string& ca, const std::string& cert,
+                             const std::string& key) {
+    ConnectOptions options;
+    options.tls.ca = ca;
+    options.tls.cert = cert;
+    options.tls.key = key;
+    const absl::Status status = FeedClient::Connect(options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
   };
-  for (const TlsFiles& tls :
-       {TlsFiles{.ca = dir.File("none.pem")}, {.ca = dir.File("empty.pem")}}) {
-    EXPECT_EQ(status_of(tls).code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status_of(tls).message()), HasSubstr("tls.ca: cannot read"));
-  }
-  EXPECT_THAT(std::string(status_of({.cert = "a.pem"}).message()), HasSubstr("give both"));
-  EXPECT_THAT(std::string(status_of({.key = "a.pem"}).message()), HasSubstr("give both"));
+  EXPECT_THAT(message_of(dir.File("none.pem"), "", ""), HasSubstr("tls.ca: cannot read"));
+  EXPECT_THAT(message_of(dir.File("empty.pem"), "", ""), HasSubstr("tls.ca: cannot read"));
+  EXPECT_THAT(message_of("", "none.pem", "none.pem"), HasSubstr("tls.cert: cannot read"));
+  EXPECT_THAT(message_of("", "a.pem", ""), HasSubstr("give both"));
+  EXPECT_THAT(message_of("", "", "a.pem"), HasSubstr("give both"));
 }
 
 TEST(ConnectTest, ATlsClientIsNotConnectedToAPlainServer) {
   const FakeServer server;
-  const absl::Status status =
-      FeedClient::Connect(
-          {.server = server.address(), .tls = {.use_tls = true}, .connect_deadline_ms = 300})
-          .status();
+  ConnectOptions options{.server = server.address(), .connect_deadline_ms = 300};
+  options.tls.use_tls = true;
+  const absl::Status status = FeedClient::Connect(options).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
 }
 
