@@ -64,7 +64,7 @@ TEST(SampleStreamTest, PoolsAndSeedsHaveStreamsOfTheirOwn) {
   for (const Sampling sampling : {Sampling::kEpochs, Sampling::kWithReplacement}) {
     std::set<std::vector<int32_t>> streams;
     for (const PoolId pool : {PoolId::kLabelled, PoolId::kUnlabelled}) {
-      for (const uint64_t seed : {0, 1}) {
+      for (const uint64_t seed : {uint64_t{0}, uint64_t{1}}) {
         streams.insert(SampleStream(list, pool, sampling, seed).Draw(0, 64));
       }
     }
