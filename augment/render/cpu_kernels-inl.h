@@ -75,7 +75,7 @@ struct ViewLine {
   }
 };
 
-// A line of an output channel before it is narrowed, with the operations of MixPixel ...
+// A line of an output channel before it is narrowed, with the operations of MixPixel.
 template <bool kMirroredA, bool kMirroredB>
 struct MixedLine {
   ViewLine<kMirroredA> a;
@@ -110,34 +110,6 @@ struct MixedLine {
     const auto a_share = hn::Mul(a_pixels, hn::Set(df, mix.a_weight));
     const auto b_share = hn::Mul(b_pixels, hn::Set(df, mix.b_weight));
     return hn::Add(a_share, hn::Add(b_share, hn::Set(df, mix.offset)));
-  }
-};
-
-// ... and with those of ScalePixel.
-template <bool kMirrored>
-struct ScaledLine {
-  ViewLine<kMirrored> a;
-  ChannelMix mix;
-
-  static ScaledLine First(const RenderJob& job, const RowJob& row, int c) {
-    return {{job.pool + SourceByte(job.strides, row.a, c, 0, 0)}, row.channels[c]};
-  }
-  void Down(int32_t stride) { a.first += stride; }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
-    return Scale(df, a.Load(df, x));
-  }
-  template <class D>
-  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
-    a.LoadPairs(df, x, even, odd);
-    even = Scale(df, even);
-    odd = Scale(df, odd);
-  }
-
- private:
-  template <class D>
-  HWY_INLINE hn::Vec<D> Scale(D df, hn::Vec<D> pixels) const {
-    return hn::Add(hn::Mul(pixels, hn::Set(df, mix.a_weight)), hn::Set(df, mix.offset));
   }
 };
 
@@ -311,25 +283,17 @@ void RenderRow(const RenderJob& job, const RowJob& row, const RowJob& next, std:
 using RowFunction = void (*)(const RenderJob&, const RowJob&, const RowJob&, std::byte*);
 
 template <class Pixels, Order kOrder>
-RowFunction FunctionFor(const RowJob& row) {
-  static constexpr RowFunction kScaled[2] = {RenderRow<Pixels, kOrder, ScaledLine<false>>,
-                                             RenderRow<Pixels, kOrder, ScaledLine<true>>};
-  static constexpr RowFunction kMixed[2][2] = {{RenderRow<Pixels, kOrder, MixedLine<false, false>>,
-                                                RenderRow<Pixels, kOrder, MixedLine<false, true>>},
-                                               {RenderRow<Pixels, kOrder, MixedLine<true, false>>,
-                                                RenderRow<Pixels, kOrder, MixedLine<true, true>>}};
-  const bool mirrored = row.a.step < 0;
-  return row.mixed ? kMixed[mirrored][row.b.step < 0] : kScaled[mirrored];
-}
-
-template <class Pixels, Order kOrder>
 void RenderVectors(const RenderJob& job, int64_t begin, int64_t end) {
+  static constexpr RowFunction kRender[2][2] = {{RenderRow<Pixels, kOrder, MixedLine<false, false>>,
+                                                 RenderRow<Pixels, kOrder, MixedLine<false, true>>},
+                                                {RenderRow<Pixels, kOrder, MixedLine<true, false>>,
+                                                 RenderRow<Pixels, kOrder, MixedLine<true, true>>}};
   const int64_t elements = int64_t{job.channels} * job.height * job.width;
   const auto row_bytes = elements * static_cast<int64_t>(sizeof(hn::TFromD<typename Pixels::Tag>));
   for (int64_t i = begin; i < end; ++i) {
     const RowJob& row = job.rows[i];
     const RowJob& next = job.rows[i + 1 < job.row_count ? i + 1 : i];
-    FunctionFor<Pixels, kOrder>(row)(job, row, next, job.out + i * row_bytes);
+    kRender[row.a.step < 0][row.b.step < 0](job, row, next, job.out + i * row_bytes);
   }
 }
 

@@ -77,11 +77,6 @@ MIXFEED_HD inline float MixPixel(uint8_t a, uint8_t b, const ChannelMix& mix) {
   return a_share + (b_share + mix.offset);
 }
 
-// The same where b_weight is 0.
-MIXFEED_HD inline float ScalePixel(uint8_t a, const ChannelMix& mix) {
-  return static_cast<float>(a) * mix.a_weight + mix.offset;
-}
-
 }  // namespace mixfeed
 
 #endif  // MIXFEED_AUGMENT_RENDER_PIXEL_H_

@@ -94,9 +94,8 @@ std::vector<RowJob> MakeRowJobs(const ResidentPool& pool, std::span<const Render
   for (size_t i = 0; i < rows.size(); ++i) {
     const RenderRow& row = rows[i];
     RowJob& job = jobs[i];
-    job.mixed = row.lambda != 1.0f;
     job.a = Locate(strides, row.a);
-    job.b = job.mixed ? Locate(strides, row.b) : job.a;
+    job.b = row.lambda == 1.0f ? job.a : Locate(strides, row.b);
     for (size_t c = 0; c < channels; ++c) {
       job.channels[c] = MakeChannelMix(normalisation.mean[c], normalisation.std[c], row.lambda);
     }

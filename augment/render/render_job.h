@@ -13,12 +13,12 @@
 
 namespace mixfeed {
 
-// A RenderRow made ready for its pixels: no division, no double and no branch is left to do.
+// A RenderRow made ready for its pixels: no division and no double is left to do, and no branch:
+// where lambda is 1, `b` is `a` again, with a weight of 0.
 // Trivially copyable; shared with device code.
 struct RowJob {
   ViewSource a;
-  ViewSource b;        // equal to `a` where nothing is mixed
-  bool mixed = false;  // off: b_weight is 0 in every channel
+  ViewSource b;
   ChannelMix channels[kMaxChannels];
 };
 
