@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "server/device_name.h"
 
 namespace mixfeed {
 namespace {
@@ -167,14 +168,17 @@ void AddLimits(ServerOptions* options, CLI::App* app) {
 
 bool IsLoopback(const std::string& listen) {
   const absl::StatusOr<HostPort> parsed = ParseListen(listen);
-  return parsed.ok() && (parsed->host == "localhost" || parsed->host == "[::1]" ||
-                         absl::StartsWith(parsed->host, "127."));
+  if (!parsed.ok()) return false;
+  const std::string& host = parsed->host;
+  const bool numbers = host.find_first_not_of("0123456789.") == host.npos;
+  return host == "localhost" || host == "[::1]" || (numbers && absl::StartsWith(host, "127."));
 }
 
 absl::Status ValidateOptions(const ServerOptions& options) {
   MIXFEED_RETURN_IF_ERROR(ParseListen(options.listen).status());
   MIXFEED_RETURN_IF_ERROR(CheckNumbers(options));
   MIXFEED_RETURN_IF_ERROR(CheckModels(options));
+  MIXFEED_RETURN_IF_ERROR(ParseDeviceName(options.device).status());
   return CheckTls(options);
 }
 

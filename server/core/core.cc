@@ -79,7 +79,8 @@ absl::Status Core::Begin(const EncodeFrame& encode) {
 absl::Status Core::OpenMemory() {
   memory_ = std::make_shared<Memory>();
   memory_->threads = std::make_unique<ThreadPool>(OrCores(options_.threads));
-  MIXFEED_ASSIGN_OR_RETURN(memory_->device, OpenDevice(options_.device, memory_->threads.get()));
+  MIXFEED_ASSIGN_OR_RETURN(const DeviceName name, ParseDeviceName(options_.device));
+  MIXFEED_ASSIGN_OR_RETURN(memory_->device, OpenDevice(name, memory_->threads.get()));
   memory_->slots = std::make_unique<SlotPool>(renderer(), options_.max_slot_bytes);
   return absl::OkStatus();
 }

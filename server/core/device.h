@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "augment/base/thread_pool.h"
 #include "augment/render/renderer.h"
+#include "server/device_name.h"
 
 namespace mixfeed {
 
@@ -15,14 +16,10 @@ struct Device {
   std::string description;  // for people; says so when "auto" fell back to the CPU
 };
 
-// Starts the renderer that `name` asks for: "cpu", "cuda", "cuda:N", or "auto", which takes CUDA
-// where it works and else falls back to the CPU with a warning in the log. InvalidArgument for
-// other names, FailedPrecondition when CUDA was asked for and does not work. `threads` must outlive
-// it.
-absl::StatusOr<Device> OpenDevice(const std::string& name, ThreadPool* threads);
-
-// Whether OpenDevice knows `name`.
-absl::Status CheckDeviceName(const std::string& name);
+// Starts the renderer that `name` asks for; "auto" takes CUDA where it works and else falls back to
+// the CPU with a warning in the log. FailedPrecondition when CUDA was asked for and does not work.
+// `threads` must outlive it.
+absl::StatusOr<Device> OpenDevice(const DeviceName& name, ThreadPool* threads);
 
 }  // namespace mixfeed
 

@@ -1,0 +1,281 @@
+#include <string>
+#include <vector>
+
+#include "tests/augment/guess/archives.h"
+#include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/test_server.h"
+
+namespace mixfeed {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace): the kit of these tests
+using grpc::StatusCode;
+
+constexpr int kClasses = 10;
+
+class ModelServiceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    server_ = new TestServer([](ServerOptions* options) { options->max_archive_bytes = 4 << 20; });
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+
+  std::vector<v1::Model> Models() {
+    const auto response =
+        Call(stubs_.models.get(), &v1::ModelService::Stub::ListModels, v1::ListModelsRequest());
+    return {response.models().begin(), response.models().end()};
+  }
+  const v1::Model* Find(const std::vector<v1::Model>& models, const std::string& name) {
+    for (const v1::Model& model : models) {
+      if (model.name() == name) return &model;
+    }
+    return nullptr;
+  }
+
+  static TestServer* server_;
+  const Stubs stubs_{server_->address()};
+};
+TestServer* ModelServiceTest::server_ = nullptr;
+
+TEST_F(ModelServiceTest, RegisteredArchiveIsListedWithWhatTheServerFilledIn) {
+  const std::string archive = GoodArchive(kClasses);
+  v1::RegisterModelHeader header = ModelHeader("good");
+  header.set_update(41);
+  const v1::Model model = Register(stubs_, header, archive, nullptr, 1000).model();
+  EXPECT_EQ(model.name(), "good");
+  EXPECT_EQ(model.version(), 1u);
+  EXPECT_EQ(model.kind(), "torchscript");
+  EXPECT_EQ(model.classes(), 10u);
+  EXPECT_EQ(model.image().height(), 32u);
+  EXPECT_EQ(model.update(), 41u);
+  EXPECT_EQ(model.archive_bytes(), archive.size());
+  EXPECT_EQ(model.digest().size(), 32u);
+  EXPECT_TRUE(model.batch_statistics());
+  const std::vector<v1::Model> models = Models();
+  ASSERT_NE(Find(models, "good"), nullptr);
+  EXPECT_EQ(Find(models, "good")->digest(), model.digest());
+}
+
+TEST_F(ModelServiceTest, VersionsCountRegistrationsUnderTheName) {
+  EXPECT_EQ(Register(stubs_, ModelHeader("counted"), GoodArchive(kClasses)).model().version(), 1u);
+  EXPECT_EQ(Register(stubs_, ModelHeader("counted"), GoodArchive(kClasses)).model().version(), 2u);
+  EXPECT_EQ(Register(stubs_, ModelHeader("other"), GoodArchive(kClasses)).model().version(), 1u);
+}
+
+TEST_F(ModelServiceTest, BuiltInNetworkNeedsNoArchive) {
+  const v1::Model model = Register(stubs_, ModelHeader("small", "resnet-small"), "").model();
+  EXPECT_EQ(model.kind(), "resnet-small");
+  EXPECT_EQ(model.archive_bytes(), 0u);
+}
+
+TEST_F(ModelServiceTest, RefusedModelLeavesTheNameAsItWas) {
+  Register(stubs_, ModelHeader("kept"), GoodArchive(kClasses));
+  grpc::Status status;
+  Register(stubs_, ModelHeader("kept"), "no archive at all", &status);
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(Find(Models(), "kept")->version(), 1u);
+}
+
+TEST_F(ModelServiceTest, UnfitArchivesAreRefusedWithTheReason) {
+  const std::pair<std::string, std::string> bad[] = {
+      {"PK but no archive", ""},           {FrozenArchive(kClasses), ""},
+      {EvalTracedArchive(kClasses), ""},   {NanArchive(kClasses), ""},
+      {WrongClassesArchive(kClasses), ""}, {ThrowingArchive(), "the model says no"},
+  };
+  for (const auto& [archive, reason] : bad) {
+    grpc::Status status;
+    Register(stubs_, ModelHeader("bad"), archive, &status);
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr(reason));
+    EXPECT_FALSE(status.error_message().empty());
+  }
+  EXPECT_EQ(Find(Models(), "bad"), nullptr);
+}
+
+TEST_F(ModelServiceTest, HeaderIsRefusedWithTheField) {
+  grpc::Status status;
+  Register(stubs_, ModelHeader("a b"), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.name is \"a b\"");
+  Register(stubs_, ModelHeader(""), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.name is \"\"");
+  Register(stubs_, ModelHeader("n", "vgg"), "", &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT,
+               "header.kind is \"vgg\"; allowed: torchscript, ");
+  Register(stubs_, ModelHeader("n"), "", &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.archive_bytes is 0");
+  v1::RegisterModelHeader header = ModelHeader("n");
+  header.set_classes(1);
+  Register(stubs_, header, GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.classes is 1");
+  header = ModelHeader("n");
+  header.mutable_image()->set_channels(5);
+  Register(stubs_, header, GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "image.channels is 5");
+  header = ModelHeader("n");
+  header.mutable_normalisation()->set_name("cifar");
+  Register(stubs_, header, GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "normalisation.name");
+}
+
+// One call with exactly these messages.
+grpc::Status RegisterWith(const Stubs& stubs,
+                          const std::vector<v1::RegisterModelRequest>& messages) {
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::RegisterModelResponse response;
+  const auto writer = stubs.models->RegisterModel(&context, &response);
+  for (const v1::RegisterModelRequest& message : messages) {
+    if (!writer->Write(message)) break;
+  }
+  writer->WritesDone();
+  return writer->Finish();
+}
+
+v1::RegisterModelRequest HeaderMessage(uint64_t archive_bytes) {
+  v1::RegisterModelRequest message;
+  *message.mutable_header() = ModelHeader("chunks");
+  message.mutable_header()->set_archive_bytes(archive_bytes);
+  return message;
+}
+
+v1::RegisterModelRequest ChunkMessage(size_t bytes) {
+  v1::RegisterModelRequest message;
+  message.set_chunk(std::string(bytes, 'x'));
+  return message;
+}
+
+TEST_F(ModelServiceTest, ChunksOutOfOrderAreRefused) {
+  constexpr auto kInvalid = StatusCode::INVALID_ARGUMENT;
+  ExpectStatus(RegisterWith(stubs_, {}), kInvalid, "header is missing");
+  ExpectStatus(RegisterWith(stubs_, {ChunkMessage(3)}), kInvalid, "first message: header");
+  ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid, "header");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid, "chunk");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), v1::RegisterModelRequest()}), kInvalid,
+               "kind is not set");
+}
+
+TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
+  constexpr auto kInvalid = StatusCode::INVALID_ARGUMENT;
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(5), ChunkMessage(6)}), kInvalid,
+               "more than the 5 bytes");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(5), ChunkMessage(4)}), kInvalid,
+               "header.archive_bytes is 5, but the chunks have 4 bytes");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage((4 << 20) + 1)}), kInvalid,
+               "--max-archive-bytes");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(2 << 20), ChunkMessage((1 << 20) + 1)}),
+               kInvalid, "chunk has 1048577 bytes; allowed: at most 1048576");
+}
+
+TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
+  for (int i = 0; i < 5; ++i) {
+    grpc::ClientContext context;
+    v1::RegisterModelResponse response;
+    const auto writer = stubs_.models->RegisterModel(&context, &response);
+    writer->Write(HeaderMessage(100));
+    context.TryCancel();
+    EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
+  }
+  // Its place is free again.
+  WaitUntil([&] {
+    grpc::Status status;
+    Register(stubs_, ModelHeader("after"), GoodArchive(kClasses), &status);
+    return status.ok();
+  });
+}
+
+TEST_F(ModelServiceTest, OnlySoManyRegistrationsAtOnce) {
+  grpc::ClientContext contexts[2];
+  v1::RegisterModelResponse responses[2];
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::RegisterModelRequest>>> writers;
+  for (int i = 0; i < 2; ++i) {
+    writers.push_back(stubs_.models->RegisterModel(&contexts[i], &responses[i]));
+    ASSERT_TRUE(writers.back()->Write(HeaderMessage(100)));
+  }
+  WaitUntil([&] {
+    return RegisterWith(stubs_, {HeaderMessage(1)}).error_code() == StatusCode::RESOURCE_EXHAUSTED;
+  });
+  for (int i = 0; i < 2; ++i) {
+    contexts[i].TryCancel();
+    writers[static_cast<size_t>(i)]->Finish();
+  }
+}
+
+TEST(ModelRegistrationTest, IsOffOnAPublicAddressUnlessAllowed) {
+  const auto listen_openly = [](ServerOptions* options) {
+    options->listen = "0.0.0.0:0";
+    options->insecure = true;
+  };
+  TestServer server(listen_openly);
+  const Stubs stubs("127.0.0.1:" + std::to_string(server.server()->port()));
+  grpc::Status status;
+  Register(stubs, ModelHeader("m"), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::PERMISSION_DENIED, "--allow-register");
+
+  TestServer open([&](ServerOptions* options) {
+    listen_openly(options);
+    options->allow_register = true;
+  });
+  Register(Stubs("127.0.0.1:" + std::to_string(open.server()->port())), ModelHeader("m"),
+           GoodArchive(kClasses));
+}
+
+TEST(ModelRegistrationTest, DatasetsOfDifferentKindsNeedAHeaderThatSaysForWhich) {
+  TestServer server([](ServerOptions* options) {
+    options->data.push_back("wide=" + options->data[0].substr(5));
+  });
+  const Stubs stubs(server.address());
+  EXPECT_EQ(Register(stubs, ModelHeader("m"), GoodArchive(kClasses)).model().classes(), 10u);
+}
+
+TEST(GuessingTest, MixMatchBatchesNameTheModelThatGuessed) {
+  TestServer server;
+  const Stubs stubs(server.address());
+  const std::string id = Open(stubs, TinySpec("mixmatch"), "r").feed_id();
+  Register(stubs, ModelHeader("good"), GoodArchive(kClasses));
+  const v1::Batch batch = GetBatch(stubs, id, 0);
+  EXPECT_EQ(batch.header().rows(), 24u);
+  EXPECT_EQ(batch.header().guess().model(), "good");
+  EXPECT_EQ(batch.header().guess().version(), 1u);
+  EXPECT_FALSE(batch.header().guess().environment().empty());
+}
+
+TEST(GuessingTest, JournalledStepsStayAsTheyAreWhenANewVersionIsRegistered) {
+  TestServer server;
+  const Stubs stubs(server.address());
+  const std::string id = Open(stubs, TinySpec("mixmatch"), "r").feed_id();
+  Register(stubs, ModelHeader("m"), LinearArchive(MakeLinearNetwork(kClasses, 3, 1)));
+  const std::string before = GetBatch(stubs, id, 0).SerializeAsString();
+  Register(stubs, ModelHeader("m"), LinearArchive(MakeLinearNetwork(kClasses, 3, 2)));
+  EXPECT_EQ(GetBatch(stubs, id, 0).SerializeAsString(), before);
+  EXPECT_EQ(GetBatch(stubs, id, 1).header().guess().version(), 2u);
+}
+
+TEST(GuessingTest, SeveralModelsNeedAName) {
+  TestServer server;
+  const Stubs stubs(server.address());
+  Register(stubs, ModelHeader("a"), GoodArchive(kClasses));
+  Register(stubs, ModelHeader("b"), GoodArchive(kClasses));
+  v1::FeedSpec spec = TinySpec("mixmatch");
+  grpc::Status status;
+  GetBatch(stubs, Open(stubs, spec).feed_id(), 0, &status);
+  ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "one of a, b");
+  spec.mutable_recipe()->mutable_guess()->set_model("c");
+  GetBatch(stubs, Open(stubs, spec).feed_id(), 0, &status);
+  ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "\"c\" is not registered; there are a, b");
+  spec.mutable_recipe()->mutable_guess()->set_model("b");
+  EXPECT_EQ(GetBatch(stubs, Open(stubs, spec).feed_id(), 0).header().guess().model(), "b");
+}
+
+TEST(ModelsAtStartTest, AreThereAndNotRegisteredAgainOnRestart) {
+  TestServer server([](ServerOptions* options) { options->models = {"small=resnet-small"}; });
+  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 1u);
+  server.Restart();
+  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 1u);
+  EXPECT_EQ(Info(Stubs(server.address())).models_size(), 1);
+}
+
+}  // namespace
+}  // namespace mixfeed
