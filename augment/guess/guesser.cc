@@ -1,6 +1,7 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
+#include <future>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -51,21 +52,24 @@ absl::Status CheckJournalFits(const StepGuess& guess, const GuessRequest& reques
                                           " of ", request.classes));
 }
 
-// One forward pass per view index, view by view: two callers then keep the model busy between them,
-// and memory is one view's, not K.
+// One forward pass per view index, all at once as far as the model has threads. (The default policy
+// of std::async runs in turn what it gets no thread for.)
 absl::StatusOr<std::vector<float>> GuessViews(const GuessRequest& request, bool batch_statistics,
                                               GuessModel* model,
                                               const RenderGuessView& render_view) {
   const auto view_size = static_cast<size_t>(request.rows * request.shape.pixels());
   const auto guess_size = static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes);
-  std::vector<float> view(view_size);
   std::vector<float> probabilities(guess_size * static_cast<size_t>(request.views));
-  for (int k = 0; k < request.views; ++k) {
+  const auto guess_view = [&](int k) -> absl::Status {
+    std::vector<float> view(view_size);
     MIXFEED_RETURN_IF_ERROR(render_view(k, model->info().normalisation, view));
-    const auto out =
-        std::span(probabilities).subspan(guess_size * static_cast<size_t>(k), guess_size);
-    MIXFEED_RETURN_IF_ERROR(model->Guess(view, request.rows, batch_statistics, out));
-  }
+    const size_t begin = guess_size * static_cast<size_t>(k);
+    return model->Guess(view, request.rows, batch_statistics,
+                        std::span(probabilities).subspan(begin, guess_size));
+  };
+  std::vector<std::future<absl::Status>> views;
+  for (int k = 0; k < request.views; ++k) views.push_back(std::async(guess_view, k));
+  for (auto& view : views) MIXFEED_RETURN_IF_ERROR(view.get());
   return probabilities;
 }
 

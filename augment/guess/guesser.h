@@ -15,6 +15,7 @@
 namespace mixfeed {
 
 // Renders view k of the step's unlabelled rows into [rows][C][H][W] float32 under `normalisation`.
+// May be called for several k at once.
 using RenderGuessView =
     std::function<absl::Status(int k, const Normalisation& normalisation, std::span<float> out)>;
 

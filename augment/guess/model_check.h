@@ -9,8 +9,8 @@
 
 namespace mixfeed {
 
-// A forward pass and what is found wrong with networks. All but CheckInfo run the network: on the
-// runtime's thread, and they throw what it throws.
+// A forward pass and what is found wrong with networks. All but CheckInfo run the network
+// and throw what it throws.
 
 // InvalidArgument for sizes below 1 and a normalisation that divides by zero.
 absl::Status CheckInfo(const GuessModelInfo& info);

@@ -15,7 +15,7 @@ class Tensor;
 // slow, so that only the sources that need them include them, and this header names its one type.
 namespace mixfeed {
 
-// A loaded network. Used on the runtime's thread only. Its functions may throw what LibTorch
+// A loaded network. Used by one thread at a time. Its functions may throw what LibTorch
 // throws.
 class Network {
  public:

@@ -59,10 +59,10 @@ void SetOperatorThreads(int threads) {
   if (auto* const set = FindFunction<void(int)>("openblas_set_num_threads")) set(threads);
 }
 
-std::string TorchEnvironment(int guess_threads) {
+std::string TorchEnvironment(int operator_threads) {
   return absl::StrCat("libtorch ", TORCH_VERSION, " (", ConfigValue("CPU capability usage:"),
                       "), oneDNN ", ConfigValue("MKL-DNN v"), OneDnnIsa(), ", ", BlasName(),
-                      ", compiler " __VERSION__ ", ", guess_threads, " guess threads");
+                      ", compiler " __VERSION__ ", ", operator_threads, " threads an operator");
 }
 
 }  // namespace mixfeed

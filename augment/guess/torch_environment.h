@@ -9,9 +9,9 @@ namespace mixfeed {
 void SetOperatorThreads(int threads);
 
 // Everything about this process that may change the last bits of a forward pass, but for the model:
-// "libtorch 1.13.0 (AVX2), oneDNN 2.6.3 (isa 0x1ff), OpenBLAS 0.3.21 ..., g++ 12.2, 2 guess
-// threads".
-std::string TorchEnvironment(int guess_threads);
+// "libtorch 1.13.0 (AVX2), oneDNN 2.6.3 (isa 0xe7), OpenBLAS 0.3.21 ..., compiler 12.2.0, 1 threads
+// an operator".
+std::string TorchEnvironment(int operator_threads);
 
 }  // namespace mixfeed
 

@@ -25,10 +25,13 @@ struct ModelSource {
   bool batch_statistics = true;  // what the model must be able to do
 };
 
-// The one place where LibTorch runs: a single thread of its own that makes all forward passes, with
-// `guess_threads` threads inside an operator. Thread safe.
+// The one place where LibTorch runs: up to two threads of its own that make all forward passes,
+// each with a network of its own, and with half of `guess_threads` threads inside an operator. Up
+// to 3 guess threads a guess is therefore the same in every bit, whatever their number. Thread
+// safe.
 class TorchRuntime {
  public:
+  // Values below 1 mean 1.
   explicit TorchRuntime(int guess_threads);
   ~TorchRuntime();
   TorchRuntime(const TorchRuntime&) = delete;

@@ -1,6 +1,7 @@
 // This header has to come first: clang 14 needs IValue to be complete before script.h.
 #include <ATen/core/ivalue.h>
 //
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
 #include <cstdint>
@@ -95,6 +96,9 @@ TorchScriptNetwork::Scope::~Scope() {
 
 at::Tensor TorchScriptNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
   const Scope scope(this, batch_statistics);
+  // The same operators from the first call on: what the optimiser makes of a graph after it has
+  // profiled a few calls may differ in the last bits.
+  const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
   const c10::IValue output = module_.forward({views});
   if (output.isTensor()) return output.toTensor();
   throw std::runtime_error(absl::StrCat("forward returned ", output.tagKind(),
