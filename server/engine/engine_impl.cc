@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "server/engine/handles.h"
 
 namespace mixfeed {
 namespace {
@@ -13,50 +14,6 @@ using Lane = Executor::Lane;
 
 // Longer waits are as good as this one, and do not overflow the clock.
 constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
-
-class ConsumerHandle final : public Consumer {
- public:
-  ConsumerHandle(EngineImpl* engine, std::shared_ptr<Stream> stream)
-      : engine_(engine), stream_(std::move(stream)) {}
-  ~ConsumerHandle() override { engine_->Cancel(stream_); }
-
-  absl::Status Grant(int count) override { return engine_->Grant(stream_, count); }
-  void FrameTaken() override { engine_->FrameTaken(stream_); }
-  void Cancel() override { engine_->Cancel(stream_); }
-
- private:
-  EngineImpl* const engine_;
-  const std::shared_ptr<Stream> stream_;
-};
-
-class CallHandle final : public PendingCall {
- public:
-  CallHandle(EngineImpl* engine, std::shared_ptr<Stream> stream)
-      : engine_(engine), stream_(std::move(stream)) {}
-  ~CallHandle() override { engine_->CancelCall(stream_); }
-
- private:
-  EngineImpl* const engine_;
-  const std::shared_ptr<Stream> stream_;
-};
-
-// Answers a call with the one frame of its stream, or with why there is none.
-class CallSink final : public BatchSink {
- public:
-  explicit CallSink(FeedEngine::Done done) : done_(std::move(done)) {}
-
-  void OnFrame(FramePtr frame) override {
-    answered_ = true;
-    done_(std::move(frame));
-  }
-  void OnEnd(absl::Status status) override {
-    if (!answered_) done_(std::move(status));
-  }
-
- private:
-  const FeedEngine::Done done_;
-  bool answered_ = false;
-};
 
 // A batch with the claim on its slot. The batch, declared last, goes first.
 struct ClaimedBatch {
@@ -145,12 +102,12 @@ std::unique_ptr<PendingCall> EngineImpl::GetBatch(const std::string& feed_id, in
   spec.sharing = Sharing::kSplit;
   spec.format = format;
   absl::StatusOr<std::shared_ptr<Stream>> stream =
-      Open(Stream::Kind::kCall, spec, std::make_shared<CallSink>(done));
+      Open(Stream::Kind::kCall, spec, MakeCallSink(done));
   if (!stream.ok()) {
     done(stream.status());
     return nullptr;
   }
-  return std::make_unique<CallHandle>(this, *std::move(stream));
+  return MakePendingCall(this, *std::move(stream));
 }
 
 absl::StatusOr<std::unique_ptr<Consumer>> EngineImpl::Subscribe(const StreamSpec& spec,
@@ -160,7 +117,7 @@ absl::StatusOr<std::unique_ptr<Consumer>> EngineImpl::Subscribe(const StreamSpec
   if (resolved.prefetch == 0) resolved.prefetch = options_.default_prefetch;
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Stream> stream,
                            Open(Stream::Kind::kConsumer, resolved, std::move(sink)));
-  return std::make_unique<ConsumerHandle>(this, std::move(stream));
+  return MakeConsumer(this, std::move(stream));
 }
 
 absl::Status EngineImpl::CheckConsumer(const StreamSpec& spec) const {

@@ -75,7 +75,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Leftovers End(absl::Status status);
   // No deliveries from now on.
   Leftovers Close();
-  bool closed() const { return closed_; }
 
   // Keeps the time since when the stream waits for its client and nothing else: for a credit for a
   // batch that is ready, or for a frame to be taken. To be called after every change; `life`: the
