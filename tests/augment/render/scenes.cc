@@ -164,7 +164,7 @@ void ExpectMatchesNaive(const Scene& scene, const NamedFormat& format,
       RenderNaively(scene.source(), scene.rows, format.format.normalisation);
   const ImageShape& shape = scene.shape;
   const auto channels = static_cast<size_t>(shape.channels);
-  const auto pixels = static_cast<size_t>(shape.height * shape.width);
+  const size_t pixels = static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
   for (size_t i = 0; i < exact.size(); ++i) {
     const size_t row = i / (channels * pixels);
     const size_t channel = i / pixels % channels;
