@@ -55,7 +55,8 @@ Result JpegSize(Bytes file) {
   ImageSize size;
   size_t at = 2;
   while (at + 9 <= file.size()) {
-    if (file[at] != 0xFF) return absl::DataLossError(absl::StrCat("JPEG has no marker at byte ", at));
+    if (file[at] != 0xFF)
+      return absl::DataLossError(absl::StrCat("JPEG has no marker at byte ", at));
     const uint8_t marker = file[at + 1];
     if (marker == 0xFF) {  // padding
       ++at;

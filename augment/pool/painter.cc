@@ -219,8 +219,7 @@ void Expose(const cv::Mat3b& image, ImageRandom* random, uint8_t* pixels) {
     const Colour& colour = image(i / kPaintedSide, i % kPaintedSide);
     for (int c = 0; c < 3; ++c) {
       const double value = gain * colour[c] + offset + noise * Noise(random->Bits());
-      pixels[c * kPaintedSide * kPaintedSide + i] =
-          static_cast<uint8_t>(std::clamp(value, 0.0, 255.0) + 0.5);
+      pixels[c * kPaintedSide * kPaintedSide + i] = cv::saturate_cast<uint8_t>(value);
     }
   }
 }

@@ -102,7 +102,7 @@ TEST_F(Cifar10Test, NamesAMissingTrainingFile) {
 }
 
 TEST_F(Cifar10Test, NamesFileAndOffsetOfACutOffRecord) {
-  Resize("data_batch_2.bin", 5 * 3073 + 100);
+  Resize("data_batch_2.bin", int64_t{5} * 3073 + 100);
   EXPECT_THAT(ReadCifar(folder_.path(), kCifar10),
               FailsWith(absl::StatusCode::kDataLoss,
                         folder_.File("data_batch_2.bin") +
@@ -117,7 +117,7 @@ TEST_F(Cifar10Test, RefusesAnEmptyFile) {
 }
 
 TEST_F(Cifar10Test, NamesFileAndOffsetOfALabelOutOfRange) {
-  Patch("data_batch_5.bin", 7 * 3073, 10);
+  Patch("data_batch_5.bin", int64_t{7} * 3073, 10);
   EXPECT_THAT(ReadCifar(folder_.path(), kCifar10),
               FailsWith(absl::StatusCode::kDataLoss,
                         "data_batch_5.bin: label 10 at byte 21511; allowed are 0 to 9"));

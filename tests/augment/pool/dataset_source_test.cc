@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "tests/augment/pool/image_files.h"
+#include "tests/augment/pool/real_cifar.h"
 #include "tests/augment/pool/status_matchers.h"
 #include "tests/testing/cifar_files.h"
 #include "tests/testing/temp_dir.h"
@@ -163,9 +163,9 @@ TEST_F(OpenDatasetTest, RefusesOptionsThatDoNotApply) {
 }
 
 TEST(RealCifar10Test, IsReadWhole) {
-  const char* const folder = std::getenv("MIXFEED_CIFAR_DIR");
-  if (folder == nullptr) GTEST_SKIP() << "MIXFEED_CIFAR_DIR does not name CIFAR-10's .bin folder";
-  const auto source = ParseDatasetSource(std::string("cifar10=") + folder);
+  MIXFEED_SKIP_WITHOUT_REAL_CIFAR();
+  const std::string folder = testing::RealCifarFolder();
+  const auto source = ParseDatasetSource("cifar10=" + folder);
   ASSERT_THAT(source, IsOk());
   const auto dataset = OpenDataset(*source);
   ASSERT_THAT(dataset, IsOk());

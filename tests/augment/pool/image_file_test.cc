@@ -35,12 +35,10 @@ cv::Mat3b Picture(int width, int height) {
 class ImageFormatTest : public ::testing::TestWithParam<const char*> {
  protected:
   std::string path() const { return folder_.File(std::string("image.") + GetParam()); }
-  absl::Status Read(int side) {
-    pixels_.assign(static_cast<size_t>(3 * side * side), 0);
-    return ReadImageFile(path(), side, pixels_.data());
-  }
+  absl::Status Read() { return ReadImageFile(path(), kSide, pixels_.data()); }
+  static constexpr int kSide = 32;
   const testing::TempDir folder_;
-  std::vector<uint8_t> pixels_;
+  std::vector<uint8_t> pixels_ = std::vector<uint8_t>(size_t{3} * kSide * kSide);
 };
 
 TEST_P(ImageFormatTest, DeclaresItsSizeInItsHeader) {
@@ -54,7 +52,7 @@ TEST_P(ImageFormatTest, DeclaresItsSizeInItsHeader) {
 
 TEST_P(ImageFormatTest, IsReadAsRedGreenBluePlanes) {
   testing::WriteColour(path(), 200, 100, 50);
-  ASSERT_THAT(Read(32), IsOk());
+  ASSERT_THAT(Read(), IsOk());
   for (int i = 0; i < 32 * 32; ++i) {
     ASSERT_NEAR(pixels_[static_cast<size_t>(i)], 200, 2);
     ASSERT_NEAR(pixels_[static_cast<size_t>(1024 + i)], 100, 2);
@@ -68,7 +66,7 @@ TEST_P(ImageFormatTest, IsRefusedWhenItIsCutOff) {
   for (size_t length : {size_t{0}, size_t{1}, size_t{5}, size_t{20}, whole.size() / 4,
                         whole.size() / 2, whole.size() - 20}) {
     testing::WriteBytes(path(), whole.substr(0, length));
-    EXPECT_THAT(Read(32), FailsWith(kDataLoss, path() + ": ")) << length << " bytes";
+    EXPECT_THAT(Read(), FailsWith(kDataLoss, path() + ": ")) << length << " bytes";
   }
 }
 
@@ -82,7 +80,7 @@ class ImageFileTest : public ::testing::Test {
   }
   const testing::TempDir folder_;
   const std::string path_ = folder_.File("image");
-  std::vector<uint8_t> pixels_ = std::vector<uint8_t>(3 * 8 * 8);
+  std::vector<uint8_t> pixels_ = std::vector<uint8_t>(192);
 };
 
 // Each pixel is the mean of the pixels that it covers.

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "augment/pool/dataset_source.h"
 #include "augment/pool/numpy_random.h"
 #include "augment/pool/split.h"
+#include "tests/augment/pool/real_cifar.h"
 #include "tests/augment/pool/status_matchers.h"
 
 namespace mixfeed {
@@ -115,20 +115,18 @@ TEST(SplitGoldenTest, EqualsTheReferenceOnImbalancedLabels) {
 }
 
 TEST(SplitGoldenTest, EqualsTheReferenceOnTheRealCifar10) {
-  const char* const folder = std::getenv("MIXFEED_CIFAR_DIR");
-  if (folder == nullptr) GTEST_SKIP() << "MIXFEED_CIFAR_DIR does not name CIFAR-10's .bin folder";
-  const auto dataset = OpenDataset({.name = "cifar10", .path = folder});
+  MIXFEED_SKIP_WITHOUT_REAL_CIFAR();
+  const auto dataset = OpenDataset({.name = "cifar10", .path = testing::RealCifarFolder()});
   ASSERT_THAT(dataset, IsOk());
   if (Digest(dataset->train.labels) != LabelsDigest("cifar10")) {
-    GTEST_SKIP() << folder << " has its images in another order than the goldens' copy";
+    GTEST_SKIP() << "the images are in another order than those of the goldens";
   }
   ExpectGoldens("cifar10", dataset->train.labels);
 }
 
 TEST(SplitGoldenTest, GivesEachClassOfTheRealCifar10TheSameNumberOfLabels) {
-  const char* const folder = std::getenv("MIXFEED_CIFAR_DIR");
-  if (folder == nullptr) GTEST_SKIP() << "MIXFEED_CIFAR_DIR does not name CIFAR-10's .bin folder";
-  const auto dataset = OpenDataset({.name = "cifar10", .path = folder});
+  MIXFEED_SKIP_WITHOUT_REAL_CIFAR();
+  const auto dataset = OpenDataset({.name = "cifar10", .path = testing::RealCifarFolder()});
   ASSERT_THAT(dataset, IsOk());
   EXPECT_EQ(dataset->train.count(), 50000);
   const auto split = MakeSplit(dataset->train.labels, 10, {.labelled = 250});
