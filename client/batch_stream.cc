@@ -106,7 +106,10 @@ class BatchStreamImpl final : public BatchStream {
       return absl::UnavailableError("the server ended the stream early");
     }
     if (absl::IsNotFound(status)) {
-      MIXFEED_RETURN_IF_ERROR(feed_->Reopen(&cancel_));
+      CallOptions call = feed_->channel()->BeginCall();
+      call.retry = false;  // Next tries again itself
+      call.cancellation = &cancel_;
+      MIXFEED_RETURN_IF_ERROR(feed_->Reopen(call));
       return absl::UnavailableError("the server had forgotten the feed; it was opened again");
     }
     // A first stream that does not fit is refused for good; see the table in retry.cc.

@@ -26,6 +26,9 @@ using std::chrono::milliseconds;
 // A lost server is tried again soon and often: a trainer waits for it.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLongestReconnectMs = 1000;
+// How long one attempt to connect may take, for a host that does not answer at all. gRPC names the
+// argument for its other effect.
+constexpr int kConnectTimeoutMs = 5000;
 // Tells a dead peer (pulled cable, frozen machine) from a slow one. The server allows pings this
 // often; gRPC's default allows one in 5 minutes.
 constexpr int kKeepaliveMs = 30'000;
@@ -46,6 +49,7 @@ grpc::ChannelArguments MakeArguments(size_t max_message_bytes) {
   arguments.SetMaxReceiveMessageSize(static_cast<int>(std::min(max_message_bytes, kLargest)));
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kMaxFrameBytes);
@@ -112,6 +116,12 @@ absl::StatusOr<std::shared_ptr<Channel>> Channel::Create(const ConnectOptions& o
       grpc::CreateCustomChannel(options.server, credentials, MakeArguments(max_message_bytes))));
 }
 
+CallOptions Channel::BeginCall(int64_t busy_ms) const {
+  CallOptions call;
+  call.deadline = Clock::now() + milliseconds(options_.deadline_ms + busy_ms);
+  return call;
+}
+
 absl::Status Channel::WaitUntilConnected() {
   const Clock::time_point deadline = Clock::now() + milliseconds(options_.connect_deadline_ms);
   if (channel_->WaitForConnected(OnSystemClock(deadline))) return absl::OkStatus();
@@ -147,14 +157,14 @@ absl::Status Channel::Call(const std::string& method, const google::protobuf::Me
   MIXFEED_RETURN_IF_ERROR(
       FromGrpc(grpc::GenericSerialize<grpc::ProtoBufferWriter, google::protobuf::MessageLite>(
           request, &encoded, &own_buffer)));
-  const Clock::time_point deadline = Clock::now() + milliseconds(call.deadline_ms);
   const auto attempt = [&] {
     grpc::ByteBuffer response;
-    MIXFEED_RETURN_IF_ERROR(Attempt(method, encoded, deadline, call.cancellation, &response));
+    MIXFEED_RETURN_IF_ERROR(Attempt(method, encoded, call.deadline, call.cancellation, &response));
     return parse(response);
   };
   if (!call.retry) return attempt();
-  return Retry({CallKind::kUnary, call.deadline_ms, call.cancellation}, attempt);
+  const auto left = std::chrono::duration_cast<milliseconds>(call.deadline - Clock::now());
+  return Retry({CallKind::kUnary, left.count(), call.cancellation}, attempt);
 }
 
 absl::Status Channel::Call(const std::string& method, const google::protobuf::MessageLite& request,

@@ -3,6 +3,7 @@
 
 #include <google/protobuf/message_lite.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,9 +28,9 @@ namespace mixfeed {
 absl::Status FromGrpc(const grpc::Status& status);
 
 struct CallOptions {
-  int64_t deadline_ms = 30'000;          // of the call, all its attempts together
-  bool retry = true;                     // see retry.h; off for one attempt only
-  Cancellation* cancellation = nullptr;  // may be null; ends the call with Cancelled
+  std::chrono::steady_clock::time_point deadline;  // of the call, all its attempts together
+  bool retry = true;                               // see retry.h; off for one attempt only
+  Cancellation* cancellation = nullptr;            // may be null; ends the call with Cancelled
 };
 
 // A connection to one server: what all calls of the client go through. Thread safe.
@@ -53,8 +54,8 @@ class Channel {
                     const CallOptions& call, google::protobuf::MessageLite* response);
 
   const ConnectOptions& options() const { return options_; }
-  // Options of a call with the deadline of options().
-  CallOptions call_options() const { return {.deadline_ms = options_.deadline_ms}; }
+  // For a call that begins now, with the deadline of options() and `busy_ms` more.
+  CallOptions BeginCall(int64_t busy_ms = 0) const;
   const std::shared_ptr<grpc::Channel>& grpc_channel() const { return channel_; }
 
  private:

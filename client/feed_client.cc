@@ -42,7 +42,8 @@ class FeedImpl final : public Feed {
       MIXFEED_ASSIGN_OR_RETURN(batch, DecodeBatch(frame, handle_->buffers()));
       return absl::OkStatus();
     };
-    MIXFEED_RETURN_IF_ERROR(handle_->Call(kGetBatch, request, call_options(), decode));
+    MIXFEED_RETURN_IF_ERROR(
+        handle_->Call(kGetBatch, request, handle_->channel()->BeginCall(), decode));
     return batch;
   }
 
@@ -78,8 +79,6 @@ class FeedImpl final : public Feed {
   absl::Status Close() override { return handle_->Close(); }
 
  private:
-  CallOptions call_options() const { return handle_->channel()->call_options(); }
-
   template <typename Message>
   Message Request() const {
     Message request;
@@ -91,8 +90,7 @@ class FeedImpl final : public Feed {
   template <typename Response>
   absl::StatusOr<Response> Call(const std::string& method,
                                 const google::protobuf::MessageLite& request, int64_t busy_ms = 0) {
-    CallOptions call = call_options();
-    call.deadline_ms += busy_ms;
+    const CallOptions call = handle_->channel()->BeginCall(busy_ms);
     Response response;
     MIXFEED_RETURN_IF_ERROR(handle_->Call(method, request, call, &response));
     return response;
@@ -133,7 +131,7 @@ class FeedClientImpl final : public FeedClient {
   absl::StatusOr<Response> Call(const std::string& method,
                                 const google::protobuf::MessageLite& request) {
     Response response;
-    MIXFEED_RETURN_IF_ERROR(channel_->Call(method, request, channel_->call_options(), &response));
+    MIXFEED_RETURN_IF_ERROR(channel_->Call(method, request, channel_->BeginCall(), &response));
     return response;
   }
 

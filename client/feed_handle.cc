@@ -52,18 +52,15 @@ absl::StatusOr<std::shared_ptr<FeedHandle>> FeedHandle::Open(std::shared_ptr<Cha
                                                              const v1::FeedSpec& spec,
                                                              const std::string& run) {
   MIXFEED_ASSIGN_OR_RETURN(v1::OpenFeedResponse info,
-                           SendOpen(control.get(), spec, run, control->call_options()));
+                           SendOpen(control.get(), spec, run, control->BeginCall()));
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Channel> channel,
                            Channel::Create(control->options(), MaxBatchBytes(info)));
   return std::shared_ptr<FeedHandle>(
       new FeedHandle(std::move(control), std::move(channel), std::move(info)));
 }
 
-absl::Status FeedHandle::Reopen(Cancellation* cancellation) {
+absl::Status FeedHandle::Reopen(const CallOptions& call) {
   if (closed_) return absl::FailedPreconditionError(absl::StrCat("feed ", id(), " was closed"));
-  CallOptions call = control_->call_options();
-  call.retry = false;
-  call.cancellation = cancellation;
   MIXFEED_ASSIGN_OR_RETURN(const v1::OpenFeedResponse now,
                            SendOpen(control_.get(), info_.spec(), info_.run(), call));
   if (now.feed_id() == id()) return absl::OkStatus();
@@ -78,7 +75,7 @@ absl::Status FeedHandle::CallOpen(const CallOptions& call,
   if (closed_) return absl::FailedPreconditionError(absl::StrCat("feed ", id(), " was closed"));
   const absl::Status status = attempt();
   if (!absl::IsNotFound(status)) return status;
-  MIXFEED_RETURN_IF_ERROR(Reopen(call.cancellation));
+  MIXFEED_RETURN_IF_ERROR(Reopen(call));
   return attempt();
 }
 
@@ -99,8 +96,7 @@ absl::Status FeedHandle::Close() {
   v1::CloseFeedRequest request;
   request.set_feed_id(id());
   v1::CloseFeedResponse response;
-  const absl::Status status =
-      control_->Call(kCloseFeed, request, control_->call_options(), &response);
+  const absl::Status status = control_->Call(kCloseFeed, request, control_->BeginCall(), &response);
   // A server that does not know it, or a retry of a call whose answer was lost: it is closed.
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }

@@ -21,10 +21,10 @@ class FeedHandle {
                                                           const v1::FeedSpec& spec,
                                                           const std::string& run);
 
-  // Opens the feed again, in one attempt, on a server that has forgotten it (it was restarted).
+  // Opens the feed again on a server that has forgotten it (it was restarted).
   // FailedPrecondition when it now is another feed, because its dataset changed, or when it was
   // closed through this handle.
-  absl::Status Reopen(Cancellation* cancellation);
+  absl::Status Reopen(const CallOptions& call);
 
   // Channel::Call, for batches on channel() and for messages on the control channel; opens the feed
   // again and repeats the call once when the server does not know it. FailedPrecondition after

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,6 +23,14 @@ using Clock = std::chrono::steady_clock;
 // or has the guesses of in the journal.
 constexpr uint64_t kStepsBetweenRounds = 10'000'000;
 constexpr char kOwnModel[] = "bench";
+
+// The generated dataset takes seconds to draw; the server keeps it in its state directory.
+std::string DefaultStateDir() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache != nullptr && *cache != '\0') return absl::StrCat(cache, "/mixfeed/bench");
+  return home == nullptr ? "" : absl::StrCat(home, "/.cache/mixfeed/bench");
+}
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -103,6 +112,10 @@ class Bench final : public Command {
         ->type_name("[NAME=]DIR|generated")
         ->capture_default_str()
         ->group(kGroup);
+    app->add_option("--state-dir", state_dir_, "where it keeps the generated dataset and guesses")
+        ->type_name("DIR")
+        ->capture_default_str()
+        ->group(kGroup);
     app->add_option("--threads", threads_, "its render threads; 0: one a core")
         ->capture_default_str()
         ->group(kGroup);
@@ -124,6 +137,7 @@ class Bench final : public Command {
 
   std::vector<std::string> ServerArgs() const {
     return {"--data",          data_,
+            "--state-dir",     state_dir_,
             "--device",        device_,
             "--threads",       absl::StrCat(threads_),
             "--guess-threads", absl::StrCat(guess_threads_),
@@ -213,6 +227,7 @@ class Bench final : public Command {
   uint32_t prefetch_ = 8;
 
   std::string data_ = "generated";
+  std::string state_dir_ = DefaultStateDir();
   std::string device_ = "auto";
   std::string guess_kind_ = "resnet-small";
   std::string program_;

@@ -18,12 +18,11 @@ void TextTable::Print(std::ostream& out) const {
     for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
   }
   for (const auto& row : rows_) {
+    std::string line;
     for (size_t c = 0; c < row.size(); ++c) {
-      out << row[c];
-      // No blanks at the end of a line.
-      if (c + 1 < row.size()) out << std::string(widths[c] - row[c].size() + kColumnGap, ' ');
+      line += row[c] + std::string(widths[c] - row[c].size() + kColumnGap, ' ');
     }
-    out << '\n';
+    out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
   }
 }
 

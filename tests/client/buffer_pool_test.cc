@@ -10,7 +10,8 @@ namespace {
 
 TEST(BufferPoolTest, BuffersBeginAtTheAlignment) {
   BufferPool pool(2);
-  for (const size_t bytes : {1, 63, 64, 65, 786'432}) {
+  constexpr size_t kSizes[] = {1, 63, 64, 65, 786'432};
+  for (const size_t bytes : kSizes) {
     const AlignedBuffer buffer = pool.Acquire(bytes);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % kBufferAlignment, 0u) << bytes;
     EXPECT_GE(buffer.size(), bytes);
@@ -36,7 +37,8 @@ TEST(BufferPoolTest, ABufferOfAnotherSizeIsNotGivenOut) {
 
 TEST(BufferPoolTest, KeepsAtMostMaxIdleAndFreesTheOldest) {
   BufferPool pool(2);
-  for (const size_t bytes : {100, 1000, 10'000}) pool.Release(AlignedBuffer(bytes));
+  constexpr size_t kSizes[] = {100, 1000, 10'000};
+  for (const size_t bytes : kSizes) pool.Release(AlignedBuffer(bytes));
   EXPECT_EQ(pool.idle(), 2u);
   EXPECT_EQ(pool.Acquire(100).size(), 100u);
   EXPECT_EQ(pool.idle(), 2u) << "the one of 100 was not there to be taken";

@@ -15,9 +15,10 @@ TEST(TextTableTest, AlignsColumns) {
   TextTable table({"a", "name"});
   table.Add({"long", "x"});
   table.Add({"", "yy"});
+  table.Add({"z", ""});
   std::ostringstream out;
   table.Print(out);
-  EXPECT_EQ(out.str(), "a     name\nlong  x\n      yy\n");
+  EXPECT_EQ(out.str(), "a     name\nlong  x\n      yy\nz\n");
 }
 
 TEST(ProgressTest, IsSilentWhereThereIsNoTerminal) {
