@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
 #include <thread>
 
@@ -21,6 +22,8 @@ void HandleSignals(const sigset_t& signals, mixfeed::Cancellation* interrupt) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // gRPC logs failed handshakes and the like in lines of its own; our errors say the same in one.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // NOLINT(concurrency-mt-unsafe): no threads
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -24,6 +26,22 @@ constexpr char kFeedId[] = "0123456789abcdef0123456789abcdef";
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ostringstream text;
+  if (!path.empty()) text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const FakeServer::Tls& tls) {
+  if (tls.cert.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(
+      tls.client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                            : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = ReadFile(tls.client_ca);
+  options.pem_key_cert_pairs = {{ReadFile(tls.key), ReadFile(tls.cert)}};
+  return grpc::SslServerCredentials(options);
 }
 
 v1::OpenFeedResponse DefaultFeed() {
@@ -356,11 +374,10 @@ class InspectRpc final : public v1::InspectService::Service {
 
 class FakeServer::Rpc {
  public:
-  Rpc(const std::shared_ptr<State>& state, int* port)
+  Rpc(const std::shared_ptr<State>& state, const Tls& tls, int* port)
       : feed_(state), model_(state), inspect_(state) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(absl::StrCat("127.0.0.1:", *port), grpc::InsecureServerCredentials(),
-                             port);
+    builder.AddListeningPort(absl::StrCat("127.0.0.1:", *port), Credentials(tls), port);
     builder.RegisterService(&feed_);
     builder.RegisterService(&model_);
     builder.RegisterService(&inspect_);
@@ -377,12 +394,15 @@ class FakeServer::Rpc {
   std::unique_ptr<grpc::Server> server_;
 };
 
-FakeServer::FakeServer() : state_(std::make_shared<State>()) { Start(); }
+FakeServer::FakeServer() : FakeServer(Tls()) {}
+FakeServer::FakeServer(Tls tls) : state_(std::make_shared<State>()), tls_(std::move(tls)) {
+  Start();
+}
 FakeServer::~FakeServer() = default;
 
 std::string FakeServer::address() const { return absl::StrCat("127.0.0.1:", port_); }
 void FakeServer::Stop() { rpc_.reset(); }
-void FakeServer::Start() { rpc_ = std::make_unique<Rpc>(state_, &port_); }
+void FakeServer::Start() { rpc_ = std::make_unique<Rpc>(state_, tls_, &port_); }
 
 v1::Batch FakeServer::MakeBatch(uint64_t step) {
   v1::Batch batch;

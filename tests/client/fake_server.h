@@ -30,7 +30,15 @@ struct StreamScript {
 // 3 rows of 1x2x2 pixels and 4 classes, the last row unlabelled.
 class FakeServer {
  public:
+  // PEM files; with a cert it speaks TLS, and with a client_ca it asks for certificates.
+  struct Tls {
+    std::string cert;
+    std::string key;
+    std::string client_ca;
+  };
+
   FakeServer();
+  explicit FakeServer(Tls tls);
   ~FakeServer();
 
   // HOST:PORT; the same after Stop and Start.
@@ -78,6 +86,7 @@ class FakeServer {
   class Rpc;
 
   const std::shared_ptr<State> state_;
+  const Tls tls_;
   std::unique_ptr<Rpc> rpc_;
   int port_ = 0;
 };

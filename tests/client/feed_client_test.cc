@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <utility>
@@ -80,6 +80,52 @@ TEST(ConnectTest, ATlsClientIsNotConnectedToAPlainServer) {
   options.tls.use_tls = true;
   const absl::Status status = FeedClient::Connect(options).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+}
+
+// A self-signed certificate for 127.0.0.1 that is its own authority, from the openssl program.
+class TlsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string command =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=fake "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+        key_ + " -out " + cert_ + " 2>/dev/null";
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the test has one thread here
+    if (std::system(command.c_str()) != 0) GTEST_SKIP() << "there is no openssl program";
+  }
+
+  absl::Status CallWith(const FakeServer& server, const TlsFiles& tls) {
+    const auto client =
+        FeedClient::Connect({.server = server.address(), .tls = tls, .connect_deadline_ms = 300});
+    return client.ok() ? (*client)->GetServerInfo().status() : client.status();
+  }
+
+  TlsFiles Files(const std::string& ca, const std::string& cert, const std::string& key) {
+    TlsFiles tls;
+    tls.ca = ca;
+    tls.cert = cert;
+    tls.key = key;
+    return tls;
+  }
+
+  const TempDir dir_;
+  const std::string cert_ = dir_.File("cert.pem");
+  const std::string key_ = dir_.File("key.pem");
+};
+
+TEST_F(TlsTest, TrustsTheGivenAuthorityOnly) {
+  const FakeServer server({.cert = cert_, .key = key_, .client_ca = ""});
+  EXPECT_TRUE(CallWith(server, Files(cert_, "", "")).ok());
+  TlsFiles system_roots;
+  system_roots.use_tls = true;
+  EXPECT_EQ(CallWith(server, system_roots).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(CallWith(server, TlsFiles()).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(TlsTest, ShowsItsCertificateToAServerThatAsks) {
+  const FakeServer server({.cert = cert_, .key = key_, .client_ca = cert_});
+  EXPECT_TRUE(CallWith(server, Files(cert_, cert_, key_)).ok());
+  EXPECT_EQ(CallWith(server, Files(cert_, "", "")).code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(FeedClientTest, OpensAFeed) {
