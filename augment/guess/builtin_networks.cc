@@ -1,7 +1,11 @@
+// clang 14 needs IValue to be complete before anything else of ATen.
+#include <ATen/core/ivalue.h>
+//
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <deque>

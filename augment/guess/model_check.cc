@@ -1,6 +1,8 @@
-#include "augment/guess/model_check.h"
-
+// clang 14 needs IValue to be complete before anything else of ATen.
+#include <ATen/core/ivalue.h>
+//
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/model_check.h"
 
 namespace mixfeed {
 namespace {
@@ -63,7 +66,7 @@ absl::Status CheckFinite(const at::Tensor& probabilities) {
 
 absl::StatusOr<at::Tensor> Forward(const GuessModelInfo& info, Network* network,
                                    const at::Tensor& views, bool batch_statistics) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const at::Tensor logits = network->Forward(views, batch_statistics);
   MIXFEED_RETURN_IF_ERROR(CheckLogits(info, logits, views.size(0)));
   return logits.to(at::kFloat);

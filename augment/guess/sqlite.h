@@ -1,6 +1,7 @@
 #ifndef MIXFEED_AUGMENT_GUESS_SQLITE_H_
 #define MIXFEED_AUGMENT_GUESS_SQLITE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>

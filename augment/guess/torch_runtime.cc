@@ -1,5 +1,6 @@
-#include "augment/guess/torch_runtime.h"
-
+// clang 14 needs IValue to be complete before anything else of ATen.
+#include <ATen/core/ivalue.h>
+//
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/print_handler.h>
 
@@ -15,6 +16,7 @@
 #include "augment/guess/network.h"
 #include "augment/guess/torch_environment.h"
 #include "augment/guess/torch_errors.h"
+#include "augment/guess/torch_runtime.h"
 #include "augment/guess/worker_threads.h"
 
 namespace mixfeed {

@@ -1,4 +1,4 @@
-// This header has to come first: clang 14 needs IValue to be complete before script.h.
+// clang 14 needs IValue to be complete before anything else of ATen.
 #include <ATen/core/ivalue.h>
 //
 #include <torch/csrc/jit/runtime/graph_executor.h>

@@ -1,6 +1,4 @@
-#include "tests/augment/guess/archives.h"
-
-// clang 14 needs IValue to be complete before script.h.
+// clang 14 needs IValue to be complete before anything else of ATen.
 #include <ATen/core/ivalue.h>
 //
 #include <torch/csrc/jit/api/module.h>
@@ -9,6 +7,8 @@
 
 #include <random>
 #include <sstream>
+
+#include "tests/augment/guess/archives.h"
 
 namespace mixfeed::testing {
 namespace {

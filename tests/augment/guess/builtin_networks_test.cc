@@ -1,13 +1,19 @@
+// clang 14 needs IValue to be complete before anything else of ATen.
+#include <ATen/core/ivalue.h>
+//
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "augment/guess/torch_runtime.h"
