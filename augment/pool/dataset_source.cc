@@ -45,6 +45,12 @@ std::string FolderName(const std::string& path) {
   return whole.filename().string();
 }
 
+absl::Status CheckImageSize(const std::string& text, int size) {
+  if (size >= kMinImageSize && size <= kMaxImageSize) return absl::OkStatus();
+  return InvalidSource(text, "size is ", size, "; allowed are ", kMinImageSize, " to ",
+                       kMaxImageSize);
+}
+
 absl::Status SetOption(const std::string& text, const std::string& option, DatasetSource* source) {
   const std::vector<std::string> parts = absl::StrSplit(option, absl::MaxSplits('=', 1));
   const std::string& key = parts[0];
@@ -55,11 +61,10 @@ absl::Status SetOption(const std::string& text, const std::string& option, Datas
     }
     source->coarse_labels = value == "coarse";
   } else if (key == "size") {
-    if (!absl::SimpleAtoi(value, &source->image_size) || source->image_size < kMinImageSize ||
-        source->image_size > kMaxImageSize) {
-      return InvalidSource(text, "size is \"", value, "\"; allowed are ", kMinImageSize, " to ",
-                           kMaxImageSize);
+    if (!absl::SimpleAtoi(value, &source->image_size)) {
+      return InvalidSource(text, "size is \"", value, "\"; allowed are whole numbers");
     }
+    return CheckImageSize(text, source->image_size);
   } else if (key == "seed") {
     if (!absl::SimpleAtoi(value, &source->generator_seed)) {
       return InvalidSource(text, "seed is \"", value, "\"; allowed are 0 to 2^64 - 1");
@@ -204,6 +209,7 @@ absl::StatusOr<DatasetSource> ParseDatasetSource(const std::string& text) {
 absl::StatusOr<Dataset> OpenDataset(const DatasetSource& source, const Progress& progress) {
   MIXFEED_ASSIGN_OR_RETURN(const Reader* const reader, FindReader(source));
   MIXFEED_RETURN_IF_ERROR(CheckOptions(source, *reader));
+  MIXFEED_RETURN_IF_ERROR(CheckImageSize(source.path, source.image_size));
   MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, reader->read(source, progress));
   MIXFEED_RETURN_IF_ERROR(CheckClasses(source, dataset));
   dataset.name = source.name;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
 
 namespace mixfeed {
 namespace {
@@ -34,13 +35,19 @@ std::vector<int> SourceCoordinates(int size, int pad, PadMode mode) {
 }
 
 // Pads one plane of `width` pixels a row. `to` is zero before the call.
-void PadPlane(const uint8_t* from, int width, const std::vector<int>& rows,
+void PadPlane(const uint8_t* from, int width, int pad, const std::vector<int>& rows,
               const std::vector<int>& columns, uint8_t* to) {
   for (int row : rows) {
     if (row >= 0) {
-      const uint8_t* source = from + int64_t{row} * width;
-      for (size_t x = 0; x < columns.size(); ++x) {
-        if (columns[x] >= 0) to[x] = source[columns[x]];
+      const uint8_t* const source = from + int64_t{row} * width;
+      std::memcpy(to + pad, source, static_cast<size_t>(width));
+      const auto pad_column = [&](int x) {
+        const int column = columns[static_cast<size_t>(x)];
+        if (column >= 0) to[x] = source[column];
+      };
+      for (int x = 0; x < pad; ++x) {
+        pad_column(x);
+        pad_column(pad + width + x);
       }
     }
     to += columns.size();
@@ -70,7 +77,7 @@ absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> 
         absl::StrCat("images are ", bytes, " bytes, not a whole number of images of ",
                      shape.channels, "x", shape.height, "x", shape.width));
   }
-  if (absl::Status status = CheckPad(shape, pad, mode); !status.ok()) return status;
+  MIXFEED_RETURN_IF_ERROR(CheckPad(shape, pad, mode));
 
   Pool pool{.shape = shape, .pad = pad, .count = bytes / shape.pixels(), .pixels = {}};
   pool.pixels.resize(static_cast<size_t>(pool.count * pool.image_bytes() + Pool::kTailBytes));
@@ -79,7 +86,7 @@ absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> 
   const int64_t from_plane_bytes = int64_t{shape.height} * shape.width;
   threads->ParallelFor(pool.count, kImagesPerChunk, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin * shape.channels; plane < end * shape.channels; ++plane) {
-      PadPlane(images.data() + plane * from_plane_bytes, shape.width, rows, columns,
+      PadPlane(images.data() + plane * from_plane_bytes, shape.width, pad, rows, columns,
                pool.pixels.data() + plane * pool.plane_bytes());
     }
   });

@@ -74,8 +74,8 @@ TEST(ParseDatasetSourceTest, NamesWhatIsWrong) {
       {"x=y?colour=red", "option \"colour\"; allowed are labels, size, seed"},
       {"x=y?labels=medium", "labels is \"medium\"; allowed are fine, coarse"},
       {"x=y?labels", "labels is \"\""},
-      {"x=y?size=7", "size is \"7\"; allowed are 8 to 256"},
-      {"x=y?size=257", "size is \"257\""},
+      {"x=y?size=7", "size is 7; allowed are 8 to 256"},
+      {"x=y?size=257", "size is 257"},
       {"x=y?size=big", "size is \"big\""},
       {"x=y?seed=-1", "seed is \"-1\""},
       {"x=y?seed=18446744073709551616", "seed is \"18446744073709551616\""},
@@ -124,6 +124,15 @@ TEST_F(OpenDatasetTest, ReadsFolderOfImagesInTheSizeAskedFor) {
   const auto read = OpenDataset(source);
   ASSERT_THAT(read, IsOk());
   EXPECT_EQ(read->shape.width, 24);
+}
+
+TEST_F(OpenDatasetTest, RefusesImageSizesOutOfRange) {
+  testing::WriteColour(folder_.File("cat/1.png"), 1, 2, 3);
+  DatasetSource source = Source();
+  for (int size : {0, 7, 257}) {
+    source.image_size = size;
+    EXPECT_THAT(OpenDataset(source), FailsWith(kInvalid, "size is " + std::to_string(size)));
+  }
 }
 
 TEST_F(OpenDatasetTest, NamesAClassWithoutTrainingImages) {
