@@ -17,6 +17,9 @@ struct TestServerSpec {
   // Images of the dataset "tiny": 32x32 RGB, 10 classes in turn, random pixels (TinyDataset).
   int64_t train_images = 500;
   int64_t test_images = 50;
+  // Try models that are registered in a child process, as the real server does; without it, the
+  // trial finds nothing wrong with any (a child takes seconds to load LibTorch).
+  bool real_trial = false;
   // Changes the options that the server is started with.
   std::function<void(ServerOptions*)> adjust = nullptr;
 };
@@ -42,6 +45,7 @@ class TestServer {
 
   // Stops the server without draining and starts another with the same state, on the same port.
   void Restart();
+  // `Restart` in two parts.
   void Stop() { server_.reset(); }
   void Start();
 
@@ -49,6 +53,8 @@ class TestServer {
   ServerOptions* options() { return &options_; }
 
  private:
+  std::string WriteTrialThatFindsNothing() const;
+
   const TempDir files_;
   const Dataset dataset_;
   ServerOptions options_;

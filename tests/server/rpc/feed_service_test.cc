@@ -80,7 +80,7 @@ TEST_F(FeedServiceTest, OpenFeedRefusesWithTheField) {
   Open(stubs_, TinySpec("mixup"), "bad name", &status);
   ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "run is \"bad name\"");
   Open(stubs_, TinySpec("mixup"), std::string(129, 'x'), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "at most");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "allowed: 1 to 128 characters");
   spec = TinySpec("mixmatch");
   spec.mutable_split()->set_labelled(100'000);
   Open(stubs_, spec, "", &status);

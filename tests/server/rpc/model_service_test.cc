@@ -1,3 +1,5 @@
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -154,7 +156,7 @@ TEST_F(ModelServiceTest, ChunksOutOfOrderAreRefused) {
   ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid, "header");
   ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid, "chunk");
   ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), v1::RegisterModelRequest()}), kInvalid,
-               "kind is not set");
+               "kind: is not set");
 }
 
 TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
@@ -203,6 +205,22 @@ TEST_F(ModelServiceTest, OnlySoManyRegistrationsAtOnce) {
   }
 }
 
+TEST(ModelRegistrationTest, ModelsAreTriedInAChildProcessFirst) {
+  TestServer server(TestServerSpec{.real_trial = true});
+  const Stubs stubs(server.address());
+  grpc::Status status;
+  Register(stubs, ModelHeader("bad"), ThrowingArchive(), &status);
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("the model says no"));
+  Register(stubs, ModelHeader("good"), GoodArchive(kClasses));
+}
+
+TEST(ModelRegistrationTest, MissingTrialProgramIsTold) {
+  TestServer server([](ServerOptions* options) { options->try_model_program = "/no/such"; });
+  grpc::Status status;
+  Register(Stubs(server.address()), ModelHeader("m"), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "/no/such");
+}
+
 TEST(ModelRegistrationTest, IsOffOnAPublicAddressUnlessAllowed) {
   const auto listen_openly = [](ServerOptions* options) {
     options->listen = "0.0.0.0:0";
@@ -223,11 +241,24 @@ TEST(ModelRegistrationTest, IsOffOnAPublicAddressUnlessAllowed) {
 }
 
 TEST(ModelRegistrationTest, DatasetsOfDifferentKindsNeedAHeaderThatSaysForWhich) {
-  TestServer server([](ServerOptions* options) {
-    options->data.push_back("wide=" + options->data[0].substr(5));
+  const TempDir photos;  // one 2 x 2 image in each of two folders
+  for (const std::string& label : {photos.File("cat"), photos.File("dog")}) {
+    std::filesystem::create_directory(label);
+    std::ofstream(label + "/1.ppm", std::ios::binary) << "P6 2 2 255\n" << std::string(12, 'x');
+  }
+  TestServer server([&](ServerOptions* options) {
+    options->data.push_back("photos=" + photos.path() + "?size=16");
   });
   const Stubs stubs(server.address());
-  EXPECT_EQ(Register(stubs, ModelHeader("m"), GoodArchive(kClasses)).model().classes(), 10u);
+  grpc::Status status;
+  Register(stubs, ModelHeader("m"), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "classes and image must be set");
+  v1::RegisterModelHeader header = ModelHeader("m");
+  header.set_classes(kClasses);
+  header.mutable_image()->set_channels(3);
+  header.mutable_image()->set_height(32);
+  header.mutable_image()->set_width(32);
+  Register(stubs, header, GoodArchive(kClasses));
 }
 
 TEST(GuessingTest, MixMatchBatchesNameTheModelThatGuessed) {
