@@ -114,11 +114,12 @@ Fill RandomFill(int side, const std::array<Colour, 2>& colours, ImageRandom* ran
 
 void Paint(const Fill& fill, const cv::Mat1b& mask, double opacity, cv::Mat3b* canvas) {
   const int opacity_256 = static_cast<int>(256 * opacity);
-  for (int y = 0; y < canvas->rows; ++y) {
+  const cv::Rect area = cv::boundingRect(mask);
+  for (int y = area.y; y < area.y + area.height; ++y) {
     const uint8_t* const covers = mask[y];
     const uint8_t* const weights = fill.weights[y];
     Colour* const pixels = (*canvas)[y];
-    for (int x = 0; x < canvas->cols; ++x) {
+    for (int x = area.x; x < area.x + area.width; ++x) {
       const int cover = covers[x] * opacity_256 / 256;
       if (cover == 0) continue;
       for (int c = 0; c < 3; ++c) {
