@@ -15,7 +15,7 @@ void AppendPart(int first, int count, const Share& share, std::vector<int32_t>* 
 
 std::vector<int32_t> RowsOfShare(const Plan& plan, const Share& share) {
   std::vector<int32_t> rows;
-  rows.reserve(static_cast<size_t>(plan.size() / share.world + plan.views + 1));
+  rows.reserve(plan.rows.size() / static_cast<size_t>(share.world) + 1);
   AppendPart(0, plan.labelled_rows, share, &rows);
   for (int k = 0; k < plan.views; ++k) {
     AppendPart(plan.labelled_rows + k * plan.unlabelled_rows, plan.unlabelled_rows, share, &rows);

@@ -16,7 +16,6 @@ namespace {
 
 using ::mixfeed::testing::ContentsOf;
 using ::mixfeed::testing::FeedKit;
-using ::mixfeed::testing::FeedKitOptions;
 using ::mixfeed::testing::NaiveSource;
 using ::mixfeed::testing::RenderNaively;
 using ::testing::Each;
@@ -37,7 +36,7 @@ std::shared_ptr<const Batch> MakeOrDie(const BatchMaker& maker, int64_t step,
 }
 
 std::span<const float> TargetOf(const Batch& batch, int row) {
-  return batch.targets.subspan(static_cast<size_t>(row * kClasses), kClasses);
+  return batch.targets.subspan(static_cast<size_t>(row) * kClasses, kClasses);
 }
 
 std::vector<double> OneHotOf(int label) {
@@ -75,24 +74,37 @@ void ExpectTargets(const Batch& batch, const Dataset& dataset, const Plan& plan,
   }
 }
 
-void ExpectPixels(const Batch& batch, const BatchMaker& maker, const Plan& plan) {
+// The rows `row_index` of the plan as the naive renderer shows them.
+std::vector<double> ExpectedPixels(const BatchMaker& maker, const Plan& plan,
+                                   std::span<const int32_t> row_index,
+                                   const Normalisation& normalisation) {
   const Recipe& recipe = maker.spec().recipe;
   std::vector<RenderRow> rows;
   const auto view_of = [&](int32_t row) {
     const ViewPlan& view = plan.rows[static_cast<size_t>(row)];
     return RenderView{view.sample, view.crop_y, view.crop_x, view.flip};
   };
-  for (const int32_t row : batch.row_index) {
+  for (const int32_t row : row_index) {
     const size_t r = static_cast<size_t>(row);
     rows.push_back({view_of(row), view_of(plan.partner[r]), plan.lambda[r]});
   }
   const NaiveSource source = {maker.dataset().shape,
                               maker.dataset().partition(PartitionOf(recipe)).pixels,
                               recipe.view.pad, recipe.view.pad_mode};
-  const std::vector<double> expected = RenderNaively(source, rows, batch.format.normalisation);
-  ASSERT_EQ(batch.pixels.size(), expected.size() * sizeof(float));
-  const float* pixels = reinterpret_cast<const float*>(batch.pixels.data());
-  for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(pixels[i], expected[i], 1e-6) << i;
+  return RenderNaively(source, rows, normalisation);
+}
+
+double LargestDifference(std::span<const float> pixels, const std::vector<double>& expected) {
+  EXPECT_EQ(pixels.size(), expected.size());
+  double largest = 0;
+  for (size_t i = 0; i < std::min(pixels.size(), expected.size()); ++i) {
+    largest = std::max(largest, std::abs(pixels[i] - expected[i]));
+  }
+  return largest;
+}
+
+std::span<const float> FloatPixels(const Batch& batch) {
+  return {reinterpret_cast<const float*>(batch.pixels.data()), batch.pixels.size() / sizeof(float)};
 }
 
 class BatchMakerTest : public ::testing::Test {
@@ -114,7 +126,8 @@ TEST_P(EveryPresetTest, BatchIsWhatThePlanSays) {
   EXPECT_EQ(batch->lambda, plan.lambda);
   std::vector<float> guess;
   if (maker->spec().recipe.guesses()) guess = (*kit_.journal->Find("feed", kStep))->probabilities;
-  ExpectPixels(*batch, *maker, plan);
+  const auto pixels = ExpectedPixels(*maker, plan, batch->row_index, batch->format.normalisation);
+  EXPECT_LE(LargestDifference(FloatPixels(*batch), pixels), 1e-6);
   ExpectTargets(*batch, *kit_.dataset, plan, guess);
 }
 
@@ -183,16 +196,26 @@ TEST_F(BatchMakerTest, GuessOriginTravelsWithTheBatch) {
   EXPECT_FALSE(MakeOrDie(*kit_.Maker(kit_.Spec("mixup")), 0)->guess.has_value());
 }
 
-// A model that keeps the views it was shown.
+// A model that keeps the views it was shown, in no particular order.
 class RecordingModel : public testing::FakeModel {
  public:
   using FakeModel::FakeModel;
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override {
-    shown.emplace_back(views.begin(), views.end());
+    {
+      MutexLock lock(&mu_);
+      shown_.emplace_back(views.begin(), views.end());
+    }
     return FakeModel::Guess(views, rows, batch_statistics, probabilities);
   }
-  std::vector<std::vector<float>> shown;
+  std::vector<std::vector<float>> shown() {
+    MutexLock lock(&mu_);
+    return shown_;
+  }
+
+ private:
+  Mutex mu_;
+  std::vector<std::vector<float>> shown_ ABSL_GUARDED_BY(mu_);
 };
 
 TEST_F(BatchMakerTest, ModelIsShownEachViewUnmixedUnderItsOwnNormalisation) {
@@ -201,16 +224,16 @@ TEST_F(BatchMakerTest, ModelIsShownEachViewUnmixedUnderItsOwnNormalisation) {
   const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
   MakeOrDie(*maker, kStep, {PixelType::kUint8, PixelLayout::kNhwc, {}}, {1, 2});
   Plan plan = *maker->MakePlan(kStep);
-  ASSERT_EQ(model->shown.size(), static_cast<size_t>(plan.views));
-  Batch shown;
-  shown.format = Float32("signed");
+  std::ranges::fill(plan.lambda, 1.0f);
+  const std::vector<std::vector<float>> shown = model->shown();
+  ASSERT_EQ(shown.size(), static_cast<size_t>(plan.views));
   for (int k = 0; k < plan.views; ++k) {
-    std::ranges::fill(plan.lambda, 1.0f);
-    shown.row_index.resize(static_cast<size_t>(plan.unlabelled_rows));
-    std::iota(shown.row_index.begin(), shown.row_index.end(),
-              plan.labelled_rows + k * plan.unlabelled_rows);
-    shown.pixels = std::as_bytes(std::span(model->shown[static_cast<size_t>(k)]));
-    ExpectPixels(shown, *maker, plan);
+    std::vector<int32_t> rows(static_cast<size_t>(plan.unlabelled_rows));
+    std::iota(rows.begin(), rows.end(), plan.labelled_rows + k * plan.unlabelled_rows);
+    const auto expected = ExpectedPixels(*maker, plan, rows, *FindNormalisation("signed"));
+    EXPECT_TRUE(std::ranges::any_of(shown, [&](const auto& view) {
+      return LargestDifference(view, expected) <= 1e-6;
+    })) << k;
   }
 }
 

@@ -60,7 +60,7 @@ class SlotPoolTest : public ::testing::Test {
 };
 
 TEST_F(SlotPoolTest, SizesAreRoundedUpToTheAlignment) {
-  for (const size_t bytes : {0, 1, 63, 64, 65}) {
+  for (const size_t bytes : {0u, 1u, 63u, 64u, 65u}) {
     const auto slot = pool_.Acquire(bytes);
     ASSERT_TRUE(slot.ok());
     EXPECT_EQ((*slot)->size(), bytes <= 64 ? 64u : 128u) << bytes;
@@ -151,7 +151,7 @@ TEST_F(SlotPoolTest, ManyThreadsShareOnePool) {
 
 TEST(SlotTest, CpuSlotsBeginOnTheAlignment) {
   ::mixfeed::testing::FeedKit kit;
-  for (const size_t bytes : {1, 64, 1000, 100000}) {
+  for (const size_t bytes : {1u, 64u, 1000u, 100000u}) {
     const auto slot = *kit.slots.Acquire(bytes);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(slot->data()) % kSlotAlignment, 0u);
   }

@@ -71,7 +71,7 @@ TEST_F(EngineLifecycleTest, StalledCancelledAndKilledConsumersLeaveNothingBehind
         [&] { return kit_->slots.live_slots() == slots && encoder_.live_frames() == slots; });
   };
   size_t frames = 3;
-  for (const size_t batches : {100, 1000}) {
+  for (const size_t batches : {100u, 1000u}) {
     for (; frames < batches; ++frames) {
       lively->AwaitFrames(frames);
       lively->Take(1);

@@ -167,9 +167,12 @@ TEST_F(EngineStreamTest, WaitingForTheModelDoesNotHoldUpOtherFeeds) {
 }
 
 TEST_F(EngineStreamTest, NextStepIsRenderedWhileOneIsInTheModel) {
+  FeedSpec spec = kit_->Spec("mixmatch", 4);
+  spec.recipe.views = 1;
+  engine_->AddFeed("one view", kit_->Maker(spec, "one view"));
   kit_->model->gate().Close();
-  const auto client = Subscribe({.feed_id = "mixmatch", .format = {}, .credits = 2});
-  // The model is called with rendered views, so two calls at once are two steps' views.
+  const auto client = Subscribe({.feed_id = "one view", .format = {}, .credits = 2});
+  // The model is called with rendered views, and once a step.
   kit_->model->gate().AwaitWaiting(2);
   EXPECT_EQ(kit_->model->calls(), 2);
   kit_->model->gate().Open();
