@@ -43,11 +43,23 @@ std::vector<PoolId> PoolsOf(const Recipe& recipe) {
   return {};
 }
 
+// The split with its lists in the order in which they are drawn from. The unlabelled list comes in an
+// order that follows the classes (split.h, kMixMatch), from which a trainer could read hidden labels:
+// it is sorted, as are the lists of ordered feeds.
+Split InDrawingOrder(Split split, RowSource rows) {
+  std::sort(split.unlabelled.begin(), split.unlabelled.end());
+  if (rows == RowSource::kOrdered) {
+    std::sort(split.labelled.begin(), split.labelled.end());
+    std::sort(split.validation.begin(), split.validation.end());
+  }
+  return split;
+}
+
 }  // namespace
 
 Planner::Planner(const FeedSpec& spec, Split split, int64_t test_count)
     : spec_(spec),
-      split_(std::move(split)),
+      split_(InDrawingOrder(std::move(split), spec.recipe.rows)),
       test_count_(test_count),
       labelled_(split_.labelled, PoolId::kLabelled, spec_.recipe.labelled_sampling, spec_.seed),
       unlabelled_(split_.unlabelled, PoolId::kUnlabelled, spec_.recipe.unlabelled_sampling,

@@ -20,8 +20,8 @@ inline constexpr double kMaxBetaShape = 100.0;
 enum class RowSource : uint8_t {
   kLabelled,               // B labelled rows
   kLabelledAndUnlabelled,  // B labelled rows, then K groups of B unlabelled ones, K-major
-  // B rows of one pool, unaugmented and unmixed, in the order of its list; one pass, so the last
-  // batch may be shorter.
+  // B rows of one pool, unaugmented and unmixed, in the order of the dataset; one pass, so the
+  // last batch may be shorter.
   kOrdered,
 };
 

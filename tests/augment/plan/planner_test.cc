@@ -207,6 +207,18 @@ TEST(PlannerTest, PaddingChangesTheCropsOnly) {
 
 // --- ordered feeds ---
 
+// The official split's unlabelled list follows the classes, which trainers must not see.
+TEST(PlannerTest, TheOrderOfTheUnlabelledListDoesNotShow) {
+  Split reversed = SmallSplit();
+  std::reverse(reversed.unlabelled.begin(), reversed.unlabelled.end());
+  FeedSpec eval = PresetSpec("eval");
+  eval.recipe.ordered_pool = PoolId::kUnlabelled;
+  for (const FeedSpec& spec : {PresetSpec("mixmatch"), eval}) {
+    EXPECT_TRUE(MakePlanner(spec, reversed)->MakePlan(3).value() ==
+                MakePlanner(spec)->MakePlan(3).value());
+  }
+}
+
 TEST(PlannerTest, OrderedFeedsPassOnceInOrderWithAShortLastBatch) {
   FeedSpec spec = PresetSpec("eval", 16);
   const Split split = SmallSplit();
