@@ -6,7 +6,8 @@
 # Steps: packages, format and include checks, the release build and its tests, the CUDA renderer's
 # build where nvcc is present, clang-tidy with clang's warnings. --sanitizers adds all tests under
 # AddressSanitizer + UndefinedBehaviorSanitizer, and those of the targets without gRPC and LibTorch
-# under ThreadSanitizer (built by clang with -Werror=thread-safety). Everything is written to build/.
+# under ThreadSanitizer, both built by clang with -Werror=thread-safety. Everything is written to
+# build/.
 #
 # MIXFEED_CIFAR_DIR, the folder with CIFAR-10's .bin files, makes the tests on real data run.
 set -euo pipefail
@@ -18,7 +19,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --sanitizers) sanitizers=1 ;;
     --jobs) jobs=${2:?--jobs needs a number}; shift ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown argument '$1'; see --help" >&2; exit 2 ;;
   esac
   shift
@@ -81,7 +82,7 @@ tests/run_clang_tidy.sh build/release "$jobs"
 
 if [ $sanitizers -eq 1 ]; then
   build_and_test tsan -DCMAKE_CXX_COMPILER=clang++
-  build_and_test asan
+  build_and_test asan -DCMAKE_CXX_COMPILER=clang++
 fi
 
 trap - ERR
