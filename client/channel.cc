@@ -34,29 +34,27 @@ constexpr int kConnectTimeoutMs = 5000;
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
-constexpr int kMaxFrameBytes = 1 << 20;
-constexpr int kLookaheadBytes = 8 << 20;
-constexpr int kReadChunkBytes = 1 << 20;
-
 // How long the reason of a failed connection is asked for.
 constexpr milliseconds kProbeTime(200);
 
 constexpr char kTooLargeMark[] = "larger than max";  // gRPC's words, surface/message_size filter
 
-grpc::ChannelArguments MakeArguments(size_t max_message_bytes) {
+grpc::ChannelArguments MakeArguments(const ChannelLimits& limits) {
   constexpr size_t kLargest = std::numeric_limits<int>::max();
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(std::min(max_message_bytes, kLargest)));
+  arguments.SetMaxReceiveMessageSize(
+      static_cast<int>(std::min(limits.max_message_bytes, kLargest)));
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kMaxFrameBytes);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
-  arguments.SetInt(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
-  arguments.SetInt(GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, kReadChunkBytes);
-  arguments.SetInt(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kReadChunkBytes);
+  if (limits.read_bytes > 0) {
+    for (const char* argument : {GRPC_ARG_TCP_READ_CHUNK_SIZE, GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE,
+                                 GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE}) {
+      arguments.SetInt(argument, limits.read_bytes);
+    }
+  }
   return arguments;
 }
 
@@ -109,11 +107,10 @@ Channel::Channel(const ConnectOptions& options, std::shared_ptr<grpc::Channel> c
     : options_(options), channel_(std::move(channel)) {}
 
 absl::StatusOr<std::shared_ptr<Channel>> Channel::Create(const ConnectOptions& options,
-                                                         size_t max_message_bytes) {
+                                                         const ChannelLimits& limits) {
   MIXFEED_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options.tls));
   return std::shared_ptr<Channel>(new Channel(
-      options,
-      grpc::CreateCustomChannel(options.server, credentials, MakeArguments(max_message_bytes))));
+      options, grpc::CreateCustomChannel(options.server, credentials, MakeArguments(limits))));
 }
 
 CallOptions Channel::BeginCall(int64_t busy_ms) const {

@@ -33,15 +33,21 @@ struct CallOptions {
   Cancellation* cancellation = nullptr;            // may be null; ends the call with Cancelled
 };
 
+// What a channel is made for. Channels with equal limits to one server share a connection.
+struct ChannelLimits {
+  size_t max_message_bytes = 0;  // a larger one is refused
+  // Bytes that one read of the socket may take; 0: gRPC's choice (8 KiB at first).
+  int read_bytes = 0;
+};
+
 // A connection to one server: what all calls of the client go through. Thread safe.
 class Channel {
  public:
   using ParseResponse = std::function<absl::Status(const grpc::ByteBuffer& response)>;
 
   // Does not wait for the connection. InvalidArgument: TLS files that cannot be read.
-  // `max_message_bytes` bounds what is received.
   static absl::StatusOr<std::shared_ptr<Channel>> Create(const ConnectOptions& options,
-                                                         size_t max_message_bytes);
+                                                         const ChannelLimits& limits);
 
   // Unavailable, with the address and the transport's own reason, when no server answers within
   // options().connect_deadline_ms.

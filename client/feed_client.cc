@@ -142,7 +142,7 @@ class FeedClientImpl final : public FeedClient {
 
 absl::StatusOr<std::unique_ptr<FeedClient>> FeedClient::Connect(const ConnectOptions& options) {
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Channel> channel,
-                           Channel::Create(options, kMaxMessageBytes));
+                           Channel::Create(options, {.max_message_bytes = kMaxMessageBytes}));
   MIXFEED_RETURN_IF_ERROR(channel->WaitUntilConnected());
   return std::make_unique<FeedClientImpl>(std::move(channel));
 }

@@ -67,8 +67,10 @@ struct StreamOptions {
   uint32_t world = 1;
   v1::OpenStream::Sharing sharing = v1::OpenStream::ROUND_ROBIN;
   v1::PixelFormat format = {};
-  // Batches on their way or waiting for Next(). Bounds the client's memory too.
-  uint32_t prefetch = 8;
+  // Batches on their way or waiting for Next(); at least 1. Bounds the client's memory too. More
+  // hides longer pauses of the network; on loopback 8 are slower than 4 (185,000 instead of 245,000
+  // float32 images/s), which stay in the processor's cache.
+  uint32_t prefetch = 4;
   // Steps that the server makes ahead of that. 0: its default.
   uint32_t server_prefetch = 0;
   bool repeat = false;  // OpenStream.repeat

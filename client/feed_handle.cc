@@ -19,6 +19,12 @@ constexpr size_t kIdleBuffers = 4;
 // Model names have at most 128 characters; an environment is a line of text.
 constexpr size_t kMaxGuessBytes = 4096;
 
+// Reads that take all that has come spare system calls and wake-ups: on loopback, with a window of
+// 4, a stream of 64 ready-made float32 images went from 133,000 to 245,000 images/s (1 MiB:
+// 155,000, 4 MiB: 216,000, 16 MiB: 224,000), one of uint8 from 475,000 to 713,000. HTTP/2's frame
+// size and gRPC's lookahead made no difference to that, so they are left alone.
+constexpr int kReadBytes = 8 << 20;
+
 absl::StatusOr<v1::OpenFeedResponse> SendOpen(Channel* control, const v1::FeedSpec& spec,
                                               const std::string& run, const CallOptions& call) {
   v1::OpenFeedRequest request;
@@ -54,7 +60,7 @@ absl::StatusOr<std::shared_ptr<FeedHandle>> FeedHandle::Open(std::shared_ptr<Cha
   MIXFEED_ASSIGN_OR_RETURN(v1::OpenFeedResponse info,
                            SendOpen(control.get(), spec, run, control->BeginCall()));
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Channel> channel,
-                           Channel::Create(control->options(), MaxBatchBytes(info)));
+                           Channel::Create(control->options(), {MaxBatchBytes(info), kReadBytes}));
   return std::shared_ptr<FeedHandle>(
       new FeedHandle(std::move(control), std::move(channel), std::move(info)));
 }

@@ -224,7 +224,7 @@ class Bench final : public Command {
   CLI::Option* server_given_ = nullptr;
   double seconds_ = 2;
   int rounds_ = 3;
-  uint32_t prefetch_ = 8;
+  uint32_t prefetch_ = StreamOptions().prefetch;
 
   std::string data_ = "generated";
   std::string state_dir_ = DefaultStateDir();
