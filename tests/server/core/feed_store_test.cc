@@ -1,0 +1,77 @@
+#include "server/core/feed_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::TempDir;
+
+FeedStore::Record MakeRecord(const std::string& id) {
+  FeedStore::Record record{.feed_id = id, .run = "run of " + id, .spec = {}};
+  record.spec.set_dataset("tiny");
+  record.spec.set_seed(7);
+  return record;
+}
+
+class FeedStoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<FeedStore> OpenStore() {
+    auto store = FeedStore::Open(path_);
+    EXPECT_TRUE(store.ok()) << store.status();
+    return *std::move(store);
+  }
+  static std::vector<std::string> Ids(FeedStore* store) {
+    const std::vector<FeedStore::Record> records = *store->ReadAll();
+    std::vector<std::string> ids;
+    for (const FeedStore::Record& record : records) ids.push_back(record.feed_id);
+    return ids;
+  }
+
+  const TempDir directory_;
+  const std::string path_ = directory_.File("feeds.sqlite");
+};
+
+TEST_F(FeedStoreTest, RecordsOutliveTheStore) {
+  ASSERT_TRUE(OpenStore()->Put(MakeRecord("a")).ok());
+  const std::vector<FeedStore::Record> records = *OpenStore()->ReadAll();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].feed_id, "a");
+  EXPECT_EQ(records[0].run, "run of a");
+  EXPECT_EQ(records[0].spec.seed(), 7u);
+}
+
+TEST_F(FeedStoreTest, OrderIsThatOfOpening) {
+  const auto store = OpenStore();
+  for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(store->Put(MakeRecord(id)).ok());
+  EXPECT_THAT(Ids(store.get()), ElementsAre("c", "a", "b"));
+  ASSERT_TRUE(store->Put(MakeRecord("c")).ok());
+  EXPECT_THAT(Ids(store.get()), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(FeedStoreTest, RemovedRecordIsGone) {
+  const auto store = OpenStore();
+  ASSERT_TRUE(store->Put(MakeRecord("a")).ok());
+  ASSERT_TRUE(store->Put(MakeRecord("b")).ok());
+  ASSERT_TRUE(store->Remove("a").ok());
+  EXPECT_TRUE(store->Remove("never there").ok());
+  EXPECT_THAT(Ids(store.get()), ElementsAre("b"));
+}
+
+TEST_F(FeedStoreTest, FileThatIsNoDatabaseIsTold) {
+  std::ofstream(path_) << std::string(10'000, 'x');
+  const absl::Status status = FeedStore::Open(path_).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(path_));
+}
+
+}  // namespace
+}  // namespace mixfeed

@@ -1,0 +1,225 @@
+#include "server/core/model_registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/batch_convert.h"
+#include "tests/testing/temp_dir.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TempDir;
+
+// A model that only knows its info.
+class FakeModel final : public GuessModel {
+ public:
+  explicit FakeModel(GuessModelInfo info) : info_(std::move(info)) {}
+  const GuessModelInfo& info() const override { return info_; }
+  absl::Status Guess(std::span<const float>, int, bool, std::span<float>) override {
+    return absl::UnimplementedError("fake");
+  }
+
+ private:
+  const GuessModelInfo info_;
+};
+
+v1::RegisterModelHeader Header(const std::string& name, const std::string& kind = "torchscript") {
+  v1::RegisterModelHeader header;
+  header.set_name(name);
+  header.set_kind(kind);
+  header.set_classes(10);
+  *header.mutable_image() = ShapeToProto({});
+  header.set_update(5);
+  return header;
+}
+
+class ModelRegistryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<ModelRegistry> OpenRegistry() {
+    auto registry =
+        ModelRegistry::Open(*ModelStore::Open(directory_.File("models")),
+                            {.try_model = [this](const ModelSource& source) { return Try(source); },
+                             .load = [this](const ModelSource& source) { return Load(source); }});
+    EXPECT_TRUE(registry.ok()) << registry.status();
+    return *std::move(registry);
+  }
+
+  absl::Status Try(const ModelSource& source) {
+    done_.push_back(absl::StrCat("try ", source.archive));
+    return source.archive == "hangs" ? absl::DeadlineExceededError("hangs") : absl::OkStatus();
+  }
+  absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source) {
+    done_.push_back(absl::StrCat("load ", source.archive));
+    if (source.archive == broken_) return absl::InvalidArgumentError("broken");
+    return std::make_shared<FakeModel>(source.info);
+  }
+
+  std::vector<std::string> Files() {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.File("models"))) {
+      files.push_back(entry.path().filename().string());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+
+  const TempDir directory_;
+  std::vector<std::string> done_;  // what was tried and loaded, in order
+  std::string broken_ = "none";
+};
+
+TEST_F(ModelRegistryTest, ModelIsTriedBeforeItIsLoaded) {
+  const auto registry = OpenRegistry();
+  const auto model = registry->Register(Header("m"), "net");
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(done_, ElementsAre("try net", "load net"));
+  EXPECT_EQ(model->version(), 1u);
+  EXPECT_EQ(model->update(), 5u);
+  EXPECT_EQ(model->archive_bytes(), 3u);
+}
+
+TEST_F(ModelRegistryTest, ModelThatFailsItsTrialIsNeverLoadedNorStored) {
+  const auto registry = OpenRegistry();
+  EXPECT_EQ(registry->Register(Header("m"), "hangs").status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(done_, ElementsAre("try hangs"));
+  EXPECT_TRUE(Files().empty());
+  EXPECT_TRUE(registry->List().empty());
+}
+
+TEST_F(ModelRegistryTest, ModelThatDoesNotLoadIsNotStored) {
+  broken_ = "bad";
+  EXPECT_FALSE(OpenRegistry()->Register(Header("m"), "bad").ok());
+  EXPECT_TRUE(Files().empty());
+}
+
+TEST_F(ModelRegistryTest, SourceHasWhatTheHeaderSays) {
+  const auto registry = OpenRegistry();
+  v1::RegisterModelHeader header = Header("m", "resnet-small");
+  header.set_init_seed(9);
+  header.mutable_normalisation()->set_name("unit");
+  ASSERT_TRUE(registry->Register(header, "").ok());
+  const GuessModelInfo& info = (*registry->Find("m"))->info();
+  EXPECT_EQ(info.name, "m");
+  EXPECT_EQ(info.version, 1);
+  EXPECT_EQ(info.update, 5);
+  EXPECT_EQ(info.kind, "resnet-small");
+  EXPECT_EQ(info.classes, 10);
+  EXPECT_EQ(info.input, ImageShape());
+  EXPECT_EQ(info.normalisation, *FindNormalisation("unit", 3));
+}
+
+TEST_F(ModelRegistryTest, NormalisationIsSignedUnlessSet) {
+  const auto registry = OpenRegistry();
+  ASSERT_TRUE(registry->Register(Header("m"), "net").ok());
+  EXPECT_EQ((*registry->Find("m"))->info().normalisation, *FindNormalisation("signed", 3));
+}
+
+TEST_F(ModelRegistryTest, NewVersionTakesTheNamesPlaceAndOnlyItsFileStays) {
+  const auto registry = OpenRegistry();
+  ASSERT_TRUE(registry->Register(Header("m"), "one").ok());
+  const std::shared_ptr<GuessModel> first = *registry->Find("m");
+  ASSERT_TRUE(registry->Register(Header("m"), "two").ok());
+  EXPECT_EQ((*registry->Find("m"))->info().version, 2);
+  EXPECT_EQ(first->info().version, 1);  // whoever guesses with it goes on
+  EXPECT_THAT(Files(), ElementsAre("v2-m.model"));
+}
+
+TEST_F(ModelRegistryTest, NamesThatLookLikeVersionsOrPathsAreKeptApart) {
+  const auto registry = OpenRegistry();
+  for (const char* name : {"a", "a-b", "1-a", "..", ".hidden", "x.model"}) {
+    ASSERT_TRUE(registry->Register(Header(name), name).ok()) << name;
+  }
+  EXPECT_EQ(OpenRegistry()->List().size(), 6u);
+}
+
+TEST_F(ModelRegistryTest, StoredModelsAreLoadedAgainWithoutATrial) {
+  {
+    const auto registry = OpenRegistry();
+    for (const char* archive : {"one", "two"}) {
+      ASSERT_TRUE(registry->Register(Header("m"), archive).ok());
+    }
+  }
+  done_.clear();
+  const auto registry = OpenRegistry();
+  EXPECT_THAT(done_, ElementsAre("load two"));
+  ASSERT_EQ(registry->List().size(), 1u);
+  EXPECT_EQ(registry->List()[0].version(), 2u);
+  EXPECT_EQ(registry->Register(Header("m"), "three")->version(), 3u);
+}
+
+TEST_F(ModelRegistryTest, StoredModelThatNoLongerLoadsIsSkippedButItsVersionsCountOn) {
+  ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
+  broken_ = "net";
+  const auto registry = OpenRegistry();
+  EXPECT_TRUE(registry->List().empty());
+  EXPECT_EQ(registry->Find("m").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(registry->Register(Header("m"), "good")->version(), 2u);
+}
+
+TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
+  ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
+  for (const char* name : {"v1-short.model", "v2-m.model", "vx-m.model", "readme", "v1-.model", "-",
+                           ".model", "v1-m"}) {
+    std::ofstream(directory_.File("models/") + name) << "\x7f\x01";
+  }
+  const auto registry = OpenRegistry();
+  ASSERT_EQ(registry->List().size(), 1u);
+  EXPECT_EQ(registry->List()[0].version(), 1u);
+}
+
+TEST_F(ModelRegistryTest, RegisterOnceDoesNothingForTheSameHeaderAndArchive) {
+  const auto registry = OpenRegistry();
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 1u);
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 1u);
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "other")->version(), 2u);
+  v1::RegisterModelHeader header = Header("m");
+  header.set_update(6);
+  EXPECT_EQ(registry->RegisterOnce(header, "other")->version(), 3u);
+}
+
+TEST_F(ModelRegistryTest, DigestFollowsHeaderAndArchive) {
+  const auto registry = OpenRegistry();
+  const std::string digest = registry->Register(Header("m"), "net")->digest();
+  EXPECT_EQ(registry->Register(Header("m"), "net")->digest(), digest);
+  EXPECT_NE(registry->Register(Header("m"), "nets")->digest(), digest);
+  EXPECT_NE(registry->Register(Header("n"), "net")->digest(), digest);
+}
+
+TEST_F(ModelRegistryTest, NameIsNotNeededForTheOnlyModel) {
+  const auto registry = OpenRegistry();
+  EXPECT_THAT(std::string(registry->Find("").status().message()),
+              HasSubstr("no guess model is registered; register one with"));
+  ASSERT_TRUE(registry->Register(Header("a"), "net").ok());
+  EXPECT_EQ((*registry->Find(""))->info().name, "a");
+  ASSERT_TRUE(registry->Register(Header("b"), "net").ok());
+  const absl::Status several = registry->Find("").status();
+  EXPECT_EQ(several.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(several.message()), HasSubstr("one of a, b"));
+  EXPECT_THAT(std::string(registry->Find("c").status().message()),
+              HasSubstr("\"c\" is not registered; there are a, b"));
+}
+
+TEST_F(ModelRegistryTest, NamesAreBounded) {
+  const auto registry = OpenRegistry();
+  for (size_t i = 0; i < ModelRegistry::kMaxNames; ++i) {
+    ASSERT_TRUE(registry->Register(Header(absl::StrCat("m", i)), "net").ok());
+  }
+  const absl::Status full = registry->Register(Header("more"), "net").status();
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(full.message()), HasSubstr("header.name: 64 models"));
+  EXPECT_EQ(registry->Register(Header("m0"), "net")->version(), 2u);
+}
+
+}  // namespace
+}  // namespace mixfeed
