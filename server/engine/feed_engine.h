@@ -78,8 +78,10 @@ class Consumer {
   // beyond max_credits together with what is outstanding. Credits beyond those of the StreamSpec
   // let batches leave sooner, but the window stays as large as it was opened.
   virtual absl::Status Grant(int count) = 0;
-  // The transport is done with one frame: to be called once for every OnFrame. Makes room in the
-  // window and counts as life for the idle limit.
+  // The transport is done with one frame: to be called once for every OnFrame, those before
+  // Subscribe returned included. Makes room in the window and counts as life for the idle limit.
+  // The frame's memory must then come free without the engine's doing: another batch may wait for
+  // it.
   virtual void FrameTaken() = 0;
   // Stops the stream and drops its slots; no sink call begins after it returns. Waits for a sink
   // call that another thread is in, so the caller must hold no lock that its sink takes; from

@@ -67,6 +67,7 @@ Delivery Stream::TakeDelivery() {
 }
 
 absl::Status Stream::Grant(int count, int ceiling) {
+  if (ended()) return absl::OkStatus();
   if (count < 1 || count > ceiling - credits_) {
     return absl::InvalidArgumentError(absl::StrCat("credits: ", count, " more than the ", credits_,
                                                    " outstanding, allowed are 1 or more, and ",

@@ -67,7 +67,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // streams want it too. Only when CanDeliver.
   Delivery TakeDelivery();
 
-  // InvalidArgument, with nothing changed, for a count below 1 or beyond `ceiling` outstanding.
+  // InvalidArgument, with nothing changed, for a count below 1 or beyond `ceiling` outstanding. OK
+  // and nothing else after the end, which the grant may have crossed on its way.
   absl::Status Grant(int count, int ceiling);
   void FrameTaken();
 
