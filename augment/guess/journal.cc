@@ -1,7 +1,7 @@
 #include "augment/guess/journal.h"
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -215,12 +215,14 @@ absl::StatusOr<StepGuess> SqliteJournal::ReadGuess(const SqliteQuery& row,
   guess.classes = static_cast<int>(row.Int(1));
   const std::span<const std::byte> bytes = row.Blob(2);
   guess.probabilities.resize(bytes.size() / sizeof(float));
-  std::memcpy(guess.probabilities.data(), bytes.data(), guess.probabilities.size() * sizeof(float));
+  const auto probabilities = std::as_writable_bytes(std::span(guess.probabilities));
+  std::copy_n(bytes.begin(), probabilities.size(), probabilities.begin());
   guess.model = row.Text(3);
   guess.model_version = row.Int(4);
   guess.age = row.Int(5);
   guess.environment = row.Text(6);
-  if (ValidateEntry(feed_id, step, guess).ok()) return guess;
+  const bool whole = bytes.size() == probabilities.size();
+  if (whole && ValidateEntry(feed_id, step, guess).ok()) return guess;
   return absl::DataLossError(absl::StrCat("journal ", options_.path, ": the guess of feed ",
                                           feed_id, ", step ", step, " is damaged: ", bytes.size(),
                                           " bytes for ", row.Int(0), " rows of ", row.Int(1),

@@ -230,11 +230,13 @@ TEST(JournalDamageTest, ADamagedGuessIsNamed) {
   TempDir dir;
   const auto journal = MustOpenAt(dir.File("journal"));
   MustInsert(journal.get(), "feed", 3, MakeGuess(0.5f));
-  RunSql(dir.File("journal"), "UPDATE guesses SET probabilities = x'00'");
-  const absl::Status status = journal->Find("feed", 3).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr(dir.File("journal")));
-  EXPECT_THAT(status.message(), HasSubstr("feed feed, step 3"));
+  for (const char* damaged : {"x'00'", "x''", "probabilities || x'00'", "zeroblob(44)"}) {
+    RunSql(dir.File("journal"), absl::StrCat("UPDATE guesses SET probabilities = ", damaged));
+    const absl::Status status = journal->Find("feed", 3).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << damaged;
+    EXPECT_THAT(status.message(), HasSubstr(dir.File("journal")));
+    EXPECT_THAT(status.message(), HasSubstr("feed feed, step 3"));
+  }
 }
 
 TEST(JournalDamageTest, WrongCountsAreNoticed) {
