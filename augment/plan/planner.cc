@@ -43,9 +43,9 @@ std::vector<PoolId> PoolsOf(const Recipe& recipe) {
   return {};
 }
 
-// The split with its lists in the order in which they are drawn from. The unlabelled list comes in an
-// order that follows the classes (split.h, kMixMatch), from which a trainer could read hidden labels:
-// it is sorted, as are the lists of ordered feeds.
+// The split with its lists in the order in which they are drawn from. The unlabelled list comes in
+// an order that follows the classes (split.h, kMixMatch), from which a trainer could read hidden
+// labels: it is sorted, as are the lists of ordered feeds.
 Split InDrawingOrder(Split split, RowSource rows) {
   std::sort(split.unlabelled.begin(), split.unlabelled.end());
   if (rows == RowSource::kOrdered) {
