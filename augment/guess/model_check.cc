@@ -39,7 +39,7 @@ at::Tensor RandomViews(const GuessModelInfo& info, int rows, uint32_t seed) {
     std::uniform_int_distribution<int> brightest(1, 255);
     std::uniform_int_distribution<int> pixel(0, brightest(random));
     for (int64_t i = 0; i < info.input.pixels(); ++i) {
-      const auto channel = static_cast<size_t>(i / (info.input.height * info.input.width));
+      const auto channel = static_cast<size_t>(i / (int64_t{info.input.height} * info.input.width));
       views.push_back(
           static_cast<float>((pixel(random) / 255.0 - info.normalisation.mean[channel]) /
                              info.normalisation.std[channel]));

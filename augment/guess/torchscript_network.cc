@@ -19,8 +19,8 @@ namespace {
 // A buffer of a module, as it was when it was loaded.
 class BufferSnapshot {
  public:
-  BufferSnapshot(torch::jit::Module module, std::string name)
-      : module_(std::move(module)),
+  BufferSnapshot(const torch::jit::Module& module, std::string name)
+      : module_(module),
         name_(std::move(name)),
         original_(module_.attr(name_).toTensor()),
         backup_(original_.clone()) {}
@@ -44,7 +44,7 @@ class BufferSnapshot {
 
 class TorchScriptNetwork : public Network {
  public:
-  explicit TorchScriptNetwork(torch::jit::Module module);
+  explicit TorchScriptNetwork(const torch::jit::Module& module);
 
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
 
@@ -74,7 +74,7 @@ bool IsBatchNorm(const torch::jit::Module& module) {
          module.hasattr("training");
 }
 
-TorchScriptNetwork::TorchScriptNetwork(torch::jit::Module module) : module_(std::move(module)) {
+TorchScriptNetwork::TorchScriptNetwork(const torch::jit::Module& module) : module_(module) {
   module_.eval();
   for (const torch::jit::Module& part : module_.modules()) {
     if (IsBatchNorm(part)) batch_norms_.push_back(part);
@@ -114,7 +114,7 @@ absl::StatusOr<std::unique_ptr<Network>> LoadTorchScript(const ModelSource& sour
   if (!module.find_method("forward")) {
     return absl::InvalidArgumentError("the archive's module has no method 'forward'");
   }
-  return std::make_unique<TorchScriptNetwork>(std::move(module));
+  return std::make_unique<TorchScriptNetwork>(module);
 }
 
 }  // namespace mixfeed

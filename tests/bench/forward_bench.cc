@@ -29,7 +29,7 @@ void LoadModel(const benchmark::State& state) {
   auto loaded = runtime->Load(source);
   if (!loaded.ok()) {
     std::cerr << loaded.status() << "\n";
-    std::exit(1);
+    std::abort();
   }
   model = *std::move(loaded);
 }

@@ -203,7 +203,7 @@ TEST(WideResNetTest, HasTheParametersOfThePublishedPorts) {
   TorchRuntime runtime(1);
   int64_t parameters = 0;
   for (const auto& entry : ReadArchive(*runtime.InitialWeights(MakeSource("wrn-28-2")))) {
-    const std::string name = entry.key();
+    const std::string& name = entry.key();
     const bool running = name.find("running_") != std::string::npos;
     const bool conv_bias = name.ends_with(".bias") && name.find("norm") == std::string::npos &&
                            name.find("head") == std::string::npos;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 namespace mixfeed::testing {
 namespace {
@@ -12,9 +13,14 @@ struct Maps {
   std::vector<double> values;
 
   Maps(int n, int c, int h, int w)
-      : rows(n), channels(c), height(h), width(w), values(static_cast<size_t>(n * c * h * w)) {}
+      : rows(n),
+        channels(c),
+        height(h),
+        width(w),
+        values(size_t(n) * size_t(c) * size_t(h) * size_t(w)) {}
   double& at(int n, int c, int y, int x) {
-    return values[static_cast<size_t>(((n * channels + c) * height + y) * width + x)];
+    const int64_t plane = int64_t{n} * channels + c;
+    return values[static_cast<size_t>((plane * height + y) * width + x)];
   }
   double at(int n, int c, int y, int x) const { return const_cast<Maps*>(this)->at(n, c, y, x); }
 };
@@ -32,7 +38,7 @@ class Reference {
              (in.width + stride - 1) / stride);
     for (int n = 0; n < out.rows; ++n) {
       for (int o = 0; o < out.channels; ++o) {
-        const float* const filter = &weight[static_cast<size_t>(o * in.channels * kernel * kernel)];
+        const float* const filter = weight.data() + ptrdiff_t{o} * in.channels * kernel * kernel;
         for (int y = 0; y < out.height; ++y) {
           for (int x = 0; x < out.width; ++x) {
             out.at(n, o, y, x) = double{bias[static_cast<size_t>(o)]} +
