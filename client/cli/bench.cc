@@ -90,7 +90,7 @@ class Bench final : public Command {
 
   absl::Status Run(Console* console) override {
     std::unique_ptr<LocalServer> own;
-    if (server_given_->count() == 0) {
+    if (server_given_->count() == 0 || data_given_->count() > 0) {
       MIXFEED_ASSIGN_OR_RETURN(own, LocalServer::Start(ServerProgram(), ServerArgs()));
       server_.server = own->address();
     }
@@ -107,11 +107,11 @@ class Bench final : public Command {
 
  private:
   void AddOwnServerFlags(CLI::App* app) {
-    constexpr char kGroup[] = "Own server (without --server)";
-    app->add_option("--data", data_, "its dataset, as mixfeed-server takes it")
-        ->type_name("[NAME=]DIR|generated")
-        ->capture_default_str()
-        ->group(kGroup);
+    constexpr char kGroup[] = "Own server (without --server, or with --data)";
+    data_given_ = app->add_option("--data", data_, "its dataset, as mixfeed-server takes it")
+                      ->type_name("[NAME=]DIR|generated")
+                      ->capture_default_str()
+                      ->group(kGroup);
     app->add_option("--state-dir", state_dir_, "where it keeps the generated dataset and guesses")
         ->type_name("DIR")
         ->capture_default_str()
@@ -222,6 +222,7 @@ class Bench final : public Command {
   SpecFlags spec_;
   FormatFlags format_;
   CLI::Option* server_given_ = nullptr;
+  CLI::Option* data_given_ = nullptr;
   double seconds_ = 2;
   int rounds_ = 3;
   uint32_t prefetch_ = StreamOptions().prefetch;

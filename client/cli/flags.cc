@@ -5,15 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "augment/base/status_macros.h"
+#include "client/cli/files.h"
 
 namespace mixfeed {
 namespace {
@@ -119,12 +117,9 @@ const SpecFlag kSpecFlags[] = {
 };
 
 absl::StatusOr<v1::FeedSpec> ReadSpec(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::InvalidArgumentError(absl::StrCat("--spec: cannot read '", path, "'"));
+  MIXFEED_ASSIGN_OR_RETURN(const std::string text, ReadFile("--spec", path));
   v1::FeedSpec spec;
-  const auto parsed = google::protobuf::util::JsonStringToMessage(text.str(), &spec);
+  const auto parsed = google::protobuf::util::JsonStringToMessage(text, &spec);
   if (parsed.ok()) return spec;
   return absl::InvalidArgumentError(
       absl::StrCat("--spec: '", path, "' is not a FeedSpec in protobuf's JSON form: ",

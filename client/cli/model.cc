@@ -1,28 +1,17 @@
 #include "client/cli/model.h"
 
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
+#include "client/cli/files.h"
 #include "client/cli/flags.h"
 #include "client/cli/json.h"
 
 namespace mixfeed {
 namespace {
-
-absl::StatusOr<std::string> ReadArchive(const std::string& path) {
-  if (path.empty()) return std::string();
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  if (file && !bytes.str().empty()) return bytes.str();
-  return absl::InvalidArgumentError(
-      absl::StrCat("--file: cannot read '", path, "', or it is empty"));
-}
 
 class ModelRegister final : public Command {
  public:
@@ -45,7 +34,10 @@ class ModelRegister final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const std::string archive, ReadArchive(file_));
+    std::string archive;  // stays empty for a built-in network with fresh weights
+    if (!file_.empty()) {
+      MIXFEED_ASSIGN_OR_RETURN(archive, ReadFile("--file", file_));
+    }
     MIXFEED_ASSIGN_OR_RETURN(const auto client, server_.Connect());
     MIXFEED_ASSIGN_OR_RETURN(const auto response, client->RegisterModel(Header(), archive));
     const v1::Model& model = response.model();

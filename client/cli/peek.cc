@@ -1,22 +1,13 @@
 #include <CLI/CLI.hpp>
-#include <fstream>
 
-#include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
+#include "client/cli/files.h"
 #include "client/cli/flags.h"
 #include "client/cli/json.h"
 
 namespace mixfeed {
 namespace {
-
-absl::Status WriteFile(const std::string& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << bytes;
-  file.close();
-  if (file) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat("--out: cannot write '", path, "'"));
-}
 
 class Peek final : public Command {
  public:
@@ -35,7 +26,7 @@ class Peek final : public Command {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     MIXFEED_ASSIGN_OR_RETURN(const auto sheet,
                              opened.feed->RenderContactSheet(step_, rows_, scale_));
-    MIXFEED_RETURN_IF_ERROR(WriteFile(out_, sheet.png()));
+    MIXFEED_RETURN_IF_ERROR(WriteFile("--out", out_, sheet.png()));
     if (server_.json) {
       Json object;
       object["step"] = step_;

@@ -154,9 +154,9 @@ class Pull final : public Command {
       // Flushed, since a script that reads along wants the line when the batch is there.
       console->out << (server_.json ? JsonLine(*batch) : TextLine(*batch)) << std::endl;
     }
+    if (tally.batches == 0) return status;
     console->err << "mixfeed: " << tally.Text() << '\n';
-    const bool ended = absl::IsOutOfRange(status) && tally.batches > 0;
-    return ended ? absl::OkStatus() : status;
+    return absl::IsOutOfRange(status) ? absl::OkStatus() : status;
   }
 
   ServerFlags server_;

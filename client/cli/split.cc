@@ -1,11 +1,10 @@
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
+#include "client/cli/files.h"
 #include "client/cli/flags.h"
 #include "client/cli/json.h"
 
@@ -39,15 +38,9 @@ class Split final : public Command {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     MIXFEED_ASSIGN_OR_RETURN(const auto split, opened.feed->GetSplit());
     const std::string text = server_.json ? ToJson(split).dump() + "\n" : ListsText(split);
-    if (out_.empty()) {
-      console->out << text;
-      return absl::OkStatus();
-    }
-    std::ofstream file(out_, std::ios::binary);
-    file << text;
-    file.close();
-    if (file) return absl::OkStatus();
-    return absl::UnknownError(absl::StrCat("--out: cannot write '", out_, "'"));
+    if (!out_.empty()) return WriteFile("--out", out_, text);
+    console->out << text;
+    return absl::OkStatus();
   }
 
  private:

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -237,6 +239,7 @@ TEST_F(CliTest, PullEndsWithTheFeed) {
   EXPECT_EQ(Lines().size(), 4u);
   server_.Script({.batches = 0, .end = absl::OutOfRangeError("from_step: 9 given, 4 steps")});
   EXPECT_EQ(Run({"pull", "--from-step", "9"}), kExitError);
+  EXPECT_EQ(err_, "mixfeed: from_step: 9 given, 4 steps\n");
 }
 
 TEST_F(CliTest, PullSaysHowOftenItConnectedAgain) {
@@ -379,6 +382,27 @@ TEST_F(CliTest, BenchOfARecipeThatDoesNotGuessMeasuresNoModel) {
   ASSERT_EQ(Run({"bench", "--seconds", "0.02", "--rounds", "1"}), kExitOk) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("of the wire limit"), Not(HasSubstr("forward"))));
   EXPECT_EQ(server_.calls("MeasureForward"), 0);
+}
+
+TEST_F(CliTest, BenchStartsAndStopsAServerOfItsOwn) {
+  const TempDir dir;
+  const std::string program = dir.File("server");
+  std::ofstream(program) << "#!/bin/sh\necho \"$@\" >" << dir.File("args")
+                         << "\necho mixfeed-server listening on " << server_.address()
+                         << "\nread line\n";
+  chmod(program.c_str(), S_IRWXU);
+  ASSERT_EQ(RunAlone({"bench",    "--server-program", program, "--state-dir",
+                      dir.path(), "--data",           "a=/b",  "--guess-kind",
+                      "wrn-28-2", "--threads",        "3",     "--guess-threads",
+                      "4",        "--device",         "cpu",   "--seconds",
+                      "0.01",     "--rounds",         "1",     "--json"}),
+            kExitOk)
+      << err_;
+  std::ostringstream args;
+  args << std::ifstream(dir.File("args")).rdbuf();
+  EXPECT_EQ(args.str(), "--listen 127.0.0.1:0 --data a=/b --state-dir " + dir.path() +
+                            " --device cpu --threads 3 --guess-threads 4 --model bench=wrn-28-2\n");
+  EXPECT_EQ(server_.calls("OpenFeed"), 1);
 }
 
 TEST_F(CliTest, BenchWithoutAServerProgramSaysWhatToGive) {

@@ -1,0 +1,55 @@
+#ifndef MIXFEED_TESTS_CLIENT_FAKE_STATE_H_
+#define MIXFEED_TESTS_CLIENT_FAKE_STATE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/client/fake_server.h"
+
+namespace mixfeed::testing {
+
+inline constexpr uint32_t kFakeRows = 3, kFakeClasses = 4, kFakePixels = 4;
+inline constexpr char kFakeFeedId[] = "0123456789abcdef0123456789abcdef";
+
+v1::OpenFeedResponse DefaultFeed();
+grpc::Status ToGrpc(const absl::Status& status);
+
+// What the services of a FakeServer do and have seen.
+struct FakeServer::State {
+  Mutex mu;
+  CondVar changed;
+  v1::OpenFeedResponse feed = DefaultFeed();
+  v1::GetPlanResponse plan;
+  std::function<void(v1::Batch*)> edit;
+  std::deque<StreamScript> scripts;
+  std::map<std::string, std::pair<absl::Status, int>> failures;
+  std::set<std::string> hanging;
+  bool forgotten = false;
+
+  std::map<std::string, int> calls;
+  std::vector<v1::OpenStream> streams;
+  int live_streams = 0;
+  v1::OpenFeedRequest last_open;
+  v1::GetBatchRequest last_get;
+  v1::RegisterModelHeader last_header;
+  std::vector<size_t> chunks;
+  int64_t max_outstanding = 0;
+  int credit_messages = 0;
+
+  // Counts the call, and fails or hangs it as scripted.
+  grpc::Status Begin(const std::string& method, grpc::ServerContext* context);
+  bool Forgotten();
+  v1::Batch Make(uint64_t step);
+};
+
+}  // namespace mixfeed::testing
+
+#endif  // MIXFEED_TESTS_CLIENT_FAKE_STATE_H_
