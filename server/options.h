@@ -48,7 +48,7 @@ struct ServerOptions {
   int64_t max_pool_bytes = int64_t{16} << 30;
   int max_credits = 64;             // batches that a consumer may ask for at once
   int max_prefetch = 64;            // steps made ahead of them
-  int max_feeds = 10'000;           // open feeds; a further one is refused
+  int max_feeds = 1'000;            // open feeds; beyond it the oldest without a consumer is closed
   int64_t idle_limit_ms = 120'000;  // a consumer that takes nothing for so long is ended
   int64_t drain_ms = 10'000;        // a stopping server lets calls and streams go on for so long
   int64_t max_archive_bytes = int64_t{1} << 30;  // of a model that a client registers

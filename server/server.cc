@@ -22,6 +22,9 @@ namespace {
 // Calls that are slow, and how many of them may wait.
 constexpr int kTaskThreads = 4;
 constexpr size_t kMaxWaitingTasks = 256;
+// Measurements last long, and would disturb each other.
+constexpr int kMeasureThreads = 1;
+constexpr size_t kMaxWaitingMeasurements = 4;
 
 // Requests are small: the largest are a chunk of 1 MiB and a spec with index lists.
 constexpr int kMaxRequestBytes = 8 << 20;
@@ -60,6 +63,7 @@ struct Server::Impl {
   std::unique_ptr<ModelCalls> model_calls;
   std::unique_ptr<InspectCalls> inspect_calls;
   std::unique_ptr<TaskPool> tasks;
+  std::unique_ptr<TaskPool> measurements;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> transport;
 
@@ -80,10 +84,11 @@ void Server::Impl::MakeServices(const ServerOptions& options) {
   model_calls = std::make_unique<ModelCalls>(options, core->datasets(), core->models());
   inspect_calls = std::make_unique<InspectCalls>(core.get());
   tasks = std::make_unique<TaskPool>(kTaskThreads, kMaxWaitingTasks);
+  measurements = std::make_unique<TaskPool>(kMeasureThreads, kMaxWaitingMeasurements);
   services.push_back(
       MakeFeedService(feed_calls.get(), core->engine(), options.idle_limit_ms, tasks.get()));
   services.push_back(MakeModelService(model_calls.get(), tasks.get()));
-  services.push_back(MakeInspectService(inspect_calls.get(), tasks.get()));
+  services.push_back(MakeInspectService(inspect_calls.get(), tasks.get(), measurements.get()));
 }
 
 absl::Status Server::Impl::Listen(const ServerOptions& options) {

@@ -25,7 +25,7 @@ struct ContactSheet {
 // Draws one step of a feed for people: every chosen row as it is sent, large; beside it its two
 // sources as they were before mixing; below, lambda and the largest classes of the soft label.
 // Sources show a label only where the batch gives it away: never that of an unlabelled image.
-// Errors: what making the batch returns.
+// Errors: InvalidArgument for a sheet of more than 64 megapixels; what making the batch returns.
 absl::StatusOr<ContactSheet> DrawContactSheet(const OpenedFeed& feed, Renderer* renderer,
                                               const SheetOptions& options);
 

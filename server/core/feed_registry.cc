@@ -34,14 +34,19 @@ absl::Status FeedRegistry::Restore() {
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<FeedStore::Record> records, parts_.store->ReadAll());
   MutexLock opening(&open_mu_);
   for (const FeedStore::Record& record : records) {
-    auto feed = Build(record.spec, record.run);
-    if (feed.ok() && (*feed)->id == record.feed_id) {
-      Add(*std::move(feed));
-      continue;
-    }
+    const absl::Status status = RestoreOne(record);
+    if (status.ok()) continue;
     spdlog::warn("feed {} of run \"{}\" is not restored: {}", record.feed_id, record.run,
-                 feed.ok() ? "its dataset has changed" : std::string(feed.status().message()));
+                 std::string(status.message()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status FeedRegistry::RestoreOne(const FeedStore::Record& record) {
+  MIXFEED_ASSIGN_OR_RETURN(auto feed, Resolve(record.spec, record.run));
+  if (feed->id != record.feed_id) return absl::DataLossError("its dataset has changed");
+  MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
+  Add(std::move(feed));
   return absl::OkStatus();
 }
 
@@ -49,9 +54,10 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::F
                                                                      const std::string& run) {
   const std::string name = run.empty() ? RandomName() : run;
   MIXFEED_RETURN_IF_ERROR(CheckName("run", name));
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> feed, Resolve(spec, name));
   MutexLock opening(&open_mu_);
-  MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<const OpenedFeed> feed, Build(spec, name));
   if (auto open = Find(feed->id); open.ok()) return open;
+  MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
   MIXFEED_RETURN_IF_ERROR(MakeRoom());
   MIXFEED_RETURN_IF_ERROR(
       parts_.store->Put({.feed_id = feed->id, .run = name, .spec = SpecToProto(feed->spec)}));
@@ -61,38 +67,39 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::F
   return feed;
 }
 
-absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Build(const v1::FeedSpec& spec,
-                                                                      const std::string& run) {
+absl::StatusOr<std::shared_ptr<OpenedFeed>> FeedRegistry::Resolve(const v1::FeedSpec& spec,
+                                                                  const std::string& run) const {
   auto feed = std::make_shared<OpenedFeed>();
   MIXFEED_ASSIGN_OR_RETURN(feed->spec, SpecFromProto(spec));
   MIXFEED_ASSIGN_OR_RETURN(feed->dataset, parts_.datasets->Find(feed->spec.dataset));
   feed->spec.dataset = feed->dataset->name;
   feed->run = run;
   feed->id = FeedId(feed->spec, feed->dataset->fingerprint, run);
-  const ViewSpec& view = feed->spec.recipe.view;
+  return feed;
+}
+
+absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
+  const Recipe& recipe = feed->spec.recipe;
+  const Dataset& dataset = *feed->dataset;
   BatchMakerOptions options;
   options.spec = feed->spec;
   options.feed_id = feed->id;
   options.dataset = feed->dataset;
   MIXFEED_ASSIGN_OR_RETURN(
-      options.split,
-      MakeSplit(feed->dataset->train.labels, feed->dataset->num_classes(), feed->spec.split));
+      options.split, MakeSplit(dataset.train.labels, dataset.num_classes(), feed->spec.split));
   feed->sizes = {options.split.labelled.size(), options.split.unlabelled.size(),
                  options.split.validation.size()};
   MIXFEED_ASSIGN_OR_RETURN(
-      feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(feed->spec.recipe), view.pad,
-                                            view.pad_mode));
+      feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(recipe), recipe.view.pad,
+                                            recipe.view.pad_mode));
   options.pool = feed->pool;
   options.renderer = parts_.renderer;
   options.slots = parts_.slots;
-  if (feed->spec.recipe.guesses()) {
-    options.guesser =
-        std::make_unique<Guesser>(feed->spec.recipe.guess, parts_.find_model, parts_.journal);
+  if (recipe.guesses()) {
+    options.guesser = std::make_unique<Guesser>(recipe.guess, parts_.find_model, parts_.journal);
   }
   MIXFEED_ASSIGN_OR_RETURN(feed->maker, BatchMaker::Create(std::move(options)));
-  MIXFEED_RETURN_IF_ERROR(
-      CheckBatchFits(*feed->maker, kSmallestFormat, Share{}, parts_.slots->max_bytes()));
-  return feed;
+  return CheckBatchFits(*feed->maker, kSmallestFormat, Share{}, parts_.slots->max_bytes());
 }
 
 absl::Status FeedRegistry::MakeRoom() {

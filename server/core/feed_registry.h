@@ -26,7 +26,7 @@ struct PoolSizes {
   size_t validation = 0;
 };
 
-// A feed that was opened. Immutable.
+// A feed that was opened. Immutable from then on.
 struct OpenedFeed {
   std::string id;
   std::string run;
@@ -70,8 +70,12 @@ class FeedRegistry {
   std::vector<std::shared_ptr<const OpenedFeed>> List() const;
 
  private:
-  absl::StatusOr<std::shared_ptr<const OpenedFeed>> Build(const v1::FeedSpec& spec,
-                                                          const std::string& run);
+  // What is known of a feed before anything is made for it: spec, dataset, run and id.
+  absl::StatusOr<std::shared_ptr<OpenedFeed>> Resolve(const v1::FeedSpec& spec,
+                                                      const std::string& run) const;
+  // Makes the rest: pool and maker.
+  absl::Status Build(OpenedFeed* feed) const;
+  absl::Status RestoreOne(const FeedStore::Record& record);
   absl::Status MakeRoom();
   absl::Status Drop(const std::string& id);
   void Add(std::shared_ptr<const OpenedFeed> feed);

@@ -54,6 +54,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
       MutexLock lock(&mu_);
       sent.swap(writing_);
       consumer = consumer_.get();
+      if (consumer == nullptr) ++taken_early_;
     }
     if (!ok) return Stop(absl::CancelledError("the client is gone"));
     if (consumer != nullptr) consumer->FrameTaken();
@@ -103,8 +104,14 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
     MIXFEED_ASSIGN_OR_RETURN(const StreamSpec spec, calls_->ReadOpenStream(request.open()));
     MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Consumer> consumer,
                              engine_->Subscribe(spec, shared_from_this()));
-    MutexLock lock(&mu_);
-    consumer_ = std::move(consumer);
+    Consumer* const opened = consumer.get();
+    int taken = 0;
+    {
+      MutexLock lock(&mu_);
+      consumer_ = std::move(consumer);
+      taken = std::exchange(taken_early_, 0);
+    }
+    for (; taken > 0; --taken) opened->FrameTaken();
     return absl::OkStatus();
   }
 
@@ -195,6 +202,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
 
   Mutex mu_;
   std::unique_ptr<Consumer> consumer_ ABSL_GUARDED_BY(mu_);
+  int taken_early_ ABSL_GUARDED_BY(mu_) = 0;          // frames sent before Subscribe returned
   std::deque<FramePtr> unsent_ ABSL_GUARDED_BY(mu_);  // bounded by the credits
   FramePtr writing_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);

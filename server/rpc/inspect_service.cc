@@ -11,7 +11,8 @@ namespace {
 
 class InspectService final : public v1::InspectService::CallbackService {
  public:
-  InspectService(const InspectCalls* calls, TaskPool* pool) : calls_(calls), pool_(pool) {}
+  InspectService(const InspectCalls* calls, TaskPool* pool, TaskPool* measurements)
+      : calls_(calls), pool_(pool), measurements_(measurements) {}
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const v1::GetServerInfoRequest* /*request*/,
@@ -46,7 +47,7 @@ class InspectService final : public v1::InspectService::CallbackService {
   grpc::ServerUnaryReactor* MeasureForward(grpc::CallbackServerContext* context,
                                            const v1::MeasureForwardRequest* request,
                                            v1::MeasureForwardResponse* response) override {
-    return AnswerLater(context, pool_, [=, this] {
+    return AnswerLater(context, measurements_, [=, this] {
       const auto stop = [context] { return context->IsCancelled(); };
       return Put(calls_->MeasureForward(*request, stop), response);
     });
@@ -62,12 +63,14 @@ class InspectService final : public v1::InspectService::CallbackService {
  private:
   const InspectCalls* const calls_;
   TaskPool* const pool_;
+  TaskPool* const measurements_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls, TaskPool* pool) {
-  return std::make_unique<InspectService>(calls, pool);
+std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls, TaskPool* pool,
+                                                  TaskPool* measurements) {
+  return std::make_unique<InspectService>(calls, pool, measurements);
 }
 
 }  // namespace mixfeed

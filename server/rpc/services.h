@@ -19,7 +19,8 @@ namespace mixfeed {
 std::unique_ptr<grpc::Service> MakeFeedService(const FeedCalls* calls, FeedEngine* engine,
                                                int64_t linger_ms, TaskPool* pool);
 std::unique_ptr<grpc::Service> MakeModelService(const ModelCalls* calls, TaskPool* pool);
-std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls, TaskPool* pool);
+std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls, TaskPool* pool,
+                                                  TaskPool* measurements);
 
 }  // namespace mixfeed
 

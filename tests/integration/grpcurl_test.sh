@@ -22,7 +22,6 @@ for service in mixfeed.v1.FeedService mixfeed.v1.ModelService mixfeed.v1.Inspect
 done
 expect 'rpc GetBatch' call "$address" describe mixfeed.v1.FeedService
 expect 'message FeedSpec' call "$address" describe mixfeed.v1.FeedSpec
-expect SERVING call "$address" grpc.health.v1.Health/Check
 expect feedId call -d '{"spec": {"recipe": {"preset": "mixup"}, "batch": 4}, "run": "grpcurl"}' "$address" mixfeed.v1.FeedService/OpenFeed
 feed=$(sed -n 's/.*"feedId": "\([0-9a-f]*\)".*/\1/p' "$answer")
 expect pixels call -d "{\"feedId\": \"$feed\", \"step\": 5, \"format\": {\"type\": \"UINT8\"}}" "$address" mixfeed.v1.FeedService/GetBatch

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <set>
@@ -252,6 +254,22 @@ TEST_F(InspectServiceTest, RequestsAreRefusedWithTheField) {
   split.set_feed_id("nope");
   Call(stubs_.inspect.get(), &Inspect::GetSplit, split, &status);
   ExpectStatus(status, StatusCode::NOT_FOUND);
+}
+
+TEST(ContactSheetTest, SheetBeyond64MegapixelsIsRefused) {
+  const TempDir photos;
+  for (const std::string& label : {photos.File("cat"), photos.File("dog")}) {
+    std::filesystem::create_directory(label);
+    std::ofstream(label + "/1.ppm", std::ios::binary) << "P6 2 2 255\n" << std::string(12, 'x');
+  }
+  TestServer server(
+      [&](ServerOptions* options) { options->data = {"photos=" + photos.path() + "?size=256"}; });
+  const Stubs stubs(server.address());
+  const std::string id = Open(stubs, TinySpec("supervised", 256)).feed_id();
+  grpc::Status status;
+  Sheet(stubs, id, 256, 8, &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "rows is 256 and scale 8: the sheet");
+  EXPECT_GT(Decode(Sheet(stubs, id, 2, 1)).rows, 512);
 }
 
 // Two servers whose datasets differ in nothing but the labels of unlabelled images.
