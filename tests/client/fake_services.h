@@ -2,6 +2,7 @@
 #define MIXFEED_TESTS_CLIENT_FAKE_SERVICES_H_
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
 
 #include <memory>
 #include <vector>

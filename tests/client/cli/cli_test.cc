@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/client/fake_server.h"
@@ -249,16 +248,32 @@ TEST_F(CliTest, PullSaysHowOftenItConnectedAgain) {
   EXPECT_THAT(err_, HasSubstr("connected again 1 time"));
 }
 
+// Interrupts when it is flushed for the second time: pull flushes once a batch.
+class InterruptingBuffer final : public std::stringbuf {
+ public:
+  explicit InterruptingBuffer(Cancellation* interrupt) : interrupt_(interrupt) {}
+
+ protected:
+  int sync() override {
+    if (++flushes_ == 2) interrupt_->Cancel();
+    return 0;
+  }
+
+ private:
+  Cancellation* const interrupt_;
+  int flushes_ = 0;
+};
+
 TEST_F(CliTest, AnInterruptEndsAPullWithItsSummary) {
   server_.Script({.batches = 2, .stall = true});
   Cancellation interrupt;
-  std::thread signals([this, &interrupt] {
-    server_.AwaitCalls("StreamBatches", 1);
-    interrupt.Cancel();
-  });
-  EXPECT_EQ(Run({"pull", "--steps", "0"}, {.interrupt = &interrupt}), kExitInterrupted);
-  signals.join();
-  EXPECT_THAT(err_, AllOf(HasSubstr("batches"), Not(HasSubstr("cancelled"))));
+  InterruptingBuffer buffer(&interrupt);
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err,
+                   {.interrupt = &interrupt}),
+            kExitInterrupted);
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled"))));
 }
 
 TEST_F(CliTest, ExplainJsonHasWhatTheContractSays) {
