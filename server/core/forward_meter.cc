@@ -1,7 +1,9 @@
 #include "server/core/forward_meter.h"
 
+#include <array>
 #include <chrono>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "augment/base/status_macros.h"
@@ -12,6 +14,9 @@ namespace {
 
 // Enough that caches do not keep one step's views, few enough to hold.
 constexpr int64_t kSteps = 4;
+
+// Passes asked for at once: as many as the runtime makes at once, at most (torch_runtime.h).
+constexpr size_t kCallers = 2;
 
 using Clock = std::chrono::steady_clock;
 
@@ -41,6 +46,27 @@ absl::StatusOr<StepViews> RenderStep(const OpenedFeed& feed, Renderer* renderer,
   return views;
 }
 
+struct CallerResult {
+  absl::Status status;
+  int64_t images = 0;
+};
+
+// Passes one after the other, until `done`.
+CallerResult CallModel(const std::vector<StepViews>& steps, GuessModel* model,
+                       bool batch_statistics, const std::function<bool()>& done) {
+  CallerResult result;
+  std::vector<float> probabilities(static_cast<size_t>(steps[0].rows) *
+                                   static_cast<size_t>(model->info().classes));
+  for (size_t at = 0;; at = (at + 1) % steps.size()) {
+    for (const std::vector<float>& pass : steps[at].passes) {
+      if (done()) return result;
+      result.status = model->Guess(pass, steps[at].rows, batch_statistics, probabilities);
+      if (!result.status.ok()) return result;
+      result.images += steps[at].rows;
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<ForwardRate> MeasureForwardRate(const OpenedFeed& feed, Renderer* renderer,
@@ -52,19 +78,22 @@ absl::StatusOr<ForwardRate> MeasureForwardRate(const OpenedFeed& feed, Renderer*
                              RenderStep(feed, renderer, model->info().normalisation, step));
     steps.push_back(std::move(views));
   }
-  const bool batch_statistics = feed.spec.recipe.guess.batch_statistics;
-  std::vector<float> probabilities(static_cast<size_t>(steps[0].rows) *
-                                   static_cast<size_t>(model->info().classes));
-  ForwardRate rate;
   const Clock::time_point start = Clock::now();
-  std::chrono::duration<double> elapsed{};
-  for (size_t at = 0; elapsed < std::chrono::milliseconds(duration_ms); at = (at + 1) % kSteps) {
-    for (const std::vector<float>& pass : steps[at].passes) {
-      if (stop()) return absl::CancelledError("the measurement was stopped");
-      MIXFEED_RETURN_IF_ERROR(model->Guess(pass, steps[at].rows, batch_statistics, probabilities));
-      rate.images += steps[at].rows;
-    }
-    elapsed = Clock::now() - start;
+  const Clock::time_point end = start + std::chrono::milliseconds(duration_ms);
+  const auto done = [&stop, end] { return stop() || Clock::now() >= end; };
+  std::array<CallerResult, kCallers> results;
+  std::vector<std::thread> callers;
+  for (CallerResult& result : results) {
+    callers.emplace_back(
+        [&] { result = CallModel(steps, model, feed.spec.recipe.guess.batch_statistics, done); });
+  }
+  for (std::thread& caller : callers) caller.join();
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  if (stop()) return absl::CancelledError("the measurement was stopped");
+  ForwardRate rate;
+  for (const CallerResult& result : results) {
+    MIXFEED_RETURN_IF_ERROR(result.status);
+    rate.images += result.images;
   }
   rate.images_per_second = static_cast<double>(rate.images) / elapsed.count();
   return rate;

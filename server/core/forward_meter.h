@@ -17,7 +17,7 @@ struct ForwardRate {
 };
 
 // Runs the passes that `feed`, which guesses, asks of `model`, on views of its first steps that
-// were rendered before, and nothing else, for about `duration_ms`. At least one step is run.
+// were rendered before, and nothing else, for about `duration_ms`.
 // Cancelled when `stop` says so; else what rendering and the model return.
 absl::StatusOr<ForwardRate> MeasureForwardRate(const OpenedFeed& feed, Renderer* renderer,
                                                GuessModel* model, int64_t duration_ms,
