@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds mixfeed and runs every test.
 #
-#   tests/run.sh [--sanitizers] [--jobs N]
+#   tests/run.sh [--lint] [--sanitizers] [--jobs N]
 #
 # Steps: packages, format and include checks, the release build and its tests, the CUDA renderer's
-# build where nvcc is present, clang-tidy with clang's warnings. --sanitizers adds all tests under
-# AddressSanitizer + UndefinedBehaviorSanitizer, and those of the targets without gRPC and LibTorch
-# under ThreadSanitizer, both built by clang with -Werror=thread-safety. Everything is written to
-# build/.
+# build where nvcc is present. --lint adds clang-tidy with clang's warnings. --sanitizers adds all
+# tests under AddressSanitizer + UndefinedBehaviorSanitizer, and those of the targets without gRPC and
+# LibTorch under ThreadSanitizer, both built by clang with -Werror=thread-safety. Everything is
+# written to build/.
 #
 # MIXFEED_CIFAR_DIR, the folder with CIFAR-10's .bin files, makes the tests on real data run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+lint=0
 sanitizers=0
 jobs=$(nproc)
 while [ $# -gt 0 ]; do
   case "$1" in
+    --lint) lint=1 ;;
     --sanitizers) sanitizers=1 ;;
     --jobs) jobs=${2:?--jobs needs a number}; shift ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown argument '$1'; see --help" >&2; exit 2 ;;
   esac
   shift
@@ -61,7 +63,8 @@ build_and_test() {  # preset, further arguments of cmake
   cmake --build build/"$preset" -j "$jobs" | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
   current="testing $preset"
   step "$current"
-  ctest --test-dir build/"$preset" --output-on-failure -j "$jobs" --no-tests=error
+  # One at a time: several tests start servers that use all cores.
+  ctest --test-dir build/"$preset" --output-on-failure --no-tests=error
 }
 
 mkdir -p build
@@ -76,9 +79,11 @@ if command -v nvcc >/dev/null; then
   ctest --test-dir build/cuda --output-on-failure -R '^cuda_renderer_test$' --no-tests=error
 fi
 
-current="clang-tidy and clang's warnings"
-step "$current"
-tests/run_clang_tidy.sh build/release "$jobs"
+if [ $lint -eq 1 ]; then
+  current="clang-tidy and clang's warnings"
+  step "$current"
+  tests/run_clang_tidy.sh build/release "$jobs"
+fi
 
 if [ $sanitizers -eq 1 ]; then
   build_and_test tsan -DCMAKE_CXX_COMPILER=clang++

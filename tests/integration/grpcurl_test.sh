@@ -22,10 +22,10 @@ for service in mixfeed.v1.FeedService mixfeed.v1.ModelService mixfeed.v1.Inspect
 done
 expect 'rpc GetBatch' call "$address" describe mixfeed.v1.FeedService
 expect 'message FeedSpec' call "$address" describe mixfeed.v1.FeedSpec
-expect feedId call -d '{"spec": {"recipe": {"preset": "mixup"}, "batch": 4}, "run": "grpcurl"}' "$address" mixfeed.v1.FeedService/OpenFeed
-feed=$(sed -n 's/.*"feedId": "\([0-9a-f]*\)".*/\1/p' "$answer")
+expect feed_id call -d '{"spec": {"recipe": {"preset": "mixup"}, "batch": 4}, "run": "grpcurl"}' "$address" mixfeed.v1.FeedService/OpenFeed
+feed=$(sed -n 's/.*"feed_id": "\([0-9a-f]*\)".*/\1/p' "$answer")
 expect pixels call -d "{\"feedId\": \"$feed\", \"step\": 5, \"format\": {\"type\": \"UINT8\"}}" "$address" mixfeed.v1.FeedService/GetBatch
-expect '"step": "5"' cat "$answer"
-expect cropY call -d "{\"feedId\": \"$feed\", \"step\": 5}" "$address" mixfeed.v1.InspectService/GetPlan
+grep -qF '"step": "5"' "$answer"
+expect crop_y call -d "{\"feedId\": \"$feed\", \"step\": 5}" "$address" mixfeed.v1.InspectService/GetPlan
 expect "$feed" call "$address" mixfeed.v1.InspectService/ListFeeds
 echo "grpcurl: lists, describes, opens, gets a batch and a plan"
