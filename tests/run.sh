@@ -58,7 +58,7 @@ build_and_test() {  # preset, further arguments of cmake
   shift
   current="building $preset"
   step "$current"
-  cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >build/"$preset"-configure.log 2>&1 ||
+  cmake --preset "$preset" -DMIXFEED_TESTS=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >build/"$preset"-configure.log 2>&1 ||
     { cat build/"$preset"-configure.log; false; }
   cmake --build build/"$preset" -j "$jobs" | { grep -vE '^\[[0-9]+/[0-9]+\]' || true; }
   current="testing $preset"
