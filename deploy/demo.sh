@@ -44,7 +44,7 @@ say "Starting the server on a generated dataset"
 $bin/mixfeed-server --listen 127.0.0.1:0 --data demo=generated --state-dir "$state" \
   >"$out/server.out" 2>"$out/server.log" &
 server=$!
-until grep -q 'listening on' "$out/server.out"; do
+until grep -qs 'listening on' "$out/server.out"; do
   kill -0 $server 2>/dev/null || { cat "$out/server.log" >&2; exit 1; }
   sleep 0.1
 done
