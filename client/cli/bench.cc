@@ -26,8 +26,10 @@ constexpr char kOwnModel[] = "bench";
 
 // The generated dataset takes seconds to draw; the server keeps it in its state directory.
 std::string DefaultStateDir() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets the environment once threads run
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
+  // NOLINTEND(concurrency-mt-unsafe)
   if (cache != nullptr && *cache != '\0') return absl::StrCat(cache, "/mixfeed/bench");
   return home == nullptr ? "" : absl::StrCat(home, "/.cache/mixfeed/bench");
 }

@@ -36,6 +36,7 @@ using File = std::unique_ptr<FILE, CloseFile>;
   sigset_t none;
   sigemptyset(&none);
   // The server would inherit that we take our signals in a thread of their own.
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the child has one thread
   sigprocmask(SIG_SETMASK, &none, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(EXIT_FAILURE);  // it died before prctl
