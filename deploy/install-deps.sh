@@ -16,7 +16,7 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(
-  clang clang-format clang-tidy libclang-rt-14-dev ccache curl openssl sqlite3
+  clang clang-format clang-tidy libclang-rt-14-dev curl openssl sqlite3
   python3 python3-venv python3-numpy python3-pil python3-grpcio python3-protobuf
 )
 

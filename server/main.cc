@@ -2,10 +2,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <csignal>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "server/options.h"
 #include "server/server.h"
@@ -14,35 +17,50 @@ namespace {
 
 constexpr int kBadUsage = 2;
 
-// Blocks the signals that stop the server, in this thread and all that it will start.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
+// SIGTERM and SIGINT. To be made before any other thread. They end the process at once until
+// Intercept is called, since there is nothing to drain so far, and again from the second on.
+class StopSignal {
+ public:
+  StopSignal() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);  // here and in all threads to come
+    std::thread([this] { Take(); }).detach();
+  }
 
-// Waits for the first; a second one then ends the process at once.
-void WaitForStop(const sigset_t& signals) {
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("signal {}: draining; send it again to stop at once", signal);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-}
+  void Intercept() { intercepts_ = true; }
+
+  // Returns the first signal. After Intercept, once.
+  int Wait() { return taken_.get_future().get(); }
+
+ private:
+  void Take() {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+    if (!intercepts_) raise(signal);
+    taken_.set_value(signal);
+    for (;;) pause();
+  }
+
+  sigset_t signals_;
+  std::atomic<bool> intercepts_ = false;
+  std::promise<int> taken_;
+};
 
 int Fail(const absl::Status& status, int code) {
   std::cerr << "mixfeed-server: " << std::string(status.message()) << std::endl;
   return code;
 }
 
-int Run(const mixfeed::ServerOptions& options) {
-  const sigset_t signals = BlockStopSignals();
+int Run(const mixfeed::ServerOptions& options, StopSignal* stop) {
   const absl::StatusOr<std::unique_ptr<mixfeed::Server>> server = mixfeed::Server::Start(options);
   if (!server.ok()) return Fail(server.status(), EXIT_FAILURE);
+  stop->Intercept();
   std::cout << "mixfeed-server listening on " << (*server)->address() << std::endl;
-  WaitForStop(signals);
+  const int signal = stop->Wait();
+  spdlog::info("signal {}: draining; send it again to stop at once", signal);
   (*server)->Shutdown(options.drain_ms);
   spdlog::info("stopped");
   return EXIT_SUCCESS;
@@ -58,5 +76,6 @@ int main(int argc, char** argv) {
     std::cout << *flags->text;
     return EXIT_SUCCESS;
   }
-  return Run(flags->options);
+  static StopSignal stop;  // its thread may outlive main
+  return Run(flags->options, &stop);
 }

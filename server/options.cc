@@ -69,6 +69,7 @@ absl::Status CheckNumbers(const ServerOptions& options) {
       {"--idle-limit-ms", options.idle_limit_ms, 1, kMost / 1'000'000},
       {"--drain-ms", options.drain_ms, 0, kMost / 1'000'000},
       {"--max-archive-bytes", options.max_archive_bytes, 0, int64_t{4} << 30},
+      {"--trial-deadline-ms", options.trial_deadline_ms, 1, kMost / 1'000'000},
       {"--journal-max-steps", options.journal_max_steps, 1, kMost},
       {"--journal-max-bytes", options.journal_max_bytes, int64_t{1} << 20, kMost},
   };
@@ -158,6 +159,8 @@ void AddLimits(ServerOptions* options, CLI::App* app) {
                     "a consumer that takes nothing for so long is ended");
   group->add_option("--max-archive-bytes", options->max_archive_bytes,
                     "largest model that a client may register");
+  group->add_option("--trial-deadline-ms", options->trial_deadline_ms,
+                    "a new model is first tried in a child process, for so long at most");
   group->add_option("--journal-max-steps", options->journal_max_steps,
                     "steps a feed whose guesses are kept");
   group->add_option("--journal-max-bytes", options->journal_max_bytes,

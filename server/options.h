@@ -52,6 +52,7 @@ struct ServerOptions {
   int64_t idle_limit_ms = 120'000;  // a consumer that takes nothing for so long is ended
   int64_t drain_ms = 10'000;        // a stopping server lets calls and streams go on for so long
   int64_t max_archive_bytes = int64_t{1} << 30;  // of a model that a client registers
+  int64_t trial_deadline_ms = 60'000;            // of a new model's trial in a child process
 
   // Guesses kept; the oldest steps are dropped beyond it.
   int64_t journal_max_steps = 2'000'000;          // a feed

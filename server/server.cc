@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "grpc/health/v1/health.pb.h"
 #include "server/core/core.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/services.h"
@@ -94,6 +95,7 @@ void Server::Impl::MakeServices(const ServerOptions& options) {
 absl::Status Server::Impl::Listen(const ServerOptions& options) {
   MIXFEED_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options));
   grpc::EnableDefaultHealthCheckService(true);
+  grpc::health::v1::HealthCheckRequest::descriptor();  // links it, so that reflection describes it
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetChannelArguments(&builder);
@@ -124,7 +126,7 @@ std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl
 
 void Server::Shutdown(int64_t drain_ms) {
   impl_->transport->GetHealthCheckService()->SetServingStatus(false);
-  impl_->core->engine()->Shutdown(drain_ms);
+  impl_->core->Shutdown(drain_ms);
   impl_->transport->Shutdown(std::chrono::system_clock::now() + kFinishGrace);
 }
 

@@ -91,19 +91,27 @@ absl::StatusOr<pid_t> Spawn(const ModelTrialOptions& options, int input, int out
       absl::StrCat("model trial: cannot start ", program, ": ", strerrordesc_np(error)));
 }
 
-// Reads until the other end is closed; false when the deadline came first.
-bool ReadUntil(Clock::time_point deadline, int fd, std::string* contents) {
+// How soon a trial that is to stop notices.
+constexpr int64_t kLookAgainMs = 50;
+
+// Reads until the other end is closed. DeadlineExceeded or Cancelled when that came first.
+absl::Status ReadToEnd(int fd, const ModelTrialOptions& options, Clock::time_point deadline,
+                       std::string* contents) {
   std::array<char, 4096> buffer;
-  while (true) {
+  while (!options.stop.stop_requested()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) return false;
+    if (left.count() <= 0) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("its trial took longer than ", options.deadline_ms, " ms"));
+    }
     pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
-    const auto timeout_ms = static_cast<int>(std::min<int64_t>(left.count(), 1'000'000));
+    const auto timeout_ms = static_cast<int>(std::min<int64_t>(left.count(), kLookAgainMs));
     if (poll(&readable, 1, timeout_ms) <= 0) continue;
     const ssize_t got = read(fd, buffer.data(), buffer.size());
-    if (got <= 0) return true;
+    if (got <= 0) return absl::OkStatus();
     contents->append(buffer.data(), static_cast<size_t>(got));
   }
+  return absl::CancelledError("its trial was stopped");
 }
 
 // Ends the child if it still runs, and says how it ended.
@@ -154,13 +162,9 @@ absl::Status TryModelInChild(const ModelSource& source, const ModelTrialOptions&
   MIXFEED_ASSIGN_OR_RETURN(const pid_t child, Spawn(options, input.get(), to_parent.get()));
   to_parent.Close();
   std::string report;
-  const bool in_time = ReadUntil(deadline, from_child.get(), &report);
+  const absl::Status read = ReadToEnd(from_child.get(), options, deadline, &report);
   const int wait_status = Reap(child);
-  if (!in_time) {
-    return WithModelName(source.info.name,
-                         absl::DeadlineExceededError(absl::StrCat("its trial took longer than ",
-                                                                  options.deadline_ms, " ms")));
-  }
+  if (!read.ok()) return WithModelName(source.info.name, read);
   const absl::StatusOr<TrialFinding> finding = DecodeFinding(report);
   if (finding.ok()) return finding->status;
   return WithModelName(source.info.name, DescribeEnd(wait_status));

@@ -2,6 +2,7 @@
 #define MIXFEED_AUGMENT_GUESS_MODEL_TRIAL_H_
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,6 +15,7 @@ struct ModelTrialOptions {
   std::string program;
   int64_t deadline_ms = 60'000;
   int64_t memory_limit_bytes = int64_t{8} << 30;  // RLIMIT_AS of the child; 0: none
+  std::stop_token stop = {};                      // ends the trial with Cancelled
 };
 
 // Loads and checks `source` in a child process, so that an archive that hangs, crashes or takes all

@@ -31,6 +31,12 @@ std::string TryModelProgram(const ServerOptions& options) {
   return (self.parent_path() / kTryModelProgram).string();
 }
 
+absl::Status Try(const ModelSource& source, const ModelTrialOptions& options) {
+  const absl::Status status = TryModelInChild(source, options);
+  if (!options.stop.stop_requested()) return status;
+  return absl::UnavailableError("the server is shutting down");
+}
+
 }  // namespace
 
 // A batch that the transport sends, and what its memory needs.
@@ -57,8 +63,11 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Start(const ServerOptions& options,
   return core;
 }
 
-Core::~Core() {
-  if (engine_) engine_->Shutdown(0);
+Core::~Core() { Shutdown(0); }
+
+void Core::Shutdown(int64_t drain_ms) {
+  if (engine_) engine_->Shutdown(drain_ms);
+  stop_trials_.request_stop();
 }
 
 absl::Status Core::Begin(const EncodeFrame& encode) {
@@ -89,15 +98,15 @@ absl::Status Core::OpenModels() {
   const int threads = options_.guess_threads > 0 ? options_.guess_threads : options_.threads;
   torch_ = std::make_unique<TorchRuntime>(OrCores(threads));
   MIXFEED_ASSIGN_OR_RETURN(ModelStore store, ModelStore::Open(state_dir_->File("models")));
-  const ModelTrialOptions trial{.program = TryModelProgram(options_)};
+  const ModelTrialOptions trial{.program = TryModelProgram(options_),
+                                .deadline_ms = options_.trial_deadline_ms,
+                                .stop = stop_trials_.get_token()};
   MIXFEED_ASSIGN_OR_RETURN(
-      models_,
-      ModelRegistry::Open(
-          std::move(store),
-          {.try_model =
-               [trial](const ModelSource& source) { return TryModelInChild(source, trial); },
-           .load = [torch =
-                        torch_.get()](const ModelSource& source) { return torch->Load(source); }}));
+      models_, ModelRegistry::Open(
+                   std::move(store),
+                   {.try_model = [trial](const ModelSource& source) { return Try(source, trial); },
+                    .load = [torch = torch_.get()](
+                                const ModelSource& source) { return torch->Load(source); }}));
   for (const std::string& text : options_.models) {
     MIXFEED_RETURN_IF_ERROR(RegisterAtStart(text, *datasets_, models_.get()));
   }

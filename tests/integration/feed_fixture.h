@@ -42,8 +42,8 @@ class FeedTest : public ::testing::Test {
     return std::make_unique<ServerProcess>(MIXFEED_SERVER_PROGRAM, args);
   }
 
-  static std::unique_ptr<FeedClient> ConnectTo(const ServerProcess& server) {
-    ConnectOptions options;
+  static std::unique_ptr<FeedClient> ConnectTo(const ServerProcess& server,
+                                               ConnectOptions options = {}) {
     options.server = server.address();
     auto client = FeedClient::Connect(options);
     EXPECT_TRUE(client.ok()) << client.status();

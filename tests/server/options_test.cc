@@ -70,6 +70,8 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
                             "9",
                             "--max-archive-bytes",
                             "10",
+                            "--trial-deadline-ms",
+                            "12",
                             "--journal-max-steps",
                             "11",
                             "--journal-max-bytes",
@@ -97,6 +99,7 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
   EXPECT_EQ(o.idle_limit_ms, 8);
   EXPECT_EQ(o.drain_ms, 9);
   EXPECT_EQ(o.max_archive_bytes, 10);
+  EXPECT_EQ(o.trial_deadline_ms, 12);
   EXPECT_EQ(o.journal_max_steps, 11);
   EXPECT_EQ(o.journal_max_bytes, 4'000'000);
   EXPECT_TRUE(o.reveal_hidden_labels);
@@ -126,6 +129,7 @@ TEST(ParseFlagsTest, HelpTeachesEveryFlagAndAsksForNoData) {
                            "--idle-limit-ms",
                            "--drain-ms",
                            "--max-archive-bytes",
+                           "--trial-deadline-ms",
                            "--journal-max-steps",
                            "--journal-max-bytes",
                            "--reveal-hidden-labels",
@@ -169,6 +173,7 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--idle-limit-ms", "0"}, "--idle-limit-ms is 0"},
       {{"--drain-ms", "-1"}, "--drain-ms is -1"},
       {{"--max-archive-bytes", "-1"}, "--max-archive-bytes is -1"},
+      {{"--trial-deadline-ms", "0"}, "--trial-deadline-ms is 0"},
       {{"--journal-max-steps", "0"}, "--journal-max-steps is 0"},
       {{"--journal-max-bytes", "0"}, "--journal-max-bytes is 0"},
       {{"--model", "resnet-small"}, "--model is \"resnet-small\"; allowed: NAME=KIND"},

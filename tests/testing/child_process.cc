@@ -58,10 +58,14 @@ std::string ChildProcess::ReadLine() {
   return line;
 }
 
+void ChildProcess::Signal(int signal) {
+  if (pid_ > 0) kill(pid_, signal);
+}
+
 int ChildProcess::End(int signal) {
   if (pid_ <= 0) return 0;
   int status = 0;
-  kill(pid_, signal);
+  Signal(signal);
   waitpid(pid_, &status, 0);
   pid_ = -1;
   return status;

@@ -21,6 +21,8 @@ class ChildProcess {
   // The next line it prints, without the line end; waits for it. Empty at the end of the output.
   std::string ReadLine();
 
+  void Signal(int signal);
+
   // Sends `signal` and waits for the process to end; returns its wait status.
   int End(int signal);
 
@@ -39,6 +41,7 @@ class ServerProcess {
   ServerProcess(const std::string& program, std::vector<std::string> args);
 
   const std::string& address() const { return address_; }  // HOST:PORT
+  void Signal(int signal) { process_.Signal(signal); }
   int End(int signal) { return process_.End(signal); }
   int64_t ResidentBytes() const { return process_.ResidentBytes(); }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -91,14 +92,19 @@ TEST(ModelTrialTest, TrialsAtOnceDoNotMix) {
   EXPECT_EQ(bad.code(), absl::StatusCode::kInvalidArgument);
 }
 
+// A program in `dir` that is this shell script.
+std::string Script(const TempDir& dir, const std::string& script) {
+  std::string program = dir.File("program");
+  std::ofstream(program) << "#!/bin/sh\n" << script << "\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  return program;
+}
+
 // What becomes of a trial whose program is this shell script.
 absl::Status TryScript(const std::string& script, int64_t deadline_ms = 60'000) {
   TempDir dir;
-  const std::string program = dir.File("program");
-  std::ofstream(program) << "#!/bin/sh\n" << script << "\n";
-  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
   return TryModelInChild(MakeSource(std::string(1'000'000, 'x')),
-                         {.program = program, .deadline_ms = deadline_ms});
+                         {.program = Script(dir, script), .deadline_ms = deadline_ms});
 }
 
 TEST(ModelTrialProcessTest, ACrashIsNamedByItsSignal) {
@@ -113,6 +119,20 @@ TEST(ModelTrialProcessTest, AnEndWithoutAFindingIsNoticed) {
 TEST(ModelTrialProcessTest, AChildThatNeitherReadsNorWritesEndsAtTheDeadline) {
   ExpectFinding(TryScript("exec sleep 600", /*deadline_ms=*/50),
                 absl::StatusCode::kDeadlineExceeded, "longer than 50 ms");
+}
+
+TEST(ModelTrialProcessTest, AStoppedTrialEndsBeforeItsDeadline) {
+  std::stop_source stop;
+  absl::Status status;
+  std::thread trial([&] {
+    TempDir dir;
+    status = TryModelInChild(MakeSource(""), {.program = Script(dir, "exec sleep 600"),
+                                              .deadline_ms = 600'000,
+                                              .stop = stop.get_token()});
+  });
+  stop.request_stop();
+  trial.join();
+  ExpectFinding(status, absl::StatusCode::kCancelled, "was stopped");
 }
 
 TEST(ModelTrialProcessTest, AProgramThatCannotBeStartedIsNamed) {

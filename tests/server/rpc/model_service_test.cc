@@ -1,6 +1,9 @@
+#include <sys/wait.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/augment/guess/archives.h"
@@ -189,20 +192,59 @@ TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
 }
 
 TEST_F(ModelServiceTest, OnlySoManyRegistrationsAtOnce) {
-  grpc::ClientContext contexts[2];
-  v1::RegisterModelResponse responses[2];
+  constexpr size_t kAtOnce = 3;  // one too many, whichever it is
+  grpc::ClientContext contexts[kAtOnce];
+  v1::RegisterModelResponse responses[kAtOnce];
   std::vector<std::unique_ptr<grpc::ClientWriter<v1::RegisterModelRequest>>> writers;
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < kAtOnce; ++i) {
     writers.push_back(stubs_.models->RegisterModel(&contexts[i], &responses[i]));
-    ASSERT_TRUE(writers.back()->Write(HeaderMessage(100)));
+    writers.back()->Write(HeaderMessage(100));
   }
+  size_t refused = kAtOnce;
   WaitUntil([&] {
-    return RegisterWith(stubs_, {HeaderMessage(1)}).error_code() == StatusCode::RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < kAtOnce; ++i) {
+      if (!writers[i]->Write(ChunkMessage(0))) refused = i;
+    }
+    return refused < kAtOnce;
   });
-  for (int i = 0; i < 2; ++i) {
-    contexts[i].TryCancel();
-    writers[static_cast<size_t>(i)]->Finish();
+  for (size_t i = 0; i < kAtOnce; ++i) {
+    if (i != refused) contexts[i].TryCancel();
+    EXPECT_EQ(writers[i]->Finish().error_code(),
+              i == refused ? StatusCode::RESOURCE_EXHAUSTED : StatusCode::CANCELLED);
   }
+}
+
+bool HasChildProcess() {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+TEST(ModelRegistrationTest, ShutdownStopsATrial) {
+  const TempDir dir;
+  const std::string program = dir.File("hangs");
+  std::ofstream(program) << "#!/bin/sh\nexec sleep 7200\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  TestServer server([&](ServerOptions* options) {
+    options->try_model_program = program;
+    options->trial_deadline_ms = 7'200'000;
+  });
+  grpc::Status status;
+  std::thread registering(
+      [&] { Register(Stubs(server.address()), ModelHeader("m"), GoodArchive(kClasses), &status); });
+  WaitUntil(HasChildProcess);
+  server.Stop();
+  EXPECT_FALSE(HasChildProcess());
+  registering.join();
+  EXPECT_FALSE(status.ok()) << "registered";
+}
+
+TEST(ModelRegistrationTest, TrialsHaveADeadline) {
+  TestServer server(TestServerSpec{.real_trial = true, .adjust = [](ServerOptions* options) {
+                                     options->trial_deadline_ms = 1;
+                                   }});
+  grpc::Status status;
+  Register(Stubs(server.address()), ModelHeader("m"), GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::DEADLINE_EXCEEDED, "longer than 1 ms");
 }
 
 TEST(ModelRegistrationTest, ModelsAreTriedInAChildProcessFirst) {
