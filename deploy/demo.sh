@@ -4,29 +4,45 @@
 # of a real batch. Everything is written to build/.
 #
 #   deploy/demo.sh [--steps N] [--jobs N]
+#
+# --steps: steps of each feed, 2 or more (200); --jobs: compilers at once (one a core).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 steps=200
 jobs=$(nproc)
+number() {  # flag, value, least
+  [[ $2 =~ ^[0-9]{1,9}$ ]] && [ "$2" -ge "$3" ] && return
+  echo "demo: $1 is '$2'; allowed: a number from $3" >&2
+  exit 2
+}
 while [ $# -gt 0 ]; do
   case "$1" in
-    --steps) steps=${2:?--steps needs a number}; shift ;;
-    --jobs) jobs=${2:?--jobs needs a number}; shift ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --steps) number "$1" "${2:-}" 2; steps=$2; shift ;;
+    --jobs) number "$1" "${2:-}" 1; jobs=$2; shift ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "demo: unknown argument '$1'; see --help" >&2; exit 2 ;;
   esac
   shift
 done
 
-say() { printf '\n== %s\n' "$*"; }
+out=build/demo
 state=$(mktemp -d)
-server=0
+children=()
+current="start"
+say() {
+  current=$*
+  printf '\n== %s\n' "$current"
+}
 finish() {
   status=$?
-  [ $server -eq 0 ] || { kill $server 2>/dev/null && wait $server || true; }
+  for child in ${children[@]+"${children[@]}"}; do kill "$child" 2>/dev/null && wait "$child" 2>/dev/null || true; done
   rm -rf "$state"
-  [ $status -eq 0 ] || echo "demo: failed; the server's log is build/demo/server.log" >&2
+  [ $status -ne 0 ] || return 0
+  echo "demo: FAILED in: $current" >&2
+  for log in "$out"/server.log "$out"/*.summary; do
+    if [ -s "$log" ]; then printf -- '-- %s\n' "$log" >&2; tail -n 3 "$log" >&2; fi
+  done
 }
 trap finish EXIT
 
@@ -34,36 +50,39 @@ say "Installing packages"
 deploy/install-deps.sh
 
 say "Building (the first time takes some minutes)"
-cmake --preset release -DMIXFEED_TESTS=OFF >/dev/null
+cmake --preset release >/dev/null
 cmake --build build/release -j "$jobs" --target mixfeed mixfeed-server mixfeed-try-model
 bin=build/release/bin
-out=build/demo
+rm -rf $out
 mkdir -p $out
 
 say "Starting the server on a generated dataset"
+touch $out/server.out
 $bin/mixfeed-server --listen 127.0.0.1:0 --data demo=generated --state-dir "$state" \
-  >"$out/server.out" 2>"$out/server.log" &
+  >$out/server.out 2>$out/server.log &
 server=$!
-until grep -qs 'listening on' "$out/server.out"; do
-  kill -0 $server 2>/dev/null || { cat "$out/server.log" >&2; exit 1; }
+children+=($server)
+until grep -q 'listening on' $out/server.out; do
+  kill -0 $server
   sleep 0.1
 done
-address=$(sed -n '1s/.*listening on //p' "$out/server.out")
-export MIXFEED_SERVER=$address
+MIXFEED_SERVER=$(sed -n '1s/.*listening on //p' $out/server.out)
+export MIXFEED_SERVER
 $bin/mixfeed info
 
 say "Registering a guess model"
 $bin/mixfeed model register small --kind resnet-small
 
-say "Two trainers pull MixMatch batches and one pulls mixup batches, $steps steps in all each feed"
+say "Two trainers pull MixMatch batches and one pulls mixup batches, $steps steps of each feed"
 mixmatch=(--recipe mixmatch --labels 250 --batch 64 --seed 1 --run demo)
 pulls=()
 for rank in 0 1; do
-  $bin/mixfeed pull "${mixmatch[@]}" --rank $rank --world 2 --steps $((steps / 2)) >"$out/mixmatch-$rank.log" 2>"$out/mixmatch-$rank.summary" &
+  $bin/mixfeed pull "${mixmatch[@]}" --rank $rank --world 2 --steps $((steps / 2)) >$out/mixmatch-$rank.log 2>$out/mixmatch-$rank.summary &
   pulls+=($!)
 done
-$bin/mixfeed pull --recipe mixup --batch 128 --seed 1 --run demo --steps "$steps" >"$out/mixup.log" 2>"$out/mixup.summary" &
+$bin/mixfeed pull --recipe mixup --batch 128 --seed 1 --run demo --steps "$steps" >$out/mixup.log 2>$out/mixup.summary &
 pulls+=($!)
+children+=("${pulls[@]}")
 for pull in "${pulls[@]}"; do wait "$pull"; done
 for name in mixmatch-0 mixmatch-1 mixup; do
   echo "-- $name"
@@ -72,6 +91,6 @@ for name in mixmatch-0 mixmatch-1 mixup; do
 done
 
 say "A picture of a real batch"
-$bin/mixfeed peek "${mixmatch[@]}" --step 0 --out "$out/mixmatch-batch.png"
+$bin/mixfeed peek "${mixmatch[@]}" --step 0 --out $out/mixmatch-batch.png
 echo
 echo "demo: all done; look at $PWD/$out/mixmatch-batch.png"
