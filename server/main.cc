@@ -1,14 +1,14 @@
-#include <pthread.h>
+#include <fcntl.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <cerrno>
 #include <csignal>
-#include <future>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "server/options.h"
 #include "server/server.h"
@@ -17,49 +17,49 @@ namespace {
 
 constexpr int kBadUsage = 2;
 
-// SIGTERM and SIGINT. To be made before any other thread. They end the process at once until
-// Intercept is called, since there is nothing to drain so far, and again from the second on.
-class StopSignal {
- public:
-  StopSignal() {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);  // here and in all threads to come
-    std::thread([this] { Take(); }).detach();
+int write_end = -1;  // of the pipe that a signal is written to
+
+void WriteSignal(int signal) {
+  const auto byte = static_cast<char>(signal);
+  const ssize_t written = write(write_end, &byte, 1);
+  static_cast<void>(written);
+}
+
+// From now on the first SIGTERM or SIGINT can be read from the file descriptor that is returned, a
+// byte with its number. Before, and from the second on, they end the process at once: there is
+// nothing to drain yet, or no time for it. A handler, since libraries have started threads before
+// main, which would take a signal that is only blocked in ours.
+int InterceptStopSignals() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
+  write_end = ends[1];
+  struct sigaction action = {};
+  action.sa_handler = WriteSignal;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  for (const int signal : {SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+  return ends[0];
+}
+
+// Waits for the first of them, and gives both their usual meaning again.
+int WaitForStop(int read_end) {
+  char signal = 0;
+  while (read(read_end, &signal, 1) < 0 && errno == EINTR) {
   }
-
-  void Intercept() { intercepts_ = true; }
-
-  // Returns the first signal. After Intercept, once.
-  int Wait() { return taken_.get_future().get(); }
-
- private:
-  void Take() {
-    int signal = 0;
-    sigwait(&signals_, &signal);
-    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
-    if (!intercepts_) raise(signal);
-    taken_.set_value(signal);
-    for (;;) pause();
-  }
-
-  sigset_t signals_;
-  std::atomic<bool> intercepts_ = false;
-  std::promise<int> taken_;
-};
+  for (const int other : {SIGTERM, SIGINT}) std::signal(other, SIG_DFL);
+  return signal;
+}
 
 int Fail(const absl::Status& status, int code) {
   std::cerr << "mixfeed-server: " << std::string(status.message()) << std::endl;
   return code;
 }
 
-int Run(const mixfeed::ServerOptions& options, StopSignal* stop) {
+int Run(const mixfeed::ServerOptions& options) {
   const absl::StatusOr<std::unique_ptr<mixfeed::Server>> server = mixfeed::Server::Start(options);
   if (!server.ok()) return Fail(server.status(), EXIT_FAILURE);
-  stop->Intercept();
+  const int stop = InterceptStopSignals();
   std::cout << "mixfeed-server listening on " << (*server)->address() << std::endl;
-  const int signal = stop->Wait();
+  const int signal = WaitForStop(stop);
   spdlog::info("signal {}: draining; send it again to stop at once", signal);
   (*server)->Shutdown(options.drain_ms);
   spdlog::info("stopped");
@@ -76,6 +76,5 @@ int main(int argc, char** argv) {
     std::cout << *flags->text;
     return EXIT_SUCCESS;
   }
-  static StopSignal stop;  // its thread may outlive main
-  return Run(flags->options, &stop);
+  return Run(flags->options);
 }
