@@ -47,6 +47,7 @@ step "formatting"
 git ls-files '*.h' '*.cc' '*.cu' | xargs clang-format --dry-run -Werror
 
 step "forbidden includes"
+tests/check_includes.py --self-test
 tests/check_includes.py
 
 quietly() {  # a command whose output counts only when it fails

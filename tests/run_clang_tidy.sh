@@ -17,12 +17,14 @@ check() {
   stamp=$done_dir/$({ echo "$headers"; cat "$source"; } | sha256sum | cut -c1-32)
   [ -e "$stamp" ] && return 0
   clang-tidy --quiet -p "$build" --extra-arg=-Wthread-safety --extra-arg=-Wno-unknown-warning-option \
-    "$source" 2>/dev/null || { echo "clang-tidy: $source" >&2; return 1; }
-  touch "$stamp"
+    "$source" >"$stamp.log" 2>&1 || { cat "$stamp.log" >&2; echo "clang-tidy: $source" >&2; return 1; }
+  mv "$stamp.log" "$stamp"
 }
 export -f check
 export done_dir headers build
 
 git ls-files 'augment/*.cc' 'server/*.cc' 'client/*.cc' 'proto/frame/*.cc' |
-  while read -r source; do grep -qF "\"$PWD/$source\"" "$build/compile_commands.json" && echo "$source"; done |
+  while read -r source; do
+    if grep -qF "\"$PWD/$source\"" "$build/compile_commands.json"; then echo "$source"; fi
+  done |
   xargs -r -n 1 -P "$jobs" bash -c 'check "$0"'

@@ -3,9 +3,9 @@
 #
 #   tests/bench/run.sh [--quick]
 #
-# Needs a release build (deploy/demo.sh or tests/run.sh makes one); installs pyarrow into
-# build/bench-venv. Peers alternate with mixfeed, and medians are compared, since the machine's speed
-# drifts. Do not run anything else meanwhile.
+# Installs and builds what it needs, pyarrow into build/bench-venv. Peers alternate with mixfeed, and
+# medians are compared, since the machine's speed drifts. Do not run anything else meanwhile. Exits
+# with 1 when a goal is missed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=$PWD/build/release/bin
@@ -14,16 +14,22 @@ case "${1:-}" in
   --quick) rounds=1 seconds=2 ;;
   *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
-[ -x "$bin/mixfeed" ] || { echo "run.sh: no release build; run tests/run.sh first" >&2; exit 1; }
+
+deploy/install-deps.sh --tests
+cmake --preset release >/dev/null
+cmake --build build/release --target kernel_bench batch_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
 
 venv=build/bench-venv
 if [ ! -x $venv/bin/python ]; then
   /usr/bin/python3 -m venv $venv
-  $venv/bin/pip install -q --disable-pip-version-check pyarrow numpy
+  $venv/bin/pip install -q --no-cache-dir --disable-pip-version-check pyarrow numpy
 fi
 
 echo "== kernels, one core (goals: 650,000 float32 and 700,000 uint8 images/s)"
 taskset -c 0 "$bin/kernel_bench" --benchmark_min_time=1
+
+echo "== whole batches without a transport, one core"
+taskset -c 0 "$bin/batch_bench" --benchmark_min_time=1
 
 echo "== the guess model's forward passes"
 "$bin/forward_bench"
