@@ -44,9 +44,9 @@ TEST(TaskPoolTest, DestructorRunsWhatWaits) {
 }
 
 TEST(TaskPoolTest, TasksOfSeveralThreadsOverlap) {
-  TaskPool pool(2, 4);
   std::promise<void> first;
   std::promise<void> second;
+  TaskPool pool(2, 4);  // its tasks end before the promises do
   ASSERT_TRUE(pool.Run([&] {
                     first.set_value();
                     second.get_future().wait();
