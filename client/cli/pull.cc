@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
-#include <optional>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,22 +18,6 @@ size_t Bytes(const ReceivedBatch& batch) {
   return batch.pixels().size() + batch.targets().size_bytes();
 }
 
-// Mean over the unlabelled rows of the largest target; nothing without such rows.
-std::optional<double> Confidence(const ReceivedBatch& batch) {
-  const v1::BatchHeader& header = batch.header();
-  double sum = 0;
-  int rows = 0;
-  for (int r = 0; r < header.pool_size(); ++r) {
-    if (header.pool(r) != v1::UNLABELLED) continue;
-    const auto target = batch.targets().subspan(size_t{header.classes()} * static_cast<size_t>(r),
-                                                header.classes());
-    sum += *std::max_element(target.begin(), target.end());
-    ++rows;
-  }
-  if (rows == 0) return std::nullopt;
-  return sum / rows;
-}
-
 std::string JsonLine(const ReceivedBatch& batch) {
   const v1::BatchHeader& header = batch.header();
   Json line;
@@ -45,7 +28,7 @@ std::string JsonLine(const ReceivedBatch& batch) {
   line["guess_version"] = header.has_guess() ? Json(header.guess().version()) : Json(nullptr);
   if (header.has_guess()) {
     line["guess_age"] = header.guess().age();
-    line["confidence"] = Confidence(batch).value_or(0);
+    line["confidence"] = header.guess().confidence();
   }
   return line.dump();
 }
@@ -56,7 +39,7 @@ std::string TextLine(const ReceivedBatch& batch) {
                                      batch.Digest(), header.rows(), Bytes(batch));
   if (header.has_guess()) {
     absl::StrAppendFormat(&line, "  guess v%d  confidence %.3f", header.guess().version(),
-                          Confidence(batch).value_or(0));
+                          header.guess().confidence());
   }
   return line;
 }

@@ -129,6 +129,7 @@ v1::Batch FakeServer::MakeBatch(uint64_t step) {
     header->add_lambda(0.75f);
   }
   header->mutable_guess()->set_version(3);
+  header->mutable_guess()->set_confidence(0.75f);
   for (uint32_t p = 0; p < kFakeRows * kFakePixels; ++p) {
     batch.mutable_pixels()->push_back(static_cast<char>(step * 31 + p));
   }

@@ -179,7 +179,7 @@ TEST_F(CliTest, PullJsonPrintsOneObjectALine) {
     EXPECT_EQ(line["rows"], 3);
     EXPECT_EQ(line["bytes"], 3 * 4 + 3 * 4 * 4);
     EXPECT_EQ(line["guess_version"], 3);
-    EXPECT_EQ(line["confidence"], 0.625);
+    EXPECT_EQ(line["confidence"], 0.75);
   }
 }
 
@@ -192,7 +192,7 @@ TEST_F(CliTest, PullWithoutGuessesSaysNull) {
 
 TEST_F(CliTest, PullPrintsForPeopleAndSumsUpOnTheErrorStream) {
   ASSERT_EQ(Run({"pull", "--steps", "2"}), kExitOk) << err_;
-  EXPECT_THAT(out_, AllOf(HasSubstr("step 0"), HasSubstr("guess v3"), HasSubstr("confidence 0.6")));
+  EXPECT_THAT(out_, AllOf(HasSubstr("step 0"), HasSubstr("guess v3"), HasSubstr("confidence 0.750")));
   EXPECT_THAT(err_, AllOf(StartsWith("mixfeed: 2 batches, 6 images"), HasSubstr("images/s")));
 }
 
