@@ -190,10 +190,12 @@ std::vector<v1::OpenStream> FakeServer::streams() {
   return state_->streams;
 }
 
-v1::OpenFeedRequest FakeServer::last_open() {
+std::vector<v1::OpenFeedRequest> FakeServer::opens() {
   MutexLock lock(&state_->mu);
-  return state_->last_open;
+  return state_->opens;
 }
+
+v1::OpenFeedRequest FakeServer::last_open() { return opens().back(); }
 
 v1::GetBatchRequest FakeServer::last_get() {
   MutexLock lock(&state_->mu);
