@@ -89,6 +89,11 @@ TEST_F(CliTest, HelpTeachesWithExamples) {
   }
 }
 
+TEST_F(CliTest, HelpSaysWhatTheExitCodesMean) {
+  EXPECT_EQ(RunAlone({"--help"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("0 fine, 1 error, 2 wrong usage, 130 interrupted"));
+}
+
 TEST_F(CliTest, SaysItsVersion) {
   EXPECT_EQ(RunAlone({"--version"}), kExitOk);
   EXPECT_THAT(out_, ::testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
@@ -102,11 +107,95 @@ TEST_F(CliTest, WrongUsageIsOneLineAndExitCode2) {
                                                {"model"},
                                                {"model", "register"},
                                                {"pull", "--sharing", "none"},
-                                               {"pull", "--world", "0"}}) {
+                                               {"pull", "--world", "0"},
+                                               {"info", "--wait", "0"},
+                                               {"info", "--wait", "1e300"},
+                                               {"bench", "--seconds", "0.009"},
+                                               {"bench", "--seconds", "61"}}) {
     EXPECT_EQ(RunAlone(args), kExitUsage);
     EXPECT_THAT(err_, StartsWith("mixfeed: "));
     EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
     EXPECT_THAT(out_, IsEmpty());
+  }
+}
+
+TEST_F(CliTest, WrongUsagePointsToTheHelpOfItsCommand) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{}, "; see mixfeed --help\n"},
+      {{"dance"}, "; see mixfeed --help\n"},
+      {{"pull", "--nothing"}, "; see mixfeed pull --help\n"},
+      {{"pull", "--batch", "x"}, "; see mixfeed pull --help\n"},
+      {{"model", "register"}, "; see mixfeed model register --help\n"},
+  };
+  for (const auto& [args, end] : cases) {
+    RunAlone(args);
+    EXPECT_THAT(err_, ::testing::EndsWith(end));
+  }
+}
+
+// Command lines that print something, one a command.
+const std::vector<std::string> kCommandLines[] = {
+    {"info"},
+    {"open"},
+    {"pull", "--steps", "1"},
+    {"peek", "--out", "/dev/null"},
+    {"explain"},
+    {"split"},
+    {"bench", "--seconds", "0.01", "--rounds", "1"},
+    {"model", "register", "small", "--kind", "resnet-small"},
+    {"model", "list"}};
+
+TEST_F(CliTest, OutputThatCannotBeWrittenIsAnError) {
+  for (std::vector<std::string> args : kCommandLines) {
+    args.insert(args.end(), {"--server", server_.address()});
+    for (const bool json : {false, true}) {
+      if (json) args.push_back("--json");
+      std::ofstream out("/dev/full");
+      std::ostringstream err;
+      EXPECT_EQ(RunCli(args, out, err), kExitError) << args[0];
+      EXPECT_THAT(err.str(), HasSubstr("mixfeed: the standard output cannot be written"));
+    }
+  }
+  std::ofstream out("/dev/full");
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"--help"}, out, err), kExitError);
+}
+
+TEST_F(CliTest, APullWhoseOutputCannotBeWrittenEnds) {
+  std::ofstream out("/dev/full");
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err), kExitError);
+  EXPECT_THAT(err.str(), HasSubstr("1 batches"));
+}
+
+TEST_F(CliTest, ExceptionsAreReported) {
+  std::ofstream out("/dev/full");
+  out.exceptions(std::ios::badbit);
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"info", "--server", server_.address()}, out, err), kExitError);
+  EXPECT_THAT(err.str(), AllOf(StartsWith("mixfeed: "), ::testing::EndsWith("\n")));
+}
+
+TEST_F(CliTest, ANameThatIsNotUtf8IsPrintedAllTheSame) {
+  const TempDir dir;
+  ASSERT_EQ(Run({"peek", "--out", dir.File("\xff.png"), "--json"}), kExitOk) << err_;
+  EXPECT_EQ(Object()["file"], dir.File("\uFFFD.png"));
+}
+
+TEST_F(CliTest, CommandsOfAFeedTakeTheSameFlags) {
+  for (std::vector<std::string> args : kCommandLines) {
+    if (args[0] == "info" || args[0] == "model") continue;
+    args.insert(args.end(), {"--recipe", "mixup", "--format", "uint8", "--layout", "nhwc",
+                             "--normalise", "raw", "--run", "a", "--seed", "1"});
+    EXPECT_EQ(Run(args), kExitOk) << err_;
+  }
+}
+
+TEST_F(CliTest, HelpSaysWhereThePixelFlagsChangeNothing) {
+  for (const char* command : {"open", "explain", "peek", "split", "pull", "bench"}) {
+    ASSERT_EQ(RunAlone({command, "--help"}), kExitOk);
+    const bool unused = out_.find("they change nothing here") != std::string::npos;
+    EXPECT_EQ(unused, command != std::string("pull") && command != std::string("bench")) << command;
   }
 }
 
@@ -192,7 +281,8 @@ TEST_F(CliTest, PullWithoutGuessesSaysNull) {
 
 TEST_F(CliTest, PullPrintsForPeopleAndSumsUpOnTheErrorStream) {
   ASSERT_EQ(Run({"pull", "--steps", "2"}), kExitOk) << err_;
-  EXPECT_THAT(out_, AllOf(HasSubstr("step 0"), HasSubstr("guess v3"), HasSubstr("confidence 0.750")));
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("step 0"), HasSubstr("guess v3"), HasSubstr("confidence 0.750")));
   EXPECT_THAT(err_, AllOf(StartsWith("mixfeed: 2 batches, 6 images"), HasSubstr("images/s")));
 }
 
@@ -229,6 +319,14 @@ TEST_F(CliTest, PullGetAsksForItsShareUnderSplitSharing) {
   EXPECT_EQ(server_.last_get().share().world(), 2u);
 }
 
+TEST_F(CliTest, PullRefusesARankThatIsNotOfItsWorld) {
+  for (const char* get : {"--json", "--get"}) {
+    EXPECT_EQ(Run({"pull", "--rank", "2", "--world", "2", get}), kExitError);
+    EXPECT_EQ(err_, "mixfeed: rank: 2 given, must be below the world of 2\n");
+  }
+  EXPECT_EQ(server_.calls("GetBatch"), 0);
+}
+
 TEST_F(CliTest, PullEndsWithTheFeed) {
   v1::OpenFeedResponse ordered = server_.feed();
   ordered.set_steps(4);
@@ -245,7 +343,7 @@ TEST_F(CliTest, PullSaysHowOftenItConnectedAgain) {
   server_.Script({.batches = 2, .end = absl::UnavailableError("draining")});
   ASSERT_EQ(Run({"pull", "--steps", "4", "--json"}), kExitOk) << err_;
   EXPECT_EQ(Lines().size(), 4u);
-  EXPECT_THAT(err_, HasSubstr("connected again 1 time"));
+  EXPECT_THAT(err_, StartsWith("mixfeed: connected again 1 times\nmixfeed: 4 batches"));
 }
 
 // Interrupts when it is flushed for the second time: pull flushes once a batch.
@@ -309,8 +407,10 @@ TEST_F(CliTest, PeekSavesThePicture) {
 
 TEST_F(CliTest, FilesThatCannotBeWrittenAreNamed) {
   for (const char* command : {"peek", "split"}) {
-    EXPECT_EQ(Run({command, "--out", "/nowhere/file"}), kExitError);
-    EXPECT_THAT(err_, HasSubstr("cannot write '/nowhere/file'"));
+    for (const std::string path : {"/nowhere/file", "/dev/full"}) {
+      EXPECT_EQ(Run({command, "--out", path}), kExitError);
+      EXPECT_THAT(err_, HasSubstr("cannot write '" + path + "'"));
+    }
   }
 }
 
@@ -399,8 +499,33 @@ TEST_F(CliTest, BenchOfARecipeThatDoesNotGuessMeasuresNoModel) {
   EXPECT_EQ(server_.calls("MeasureForward"), 0);
 }
 
+TEST_F(CliTest, BenchClosesTheFeedOfARunThatItBegan) {
+  ASSERT_EQ(Run({"bench", "--seconds", "0.01", "--rounds", "1"}), kExitOk) << err_;
+  EXPECT_EQ(server_.calls("CloseFeed"), 1);
+  ASSERT_EQ(Run({"bench", "--seconds", "0.01", "--rounds", "1", "--run", "theirs"}), kExitOk);
+  EXPECT_EQ(server_.calls("CloseFeed"), 1);
+}
+
+TEST_F(CliTest, BenchRefusesFlagsOfAnOwnServerWithAGivenOne) {
+  const std::vector<std::string> flags[] = {{"--data", "generated"},   {"--state-dir", "/s"},
+                                            {"--threads", "2"},        {"--guess-threads", "2"},
+                                            {"--device", "cpu"},       {"--guess-kind", "wrn-28-2"},
+                                            {"--server-program", "/p"}};
+  for (const std::vector<std::string>& flag : flags) {
+    EXPECT_EQ(Run({"bench", flag[0], flag[1]}), kExitUsage);
+    EXPECT_THAT(err_,
+                AllOf(HasSubstr(flag[0]), HasSubstr("--server"), HasSubstr(server_.address())));
+  }
+  setenv("MIXFEED_SERVER", server_.address().c_str(), 1);
+  EXPECT_EQ(RunAlone({"bench", "--threads", "2"}), kExitUsage);
+  unsetenv("MIXFEED_SERVER");
+  EXPECT_THAT(err_, AllOf(HasSubstr("--threads"), HasSubstr("MIXFEED_SERVER")));
+  EXPECT_EQ(server_.calls("OpenFeed"), 0);
+}
+
 TEST_F(CliTest, BenchStartsAndStopsAServerOfItsOwn) {
   const TempDir dir;
+  setenv("XDG_CACHE_HOME", "/cache", 1);
   const std::string program = dir.File("server");
   std::ofstream(program) << "#!/bin/sh\necho \"$@\" >" << dir.File("args")
                          << "\necho mixfeed-server listening on " << server_.address()
@@ -415,9 +540,12 @@ TEST_F(CliTest, BenchStartsAndStopsAServerOfItsOwn) {
       << err_;
   std::ostringstream args;
   args << std::ifstream(dir.File("args")).rdbuf();
-  EXPECT_EQ(args.str(), "--listen 127.0.0.1:0 --data a=/b --state-dir " + dir.path() +
-                            " --device cpu --threads 3 --guess-threads 4 --model bench=wrn-28-2\n");
+  EXPECT_EQ(args.str(),
+            "--listen 127.0.0.1:0 --data a=/b --device cpu --threads 3 --guess-threads 4 "
+            "--model bench=wrn-28-2 --state-dir " +
+                dir.path() + " --cache-dir /cache/mixfeed\n");
   EXPECT_EQ(server_.calls("OpenFeed"), 1);
+  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_F(CliTest, BenchWithoutAServerProgramSaysWhatToGive) {
