@@ -76,9 +76,8 @@ struct SpecFlag {
 
 const SpecFlag kSpecFlags[] = {
     {"--recipe", "NAME",
-     "mixmatch (the default), mixup, supervised or eval. Over a --spec of another recipe it takes "
-     "the "
-     "place of the whole recipe there; dataset, split, seed and batch stay",
+     "mixmatch (the default), mixup, supervised or eval. Over a --spec of another recipe it "
+     "replaces the whole recipe there; dataset, split, seed and batch stay",
      SetRecipe},
     {"--dataset", "NAME", "the server's name of the dataset; not needed when it has only one",
      [](const std::string& text, v1::FeedSpec* spec) {

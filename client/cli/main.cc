@@ -25,7 +25,9 @@ class SignalThread {
   }
   ~SignalThread() {
     done_ = true;
-    pthread_kill(thread_.native_handle(), SIGTERM);  // wakes it
+    // Wakes it: the signal is blocked in all threads, and its sigwait takes it.
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
+    pthread_kill(thread_.native_handle(), SIGTERM);
     thread_.join();
   }
   SignalThread(const SignalThread&) = delete;
