@@ -2,7 +2,6 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
-#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -140,10 +139,7 @@ absl::StatusOr<std::unique_ptr<BatchStream>> OpenBatchStream(std::shared_ptr<Fee
   if (options.prefetch == 0) {
     return absl::InvalidArgumentError("prefetch: 0 given, at least 1 needed");
   }
-  if (options.rank >= std::max(options.world, 1u)) {
-    return absl::InvalidArgumentError(absl::StrCat("rank: ", options.rank, " given, must be below ",
-                                                   "the world of ", std::max(options.world, 1u)));
-  }
+  MIXFEED_RETURN_IF_ERROR(CheckRank(options));
   return std::make_unique<BatchStreamImpl>(std::move(feed), options);
 }
 

@@ -27,7 +27,9 @@ struct TlsFiles {
 struct ConnectOptions {
   std::string server = "127.0.0.1:50051";  // HOST:PORT, or any gRPC target
   TlsFiles tls = {};
-  // Of every call that is not a stream, retries included.
+  // Of every call that is not a stream of batches, retries included. Calls that the server is busy
+  // with by request get that on top: MeasureForward its duration, RegisterModel, which tries the
+  // model, 5 minutes.
   int64_t deadline_ms = 30'000;
   // How long Connect and a broken stream wait for the server to be there (again).
   int64_t connect_deadline_ms = 30'000;
@@ -118,12 +120,14 @@ class FeedClient {
   static absl::StatusOr<std::unique_ptr<FeedClient>> Connect(const ConnectOptions& options);
   virtual ~FeedClient() = default;
 
+  // An empty `run` begins a new one, under a name of 16 random hex digits (Feed::info().run()).
   virtual absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
                                                          const std::string& run = "") = 0;
   virtual absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() = 0;
   virtual absl::StatusOr<v1::ListFeedsResponse> ListFeeds() = 0;
   virtual absl::StatusOr<v1::ListModelsResponse> ListModels() = 0;
-  // Streams `archive` after the header (archive_bytes is filled in).
+  // Streams `archive` after the header (archive_bytes is filled in). Never retried, since every
+  // registration makes a version; its deadline is deadline_ms and 5 minutes, connecting included.
   virtual absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
                                                                   const std::string& archive) = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +26,14 @@ constexpr size_t kMaxGuessBytes = 4096;
 // 155,000, 4 MiB: 216,000, 16 MiB: 224,000), one of uint8 from 475,000 to 713,000. HTTP/2's frame
 // size and gRPC's lookahead made no difference to that, so they are left alone.
 constexpr int kReadBytes = 8 << 20;
+
+// The name of a new run: one that the server made would be another at every attempt, so that a
+// retry after a lost answer would open a second feed.
+std::string NewRun() {
+  std::random_device random;
+  const uint64_t high = random();
+  return absl::StrCat(absl::Hex((high << 32) | random(), absl::kZeroPad16));
+}
 
 absl::StatusOr<v1::OpenFeedResponse> SendOpen(Channel* control, const v1::FeedSpec& spec,
                                               const std::string& run, const CallOptions& call) {
@@ -57,8 +67,9 @@ FeedHandle::FeedHandle(std::shared_ptr<Channel> control, std::shared_ptr<Channel
 absl::StatusOr<std::shared_ptr<FeedHandle>> FeedHandle::Open(std::shared_ptr<Channel> control,
                                                              const v1::FeedSpec& spec,
                                                              const std::string& run) {
-  MIXFEED_ASSIGN_OR_RETURN(v1::OpenFeedResponse info,
-                           SendOpen(control.get(), spec, run, control->BeginCall()));
+  MIXFEED_ASSIGN_OR_RETURN(
+      v1::OpenFeedResponse info,
+      SendOpen(control.get(), spec, run.empty() ? NewRun() : run, control->BeginCall()));
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Channel> channel,
                            Channel::Create(control->options(), {MaxBatchBytes(info), kReadBytes}));
   return std::shared_ptr<FeedHandle>(

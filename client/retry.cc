@@ -14,8 +14,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstPause(50);
 constexpr milliseconds kLongestPause(2000);
 
-// Every call that is retried is a pure read, or opens what is the same when opened twice; so a call
-// whose answer was lost may be made again. Codes that are not listed would come back unchanged.
+// Every call that is retried is a pure read, or opens what is the same when opened twice (a feed of
+// a new run too, since FeedHandle names the run); so a call whose answer was lost may be made
+// again. Codes that are not listed would come back unchanged.
 struct RetryableCode {
   absl::StatusCode code;
   bool unary;
@@ -31,8 +32,7 @@ constexpr RetryableCode kRetryableCodes[] = {
     // first.
     {absl::StatusCode::kCancelled, false, true},
     // The server's idle limit: the trainer paused, say to evaluate, and goes on now. Streams carry
-    // no
-    // deadline of our own.
+    // no deadline of our own.
     {absl::StatusCode::kDeadlineExceeded, false, true},
 };
 

@@ -143,6 +143,9 @@ void AddWork(ServerOptions* options, CLI::App* app) {
   group->add_option("--state-dir", options->state_dir,
                     "where feeds, models and guesses outlive the process (one server at a time); "
                     "without it they are lost when the server ends");
+  group->add_option("--cache-dir", options->cache_dir,
+                    "where the generated dataset is kept once it was drawn; servers may share it. "
+                    "Default: in --state-dir");
   group->add_flag("--reveal-hidden-labels", options->reveal_hidden_labels,
                   "put the true labels of unlabelled images into plans: for debugging only");
 }

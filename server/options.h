@@ -28,6 +28,9 @@ struct ServerOptions {
   // Where feeds, models and guesses survive the process; one server at a time. Empty: a temporary
   // directory, removed at the end.
   std::string state_dir;
+  // Where the generated dataset is kept once it was drawn. Servers may share it, at the same time
+  // too. Empty: `cache` in state_dir.
+  std::string cache_dir;
   // Models to register at the start, each `NAME=KIND` (a built-in network) or `NAME=FILE` (a
   // TorchScript archive).
   std::vector<std::string> models;

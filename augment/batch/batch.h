@@ -36,6 +36,8 @@ struct GuessOrigin {
   int64_t version = 0;
   int64_t age = 0;  // in updates
   std::string environment;
+  // Mean over the step's unlabelled images of the largest probability of the guess; in (0, 1].
+  float confidence = 0;
 };
 
 // A finished batch: its memory and all that travels with it. Immutable, shared by its readers; the

@@ -53,6 +53,16 @@ void TakeRows(const Plan& plan, const Share& share, Batch* batch) {
   }
 }
 
+// GuessOrigin.confidence.
+float Confidence(const StepGuess& guess) {
+  double sum = 0;
+  for (auto image = guess.probabilities.begin(); image != guess.probabilities.end();
+       image += guess.classes) {
+    sum += *std::max_element(image, image + guess.classes);
+  }
+  return static_cast<float>(sum / guess.rows);
+}
+
 }  // namespace
 
 Partition PartitionOf(const Recipe& recipe) {
@@ -108,7 +118,8 @@ absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
   StepGuess guess;
   if (options_.spec.recipe.guesses()) {
     MIXFEED_ASSIGN_OR_RETURN(guess, Guess(plan));
-    batch->guess = GuessOrigin{guess.model, guess.model_version, guess.age, guess.environment};
+    batch->guess = GuessOrigin{guess.model, guess.model_version, guess.age, guess.environment,
+                               Confidence(guess)};
   }
   MIXFEED_RETURN_IF_ERROR(
       FillSlot(plan, guess, slots != nullptr ? slots : options_.slots, batch.get()));

@@ -24,14 +24,18 @@ using Clock = std::chrono::steady_clock;
 constexpr uint64_t kStepsBetweenRounds = 10'000'000;
 constexpr char kOwnModel[] = "bench";
 
-// The generated dataset takes seconds to draw; the server keeps it in its state directory.
-std::string DefaultStateDir() {
+constexpr double kShortestSeconds = 0.01;
+constexpr double kLongestSeconds = 60;
+
+// The generated dataset takes seconds to draw, so it is kept between runs; nothing else is. Empty
+// where there is no place for it.
+std::string CacheDir() {
   // NOLINTBEGIN(concurrency-mt-unsafe): nothing here sets the environment once threads run
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   // NOLINTEND(concurrency-mt-unsafe)
-  if (cache != nullptr && *cache != '\0') return absl::StrCat(cache, "/mixfeed/bench");
-  return home == nullptr ? "" : absl::StrCat(home, "/.cache/mixfeed/bench");
+  if (cache != nullptr && *cache != '\0') return absl::StrCat(cache, "/mixfeed");
+  return home == nullptr ? "" : absl::StrCat(home, "/.cache/mixfeed");
 }
 
 double Median(std::vector<double> values) {
@@ -74,8 +78,8 @@ Result Summarise(const Rounds& rounds, const v1::OpenFeedResponse& feed) {
 class Bench final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
-    app->add_option("--seconds", seconds_, "length of each measurement")
-        ->check(CLI::PositiveNumber)
+    app->add_option("--seconds", seconds_, "length of each measurement, 0.01..60")
+        ->check(InRange(kShortestSeconds, kLongestSeconds))
         ->capture_default_str();
     app->add_option("--rounds", rounds_, "measurements of each kind, in turn; medians are shown")
         ->check(CLI::PositiveNumber)
@@ -88,16 +92,19 @@ class Bench final : public Command {
     format_.AddTo(app);
     server_.AddTo(app);
     server_given_ = app->get_option("--server");
+    app->final_callback([this] { RefuseTwoServers(); });
   }
 
   absl::Status Run(Console* console) override {
     std::unique_ptr<LocalServer> own;
-    if (server_given_->count() == 0 || data_given_->count() > 0) {
+    if (server_given_->count() == 0) {
       MIXFEED_ASSIGN_OR_RETURN(own, LocalServer::Start(ServerProgram(), ServerArgs()));
       server_.server = own->address();
     }
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     MIXFEED_ASSIGN_OR_RETURN(const Rounds rounds, Measure(opened.feed.get(), console));
+    // A run that began for this has no other trainers, and nobody will ask for it again.
+    if (spec_.run().empty()) MIXFEED_RETURN_IF_ERROR(opened.feed->Close());
     const Result result = Summarise(rounds, opened.feed->info());
     if (server_.json) {
       PrintJson(result, opened.feed->info(), console->out);
@@ -109,41 +116,49 @@ class Bench final : public Command {
 
  private:
   void AddOwnServerFlags(CLI::App* app) {
-    constexpr char kGroup[] = "Own server (without --server, or with --data)";
-    data_given_ = app->add_option("--data", data_, "its dataset, as mixfeed-server takes it")
-                      ->type_name("[NAME=]DIR|generated")
-                      ->capture_default_str()
-                      ->group(kGroup);
-    app->add_option("--state-dir", state_dir_, "where it keeps the generated dataset and guesses")
-        ->type_name("DIR")
-        ->capture_default_str()
-        ->group(kGroup);
-    app->add_option("--threads", threads_, "its render threads; 0: one a core")
-        ->capture_default_str()
-        ->group(kGroup);
-    app->add_option("--guess-threads", guess_threads_, "threads of the guess model")
-        ->capture_default_str()
-        ->group(kGroup);
-    app->add_option("--device", device_, "cpu, cuda[:N] or auto")
-        ->capture_default_str()
-        ->group(kGroup);
-    app->add_option("--guess-kind", guess_kind_, "built-in network that guesses, freshly made")
-        ->capture_default_str()
-        ->group(kGroup);
-    app->add_option("--server-program", program_, "default: the mixfeed-server beside mixfeed")
-        ->type_name("FILE")
-        ->group(kGroup);
+    const auto add = [&](const char* name, auto* value, const char* help) {
+      own_server_flags_.push_back(app->add_option(name, *value, help)
+                                      ->capture_default_str()
+                                      ->group("Own server (without --server)"));
+      return own_server_flags_.back();
+    };
+    add("--data", &data_, "its dataset, as mixfeed-server takes it")
+        ->type_name("[NAME=]DIR|generated");
+    add("--state-dir", &state_dir_, "where it keeps feeds and guesses; default: nowhere")
+        ->type_name("DIR");
+    add("--threads", &threads_, "its render threads; 0: one a core");
+    add("--guess-threads", &guess_threads_, "threads of the guess model; 0: as --threads");
+    add("--device", &device_, "cpu, cuda[:N] or auto");
+    add("--guess-kind", &guess_kind_, "built-in network that guesses, freshly made");
+    add("--server-program", &program_, "default: the mixfeed-server beside mixfeed")
+        ->type_name("FILE");
+  }
+
+  // What is given for a server of our own would silently change nothing about another.
+  void RefuseTwoServers() const {
+    if (server_given_->count() == 0) return;
+    for (const CLI::Option* flag : own_server_flags_) {
+      if (flag->count() == 0) continue;
+      throw CLI::ValidationError(absl::StrCat(
+          flag->get_name(), " is for a server that bench starts",
+          " itself, but --server or MIXFEED_SERVER names ", server_.server, ": give one of them"));
+    }
   }
 
   std::string ServerProgram() const { return program_.empty() ? SiblingServerProgram() : program_; }
 
   std::vector<std::string> ServerArgs() const {
-    return {"--data",          data_,
-            "--state-dir",     state_dir_,
-            "--device",        device_,
-            "--threads",       absl::StrCat(threads_),
-            "--guess-threads", absl::StrCat(guess_threads_),
-            "--model",         absl::StrCat(kOwnModel, "=", guess_kind_)};
+    std::vector<std::string> args = {"--data",          data_,
+                                     "--device",        device_,
+                                     "--threads",       absl::StrCat(threads_),
+                                     "--guess-threads", absl::StrCat(guess_threads_),
+                                     "--model",         absl::StrCat(kOwnModel, "=", guess_kind_)};
+    const std::pair<const char*, std::string> folders[] = {{"--state-dir", state_dir_},
+                                                           {"--cache-dir", CacheDir()}};
+    for (const auto& [flag, folder] : folders) {
+      if (!folder.empty()) args.insert(args.end(), {flag, folder});
+    }
+    return args;
   }
 
   absl::StatusOr<Rounds> Measure(Feed* feed, Console* console) const {
@@ -203,7 +218,7 @@ class Bench final : public Command {
     object["format"] = format_.type;
     object["rounds"] = rounds_;
     object["seconds"] = seconds_;
-    out << object.dump() << '\n';
+    out << Dump(object) << '\n';
   }
 
   void PrintText(const Result& result, const v1::OpenFeedResponse& feed, std::ostream& out) const {
@@ -224,13 +239,13 @@ class Bench final : public Command {
   SpecFlags spec_;
   FormatFlags format_;
   CLI::Option* server_given_ = nullptr;
-  CLI::Option* data_given_ = nullptr;
+  std::vector<CLI::Option*> own_server_flags_;
   double seconds_ = 2;
   int rounds_ = 3;
   uint32_t prefetch_ = StreamOptions().prefetch;
 
   std::string data_ = "generated";
-  std::string state_dir_ = DefaultStateDir();
+  std::string state_dir_;  // empty: a temporary one, removed by the server
   std::string device_ = "auto";
   std::string guess_kind_ = "resnet-small";
   std::string program_;

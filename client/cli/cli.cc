@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <memory>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/command.h"
+#include "client/cli/console.h"
 
 namespace mixfeed {
 namespace {
@@ -22,7 +24,7 @@ constexpr char kFooter[] =
     "  mixfeed pull --recipe mixmatch --labels 250 --batch 64 --steps 20\n"
     "\n"
     "Every subcommand explains itself: mixfeed pull --help. With --json they print for scripts.\n"
-    "Exit codes: 0 fine, 1 error, 2 wrong usage.";
+    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C or SIGTERM).";
 
 struct BoundCommand {
   CLI::App* app;
@@ -56,30 +58,43 @@ std::vector<BoundCommand> AddCommands(CLI::App* root) {
   return bound;
 }
 
+// "mixfeed model register": the innermost command whose flags were being parsed.
+std::string NameOfParsed(const CLI::App& root) {
+  std::string name = root.get_name();
+  const CLI::App* app = &root;
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+    absl::StrAppend(&name, " ", app->get_name());
+  }
+  return name;
+}
+
+int Report(const absl::Status& status, std::ostream& err) {
+  if (status.ok()) return kExitOk;
+  const std::string message = status.message().empty() ? absl::StatusCodeToString(status.code())
+                                                       : std::string(status.message());
+  err << "mixfeed: " << absl::StrReplaceAll(message, {{"\n", " "}}) << "\n";
+  return kExitError;
+}
+
 // Help and version texts come as exceptions too.
 int ReportParse(const CLI::App& root, const CLI::ParseError& error, std::ostream& out,
                 std::ostream& err) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     root.exit(error, out, err);
-    return kExitOk;
+    return Report(CheckOutput(out), err);
   }
-  err << "mixfeed: " << error.what() << "; see mixfeed --help\n";
+  err << "mixfeed: " << error.what() << "; see " << NameOfParsed(root) << " --help\n";
   return kExitUsage;
 }
 
-int ReportRun(const absl::Status& status, const Console& console) {
-  if (console.interrupted()) return kExitInterrupted;
-  if (status.ok()) return kExitOk;
-  const std::string message = status.message().empty() ? absl::StatusCodeToString(status.code())
-                                                       : std::string(status.message());
-  console.err << "mixfeed: " << absl::StrReplaceAll(message, {{"\n", " "}}) << "\n";
-  return kExitError;
+int ReportRun(absl::Status status, Console* console) {
+  status.Update(CheckOutput(console->out));
+  return console->interrupted() ? kExitInterrupted : Report(status, console->err);
 }
 
-}  // namespace
-
-int RunCli(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
-           const CliOptions& options) {
+int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
+        const CliOptions& options) {
   CLI::App root(kDescription, "mixfeed");
   root.footer(kFooter);
   root.set_version_flag("--version", MIXFEED_VERSION);
@@ -93,7 +108,19 @@ int RunCli(const std::vector<std::string>& args, std::ostream& out, std::ostream
   Console console{out, err, options.terminal, options.interrupt};
   const auto chosen = std::find_if(commands.begin(), commands.end(),
                                    [](const BoundCommand& bound) { return bound.app->parsed(); });
-  return ReportRun(chosen->command->Run(&console), console);
+  return ReportRun(chosen->command->Run(&console), &console);
+}
+
+}  // namespace
+
+int RunCli(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
+           const CliOptions& options) {
+  try {
+    return Run(args, out, err, options);
+  } catch (const std::exception& error) {
+    // Of a library or the standard library, such as bad_alloc: ours return a Status.
+    return Report(absl::InternalError(error.what()), err);
+  }
 }
 
 }  // namespace mixfeed

@@ -12,6 +12,11 @@ constexpr size_t kColumnGap = 2;
 
 }  // namespace
 
+absl::Status CheckOutput(std::ostream& out) {
+  if (out.flush()) return absl::OkStatus();
+  return absl::UnavailableError("the standard output cannot be written; is the disk full?");
+}
+
 void TextTable::Print(std::ostream& out) const {
   std::vector<size_t> widths(rows_.front().size(), 0);
   for (const auto& row : rows_) {

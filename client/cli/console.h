@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "client/cancellation.h"
 
 namespace mixfeed {
@@ -18,6 +19,9 @@ struct Console {
 
   bool interrupted() const { return interrupt != nullptr && interrupt->cancelled(); }
 };
+
+// Flushes `out`. Unavailable when something did not get there: a full disk, a closed pipe.
+absl::Status CheckOutput(std::ostream& out);
 
 // Lines of cells, printed with their columns aligned.
 class TextTable {

@@ -33,6 +33,7 @@ class Explain final : public Command {
   void AddFlags(CLI::App* app) override {
     app->add_option("--step", step_, "which batch")->capture_default_str();
     spec_.AddTo(app);
+    format_.AddTo(app, FormatFlags::kUnused);
     server_.AddTo(app);
   }
 
@@ -40,7 +41,7 @@ class Explain final : public Command {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     MIXFEED_ASSIGN_OR_RETURN(const auto plan, opened.feed->GetPlan(step_));
     if (server_.json) {
-      console->out << ToJson(plan).dump() << '\n';
+      console->out << Dump(ToJson(plan)) << '\n';
     } else {
       Print(plan, console->out);
     }
@@ -50,6 +51,7 @@ class Explain final : public Command {
  private:
   ServerFlags server_;
   SpecFlags spec_;
+  FormatFlags format_;
   uint64_t step_ = 0;
 };
 

@@ -16,6 +16,10 @@
 namespace mixfeed {
 namespace {
 
+constexpr char kDefaultRecipe[] = "mixmatch";  // of a spec that names none; see spec.proto
+constexpr double kShortestWait = 0.001;
+constexpr double kLongestWait = 86400;  // a day
+
 // Hands the number that `text` is to `set`; returns what is wrong with it, or nothing.
 template <typename T, typename Set>
 std::string ParseNumber(const std::string& text, const Set& set) {
@@ -26,6 +30,14 @@ std::string ParseNumber(const std::string& text, const Set& set) {
                         std::is_integral_v<T> ? "whole number from 0 up, in its range" : "number");
   }
   set(value);
+  return "";
+}
+
+// Fields of another recipe would make it something that has neither's name.
+std::string SetRecipe(const std::string& text, v1::FeedSpec* spec) {
+  const std::string& given = spec->recipe().preset();
+  if ((given.empty() ? kDefaultRecipe : given) != text) spec->clear_recipe();
+  spec->mutable_recipe()->set_preset(text);
   return "";
 }
 
@@ -63,49 +75,55 @@ struct SpecFlag {
 };
 
 const SpecFlag kSpecFlags[] = {
-    {"--recipe", "NAME", "mixmatch (the default), mixup, supervised or eval",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       spec->mutable_recipe()->set_preset(text);
-       return std::string();
-     }},
+    {"--recipe", "NAME",
+     "mixmatch (the default), mixup, supervised or eval. Over a --spec of another recipe it "
+     "replaces the whole recipe there; dataset, split, seed and batch stay",
+     SetRecipe},
     {"--dataset", "NAME", "the server's name of the dataset; not needed when it has only one",
      [](const std::string& text, v1::FeedSpec* spec) {
        spec->set_dataset(text);
        return std::string();
      }},
-    {"--labels", "N|all", "labelled images; all: every training image", SetLabels},
-    {"--validation", "N", "images held out from training",
+    {"--labels", "N|all",
+     "labelled images, from 1 up; all: every training image. Default: 250 for mixmatch, else all",
+     SetLabels},
+    {"--validation", "N", "images held out from training, from 0 up; default 0",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint64_t>(
            text, [spec](uint64_t n) { spec->mutable_split()->set_validation(n); });
      }},
-    {"--split-seed", "N", "which images are labelled",
+    {"--split-seed", "N", "which images are labelled, 0..4294967295; default 1. 0: not shuffled",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint64_t>(text,
                                     [spec](uint64_t n) { spec->mutable_split()->set_seed(n); });
      }},
-    {"--seed", "N", "everything random but the split",
+    {"--seed", "N", "everything random but the split, from 0 up; default 0",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint64_t>(text, [spec](uint64_t n) { spec->set_seed(n); });
      }},
-    {"--batch", "N", "labelled rows a step; mixmatch has N (views + 1) rows",
+    {"--batch", "N", "labelled rows a step, 1..4096; default 64. mixmatch has N (views + 1) rows",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint32_t>(text, [spec](uint32_t n) { spec->set_batch(n); });
      }},
-    {"--views", "K", "views of every unlabelled image",
+    {"--views", "K",
+     "views of every unlabelled image, 1..8; default 2 for mixmatch, 1 for the others",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint32_t>(text,
                                     [spec](uint32_t n) { spec->mutable_recipe()->set_views(n); });
      }},
-    {"--temperature", "T", "of sharpening pseudo-labels",
+    {"--temperature", "T", "of sharpening pseudo-labels, 0.01..100; default 0.5",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<double>(
            text, [spec](double t) { spec->mutable_recipe()->mutable_guess()->set_temperature(t); });
      }},
-    {"--alpha", "A", "lambda is drawn from Beta(A, A)",
+    {"--alpha", "A",
+     "lambda is drawn from Beta(A, A), 0.01..100; default 0.75 for mixmatch, 1 for mixup",
      [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<double>(
-           text, [spec](double a) { spec->mutable_recipe()->mutable_mix()->set_alpha(a); });
+       return ParseNumber<double>(text, [spec](double a) {
+         v1::Mix* mix = spec->mutable_recipe()->mutable_mix();
+         mix->set_alpha(a);
+         mix->clear_beta();  // a resolved spec has one; without it the server takes alpha
+       });
      }},
     {"--model", "NAME", "the guess model; not needed when the server has only one",
      [](const std::string& text, v1::FeedSpec* spec) {
@@ -128,6 +146,16 @@ absl::StatusOr<v1::FeedSpec> ReadSpec(const std::string& path) {
 
 }  // namespace
 
+std::function<std::string(const std::string&)> InRange(double low, double high) {
+  return [low, high](const std::string& text) {
+    bool inside = false;
+    const std::string wrong =
+        ParseNumber<double>(text, [&](double value) { inside = value >= low && value <= high; });
+    if (inside || !wrong.empty()) return wrong;
+    return absl::StrCat("'", text, "' is not a number from ", low, " to ", high);
+  };
+}
+
 void ServerFlags::AddTo(CLI::App* app) {
   constexpr char kGroup[] = "Server";
   app->add_option("--server", server, "HOST:PORT of the server")
@@ -136,8 +164,9 @@ void ServerFlags::AddTo(CLI::App* app) {
       ->capture_default_str()
       ->group(kGroup);
   app->add_option("--wait", wait_seconds,
-                  "how long to wait for the server, at the start and when the connection breaks")
-      ->check(CLI::NonNegativeNumber)
+                  "how long to wait for the server, at the start and when the connection breaks; "
+                  "0.001..86400")
+      ->check(InRange(kShortestWait, kLongestWait))
       ->type_name("SECONDS")
       ->capture_default_str()
       ->group(kGroup);
@@ -153,12 +182,16 @@ void ServerFlags::AddTo(CLI::App* app) {
   app->add_flag("--json", json, "print JSON for scripts");
 }
 
-absl::StatusOr<std::unique_ptr<FeedClient>> ServerFlags::Connect() const {
+ConnectOptions ServerFlags::Options() const {
   ConnectOptions options;
   options.server = server;
   options.tls = tls;
   options.connect_deadline_ms = std::llround(wait_seconds * 1000);
-  return FeedClient::Connect(options);
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<FeedClient>> ServerFlags::Connect() const {
+  return FeedClient::Connect(Options());
 }
 
 void SpecFlags::AddTo(CLI::App* app) {
@@ -175,8 +208,10 @@ void SpecFlags::AddTo(CLI::App* app) {
   app->add_option("--spec", spec_file_, "a FeedSpec in protobuf's JSON form; flags override it")
       ->type_name("FILE")
       ->group(kGroup);
-  app->add_option("--run", run_,
-                  "name that trainers of one training share; without it a new run begins")
+  app->add_option(
+         "--run", run_,
+         "name that trainers of one training share, 1 to 128 characters of [A-Za-z0-9._-]; "
+         "without it a new run begins")
       ->type_name("NAME")
       ->group(kGroup);
 }
@@ -194,23 +229,22 @@ absl::StatusOr<v1::FeedSpec> SpecFlags::Spec() const {
   return spec;
 }
 
-void FormatFlags::AddTo(CLI::App* app) {
-  constexpr char kGroup[] = "Pixels";
+void FormatFlags::AddTo(CLI::App* app, const char* head) {
   app->add_option("--format", type, "pixel type")
       ->check(CLI::IsMember(EnumTexts(*v1::PixelType_descriptor())))
       ->type_name("TYPE")
       ->capture_default_str()
-      ->group(kGroup);
+      ->group(head);
   app->add_option("--layout", layout, "order of an image's dimensions")
       ->check(CLI::IsMember(EnumTexts(*v1::Layout_descriptor())))
       ->type_name("LAYOUT")
       ->capture_default_str()
-      ->group(kGroup);
+      ->group(head);
   app->add_option("--normalise", normalise,
                   "raw, unit, signed, cifar10, cifar10-mixup, cifar100 or imagenet; the default is "
                   "signed, and raw for uint8")
       ->type_name("NAME")
-      ->group(kGroup);
+      ->group(head);
 }
 
 v1::PixelFormat FormatFlags::Format() const {

@@ -3,7 +3,7 @@
 
 #include <google/protobuf/descriptor.h>
 
-#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,14 +21,18 @@ namespace mixfeed {
 // Groups of flags that several subcommands have in common. AddTo adds them to a subcommand; the
 // values are there when it runs.
 
+// A check for CLI11: a number from `low` to `high`. Unlike CLI::Range it refuses NaN.
+std::function<std::string(const std::string&)> InRange(double low, double high);
+
 // Which server, how, and in which form to answer.
 struct ServerFlags {
   std::string server = ConnectOptions().server;
   TlsFiles tls;
-  double wait_seconds = 10;
+  double wait_seconds = 30;
   bool json = false;
 
   void AddTo(CLI::App* app);
+  ConnectOptions Options() const;
   absl::StatusOr<std::unique_ptr<FeedClient>> Connect() const;
 };
 
@@ -52,7 +56,12 @@ struct FormatFlags {
   std::string layout = "nchw";
   std::string normalise;
 
-  void AddTo(CLI::App* app);
+  // Heads of the flags in --help. Commands that send no pixels take them too, so that one set of
+  // flags serves all commands of a feed.
+  static constexpr char kUsed[] = "Pixels";
+  static constexpr char kUnused[] = "Pixels (as pull takes them; they change nothing here)";
+
+  void AddTo(CLI::App* app, const char* head = kUsed);
   v1::PixelFormat Format() const;
 };
 

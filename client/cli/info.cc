@@ -47,7 +47,7 @@ class Info final : public Command {
     if (server_.json) {
       Json object = ToJson(info);
       object["feeds"] = ToJson(feeds)["feeds"];
-      console->out << object.dump() << '\n';
+      console->out << Dump(object) << '\n';
       return absl::OkStatus();
     }
     Print(info, feeds, console->out);

@@ -89,4 +89,8 @@ Json ToJson(const Message& message) {
   return object;
 }
 
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
 }  // namespace mixfeed

@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace mixfeed {
 
@@ -15,6 +16,10 @@ using Json = nlohmann::ordered_json;
 // not set null. Unlike protobuf's own JSON form, which turns 64-bit numbers into strings; a
 // FeedSpec alone is in that form, so that it can be given to --spec. Bytes fields are left out.
 Json ToJson(const google::protobuf::Message& message);
+
+// The text of `json`; what is not UTF-8 in it (a file's name may be anything) becomes U+FFFD
+// instead of an exception. In one line, or with an indent of that many blanks.
+std::string Dump(const Json& json, int indent = -1);
 
 }  // namespace mixfeed
 

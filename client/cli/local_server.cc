@@ -21,7 +21,6 @@
 namespace mixfeed {
 namespace {
 
-constexpr std::chrono::seconds kStopTime(15);
 constexpr std::chrono::milliseconds kPollTime(10);
 constexpr char kListening[] = "mixfeed-server listening on ";
 constexpr long kLastWords = 2000;  // characters of the server's log in an error
@@ -66,7 +65,8 @@ std::string LastWords(FILE* log) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
-    const std::string& program, const std::vector<std::string>& args) {
+    const std::string& program, const std::vector<std::string>& args,
+    std::chrono::milliseconds stop_time) {
   if (access(program.c_str(), X_OK) != 0) {
     return absl::NotFoundError(
         absl::StrCat("no server program at '", program,
@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
 
   const std::string line = FirstLine(output.get());
   std::string address(absl::StripPrefix(line, kListening));
-  std::unique_ptr<LocalServer> server(new LocalServer(pid, address));
+  std::unique_ptr<LocalServer> server(new LocalServer(pid, address, stop_time));
   if (address != line) return server;
   return absl::UnavailableError(
       absl::StrCat("the server did not start: ", line, LastWords(log.get())));
@@ -100,7 +100,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
 
 LocalServer::~LocalServer() {
   kill(pid_, SIGTERM);
-  const auto deadline = std::chrono::steady_clock::now() + kStopTime;
+  const auto deadline = std::chrono::steady_clock::now() + stop_time_;
   while (waitpid(pid_, nullptr, WNOHANG) == 0) {
     if (std::chrono::steady_clock::now() > deadline) kill(pid_, SIGKILL);
     std::this_thread::sleep_for(kPollTime);

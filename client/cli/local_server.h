@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,9 +19,10 @@ class LocalServer {
  public:
   // `args` beside --listen. Returns when the server listens. NotFound: no such program; Unavailable
   // with the server's last words when it ends before it listens.
-  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const std::string& program,
-                                                            const std::vector<std::string>& args);
-  // Asks it to stop and waits; kills it when it takes longer than 15 s.
+  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(
+      const std::string& program, const std::vector<std::string>& args,
+      std::chrono::milliseconds stop_time = std::chrono::seconds(15));
+  // Asks it to stop and waits; kills it when it takes longer than `stop_time`.
   ~LocalServer();
   LocalServer(const LocalServer&) = delete;
   LocalServer& operator=(const LocalServer&) = delete;
@@ -28,10 +30,12 @@ class LocalServer {
   const std::string& address() const { return address_; }  // HOST:PORT
 
  private:
-  LocalServer(pid_t pid, std::string address) : pid_(pid), address_(std::move(address)) {}
+  LocalServer(pid_t pid, std::string address, std::chrono::milliseconds stop_time)
+      : pid_(pid), address_(std::move(address)), stop_time_(stop_time) {}
 
   const pid_t pid_;
   const std::string address_;
+  const std::chrono::milliseconds stop_time_;
 };
 
 // `mixfeed-server` in the folder of the running executable.

@@ -42,7 +42,7 @@ class ModelRegister final : public Command {
     MIXFEED_ASSIGN_OR_RETURN(const auto response, client->RegisterModel(Header(), archive));
     const v1::Model& model = response.model();
     if (server_.json) {
-      console->out << ToJson(model).dump() << '\n';
+      console->out << Dump(ToJson(model)) << '\n';
     } else {
       console->out << "registered " << model.name() << " version " << model.version() << " ("
                    << model.kind() << ", " << model.classes() << " classes of "
@@ -83,7 +83,7 @@ class ModelList final : public Command {
     MIXFEED_ASSIGN_OR_RETURN(const auto client, server_.Connect());
     MIXFEED_ASSIGN_OR_RETURN(const auto models, client->ListModels());
     if (server_.json) {
-      console->out << ToJson(models).dump() << '\n';
+      console->out << Dump(ToJson(models)) << '\n';
     } else {
       PrintModels(models.models(), console->out);
     }

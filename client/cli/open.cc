@@ -17,20 +17,21 @@ void Print(const v1::OpenFeedResponse& feed, std::ostream& out) {
       << (feed.has_steps() ? absl::StrCat(feed.steps(), " steps") : "without end") << '\n'
       << feed.labelled_images() << " labelled, " << feed.unlabelled_images() << " unlabelled, "
       << feed.validation_images() << " held out\n\n"
-      << ToJson(feed.spec()).dump(2) << '\n';
+      << Dump(ToJson(feed.spec()), 2) << '\n';
 }
 
 class Open final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
     spec_.AddTo(app);
+    format_.AddTo(app, FormatFlags::kUnused);
     server_.AddTo(app);
   }
 
   absl::Status Run(Console* console) override {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     if (server_.json) {
-      console->out << ToJson(opened.feed->info()).dump() << '\n';
+      console->out << Dump(ToJson(opened.feed->info())) << '\n';
     } else {
       Print(opened.feed->info(), console->out);
     }
@@ -40,6 +41,7 @@ class Open final : public Command {
  private:
   ServerFlags server_;
   SpecFlags spec_;
+  FormatFlags format_;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ class Peek final : public Command {
     app->add_option("--scale", scale_, "pixels of the sheet a pixel of the image, at most 8")
         ->capture_default_str();
     spec_.AddTo(app);
+    format_.AddTo(app, FormatFlags::kUnused);
     server_.AddTo(app);
   }
 
@@ -33,7 +34,7 @@ class Peek final : public Command {
       object["file"] = out_;
       object["width"] = sheet.width();
       object["height"] = sheet.height();
-      console->out << object.dump() << '\n';
+      console->out << Dump(object) << '\n';
     } else {
       console->out << out_ << ": step " << step_ << ", " << sheet.width() << " x " << sheet.height()
                    << " pixels\n";
@@ -44,6 +45,7 @@ class Peek final : public Command {
  private:
   ServerFlags server_;
   SpecFlags spec_;
+  FormatFlags format_;
   uint64_t step_ = 0;
   std::string out_ = "batch.png";
   uint32_t rows_ = 24;

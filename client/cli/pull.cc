@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
-#include <optional>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,22 +18,6 @@ size_t Bytes(const ReceivedBatch& batch) {
   return batch.pixels().size() + batch.targets().size_bytes();
 }
 
-// Mean over the unlabelled rows of the largest target; nothing without such rows.
-std::optional<double> Confidence(const ReceivedBatch& batch) {
-  const v1::BatchHeader& header = batch.header();
-  double sum = 0;
-  int rows = 0;
-  for (int r = 0; r < header.pool_size(); ++r) {
-    if (header.pool(r) != v1::UNLABELLED) continue;
-    const auto target = batch.targets().subspan(size_t{header.classes()} * static_cast<size_t>(r),
-                                                header.classes());
-    sum += *std::max_element(target.begin(), target.end());
-    ++rows;
-  }
-  if (rows == 0) return std::nullopt;
-  return sum / rows;
-}
-
 std::string JsonLine(const ReceivedBatch& batch) {
   const v1::BatchHeader& header = batch.header();
   Json line;
@@ -45,9 +28,9 @@ std::string JsonLine(const ReceivedBatch& batch) {
   line["guess_version"] = header.has_guess() ? Json(header.guess().version()) : Json(nullptr);
   if (header.has_guess()) {
     line["guess_age"] = header.guess().age();
-    line["confidence"] = Confidence(batch).value_or(0);
+    line["confidence"] = header.guess().confidence();
   }
-  return line.dump();
+  return Dump(line);
 }
 
 std::string TextLine(const ReceivedBatch& batch) {
@@ -56,7 +39,7 @@ std::string TextLine(const ReceivedBatch& batch) {
                                      batch.Digest(), header.rows(), Bytes(batch));
   if (header.has_guess()) {
     absl::StrAppendFormat(&line, "  guess v%d  confidence %.3f", header.guess().version(),
-                          Confidence(batch).value_or(0));
+                          header.guess().confidence());
   }
   return line;
 }
@@ -122,14 +105,16 @@ class Pull final : public Command {
     const Cancellation::Scope scope(
         console->interrupt == nullptr ? &uninterrupted : console->interrupt,
         [&stream] { stream->Cancel(); });
-    const absl::Status status = Receive([&stream] { return stream->Next(); }, console);
+    Tally tally;
+    const absl::Status status = Receive([&stream] { return stream->Next(); }, console, &tally);
     if (stream->reconnects() > 0) {
       console->err << "mixfeed: connected again " << stream->reconnects() << " times\n";
     }
-    return status;
+    return Conclude(status, tally, console);
   }
 
   absl::Status RunGet(Feed* feed, Console* console) {
+    MIXFEED_RETURN_IF_ERROR(CheckRank(stream_));
     ConsumerSteps steps = StepsOf(stream_);
     v1::Share share;
     if (stream_.sharing == v1::OpenStream::SPLIT) {
@@ -140,20 +125,25 @@ class Pull final : public Command {
       return feed->GetBatch(std::exchange(steps.next, steps.next + steps.stride), stream_.format,
                             share);
     };
-    return Receive(next, console);
+    Tally tally;
+    const absl::Status status = Receive(next, console, &tally);
+    return Conclude(status, tally, console);
   }
 
-  absl::Status Receive(const NextBatch& next, Console* console) {
-    Tally tally;
-    absl::Status status;
-    while ((steps_ == 0 || tally.batches < steps_) && !console->interrupted()) {
-      const absl::StatusOr<ReceivedBatch> batch = next();
-      status = batch.status();
-      if (!status.ok()) break;
-      tally.Add(*batch);
-      // Flushed, since a script that reads along wants the line when the batch is there.
-      console->out << (server_.json ? JsonLine(*batch) : TextLine(*batch)) << std::endl;
+  // Until there are enough, the user has enough, or it fails.
+  absl::Status Receive(const NextBatch& next, Console* console, Tally* tally) const {
+    while ((steps_ == 0 || tally->batches < steps_) && !console->interrupted()) {
+      MIXFEED_ASSIGN_OR_RETURN(const ReceivedBatch batch, next());
+      tally->Add(batch);
+      console->out << (server_.json ? JsonLine(batch) : TextLine(batch)) << '\n';
+      // Flushes, since a script that reads along wants the line when the batch is there.
+      MIXFEED_RETURN_IF_ERROR(CheckOutput(console->out));
     }
+    return absl::OkStatus();
+  }
+
+  // The end of an ordered feed is an error only when it came before the first batch.
+  static absl::Status Conclude(const absl::Status& status, const Tally& tally, Console* console) {
     if (tally.batches == 0) return status;
     console->err << "mixfeed: " << tally.Text() << '\n';
     return absl::IsOutOfRange(status) ? absl::OkStatus() : status;

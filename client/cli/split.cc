@@ -31,13 +31,14 @@ class Split final : public Command {
     app->add_option("--out", out_, "write to this file instead of the standard output")
         ->type_name("FILE");
     spec_.AddTo(app);
+    format_.AddTo(app, FormatFlags::kUnused);
     server_.AddTo(app);
   }
 
   absl::Status Run(Console* console) override {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
     MIXFEED_ASSIGN_OR_RETURN(const auto split, opened.feed->GetSplit());
-    const std::string text = server_.json ? ToJson(split).dump() + "\n" : ListsText(split);
+    const std::string text = server_.json ? Dump(ToJson(split)) + "\n" : ListsText(split);
     if (!out_.empty()) return WriteFile("--out", out_, text);
     console->out << text;
     return absl::OkStatus();
@@ -46,6 +47,7 @@ class Split final : public Command {
  private:
   ServerFlags server_;
   SpecFlags spec_;
+  FormatFlags format_;
   std::string out_;
 };
 

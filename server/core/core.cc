@@ -76,11 +76,13 @@ absl::Status Core::Begin(const EncodeFrame& encode) {
   if (state_dir_->temporary()) {
     spdlog::warn("no --state-dir: feeds, models and guesses are lost when the server ends");
   }
-  MIXFEED_ASSIGN_OR_RETURN(datasets_,
-                           DatasetStore::Open({.sources = options_.data,
-                                               .cache_dir = state_dir_->File("cache"),
-                                               .max_pool_bytes = options_.max_pool_bytes},
-                                              renderer(), memory_->threads.get()));
+  MIXFEED_ASSIGN_OR_RETURN(
+      datasets_,
+      DatasetStore::Open(
+          {.sources = options_.data,
+           .cache_dir = options_.cache_dir.empty() ? state_dir_->File("cache") : options_.cache_dir,
+           .max_pool_bytes = options_.max_pool_bytes},
+          renderer(), memory_->threads.get()));
   MIXFEED_RETURN_IF_ERROR(OpenModels());
   return OpenFeeds(encode);
 }

@@ -48,6 +48,15 @@ TEST(ConsumerStepsTest, RepeatStaysAtTheFirst) {
   EXPECT_EQ(First({.from_step = 7, .repeat = true}, 3), (Steps{7, 7, 7}));
 }
 
+TEST(CheckRankTest, RanksAreBelowTheWorld) {
+  EXPECT_TRUE(CheckRank({.rank = 1, .world = 2}).ok());
+  EXPECT_TRUE(CheckRank({.rank = 0, .world = 0}).ok());
+  for (const StreamOptions& wrong :
+       {StreamOptions{.rank = 2, .world = 2}, StreamOptions{.rank = 1, .world = 0}}) {
+    EXPECT_EQ(CheckRank(wrong).code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST(ConsumerStepsTest, AWorldOfZeroIsOne) { EXPECT_EQ(First({.world = 0}, 2), (Steps{0, 1})); }
 
 }  // namespace

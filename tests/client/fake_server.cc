@@ -129,6 +129,7 @@ v1::Batch FakeServer::MakeBatch(uint64_t step) {
     header->add_lambda(0.75f);
   }
   header->mutable_guess()->set_version(3);
+  header->mutable_guess()->set_confidence(0.75f);
   for (uint32_t p = 0; p < kFakeRows * kFakePixels; ++p) {
     batch.mutable_pixels()->push_back(static_cast<char>(step * 31 + p));
   }
@@ -189,10 +190,12 @@ std::vector<v1::OpenStream> FakeServer::streams() {
   return state_->streams;
 }
 
-v1::OpenFeedRequest FakeServer::last_open() {
+std::vector<v1::OpenFeedRequest> FakeServer::opens() {
   MutexLock lock(&state_->mu);
-  return state_->last_open;
+  return state_->opens;
 }
+
+v1::OpenFeedRequest FakeServer::last_open() { return opens().back(); }
 
 v1::GetBatchRequest FakeServer::last_get() {
   MutexLock lock(&state_->mu);

@@ -68,6 +68,7 @@ class FakeServer {
   // What was called.
   int calls(const std::string& method);
   std::vector<v1::OpenStream> streams();
+  std::vector<v1::OpenFeedRequest> opens();  // those that failed too
   v1::OpenFeedRequest last_open();
   v1::GetBatchRequest last_get();
   v1::RegisterModelHeader last_header();

@@ -129,9 +129,12 @@ class FeedRpc final
 
   grpc::Status OpenFeed(grpc::ServerContext* context, const v1::OpenFeedRequest* request,
                         v1::OpenFeedResponse* response) override {
+    {
+      MutexLock lock(&state_->mu);
+      state_->opens.push_back(*request);
+    }
     if (const auto status = state_->Begin("OpenFeed", context); !status.ok()) return status;
     MutexLock lock(&state_->mu);
-    state_->last_open = *request;
     state_->forgotten = false;
     *response = state_->feed;
     return grpc::Status::OK;

@@ -37,7 +37,7 @@ struct FakeServer::State {
   std::map<std::string, int> calls;
   std::vector<v1::OpenStream> streams;
   int live_streams = 0;
-  v1::OpenFeedRequest last_open;
+  std::vector<v1::OpenFeedRequest> opens;
   v1::GetBatchRequest last_get;
   v1::RegisterModelHeader last_header;
   std::vector<size_t> chunks;

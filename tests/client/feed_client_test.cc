@@ -138,6 +138,17 @@ TEST_F(FeedClientTest, OpensAFeed) {
   EXPECT_EQ((*feed)->info().feed_id(), server_.feed().feed_id());
 }
 
+TEST_F(FeedClientTest, ARetryOpensTheSameNewRun) {
+  server_.Fail("OpenFeed", absl::UnavailableError("the answer was lost"), 1);
+  Open();
+  ASSERT_EQ(server_.opens().size(), 2u);
+  const std::string run = server_.opens()[0].run();
+  EXPECT_THAT(run, ::testing::MatchesRegex("[0-9a-f]{16}"));
+  EXPECT_EQ(server_.opens()[1].run(), run);
+  Open();
+  EXPECT_NE(server_.last_open().run(), run);
+}
+
 TEST_F(FeedClientTest, GetsOneBatch) {
   v1::PixelFormat format;
   format.set_type(v1::UINT8);

@@ -2,6 +2,9 @@
 
 #include <signal.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -82,6 +85,78 @@ TEST_F(FeedWithoutGuessesTest, BroadcastGivesEveryConsumerEveryStep) {
   }
 }
 
+// What a batch holds of each of the step's rows, by the row's index in the step.
+struct Row {
+  uint32_t sample = 0;
+  uint32_t view = 0;
+  uint32_t partner = 0;
+  float lambda = 0;
+  int pool = 0;
+  std::vector<std::byte> pixels;
+  std::vector<float> targets;
+
+  friend bool operator==(const Row&, const Row&) = default;
+};
+using Rows = std::map<uint32_t, Row>;
+
+Rows RowsOf(const ReceivedBatch& batch) {
+  const v1::BatchHeader& header = batch.header();
+  const size_t pixels = batch.pixels().size() / header.rows();
+  const size_t classes = header.classes();
+  Rows rows;
+  for (int i = 0; i < header.row_size(); ++i) {
+    const size_t at = static_cast<size_t>(i);
+    const auto image = batch.pixels().subspan(at * pixels, pixels);
+    const auto target = batch.targets().subspan(at * classes, classes);
+    rows[header.row(i)] = {.sample = header.sample(i),
+                           .view = header.view(i),
+                           .partner = header.partner(i),
+                           .lambda = header.lambda(i),
+                           .pool = header.pool(i),
+                           .pixels = {image.begin(), image.end()},
+                           .targets = {target.begin(), target.end()}};
+  }
+  return rows;
+}
+
+// Of two consumers that share every step of the feed: each step's rows, joined.
+std::map<uint64_t, Rows> JoinedShares(Feed& feed, int steps) {
+  std::map<uint64_t, Rows> joined;
+  StreamOptions options;
+  options.world = 2;
+  options.sharing = v1::OpenStream::SPLIT;
+  for (options.rank = 0; options.rank < options.world; ++options.rank) {
+    const auto stream = feed.Stream(options);
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    for (int i = 0; i < steps; ++i) {
+      const auto share = (*stream)->Next();
+      EXPECT_TRUE(share.ok()) << share.status();
+      if (!share.ok()) return joined;
+      EXPECT_EQ(share->header().rows() * options.world, feed.info().rows());
+      joined[share->header().step()].merge(RowsOf(*share));
+    }
+  }
+  return joined;
+}
+
+void ExpectSharesMakeUpTheWhole(Feed& feed) {
+  constexpr int kShared = 4;
+  const std::map<uint64_t, Rows> joined = JoinedShares(feed, kShared);
+  EXPECT_EQ(joined.size(), size_t{kShared});
+  for (const auto& [step, rows] : joined) {
+    const auto whole = feed.GetBatch(step, {});
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    EXPECT_EQ(rows.size(), feed.info().rows());
+    EXPECT_TRUE(rows == RowsOf(*whole)) << "step " << step;
+  }
+}
+
+TEST_F(FeedWithoutGuessesTest, SharesOfASplitMakeUpTheWholeBatch) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  ExpectSharesMakeUpTheWhole(*Open(*client, Spec("mixup")));
+}
+
 TEST_F(FeedWithoutGuessesTest, AStreamGoesOnAfterTheServerWasKilled) {
   auto server = StartServer("a");
   const std::string address = server->address();
@@ -148,6 +223,12 @@ TEST_F(FeedWithGuessesTest, AnyWindowOrderAndNumberOfConsumers) {
                 StepsOf(reference, rank, world));
     }
   }
+}
+
+TEST_F(FeedWithGuessesTest, SharesOfASplitMakeUpTheWholeBatch) {
+  const auto server = StartServer("a", kModel);
+  const auto client = ConnectTo(*server);
+  ExpectSharesMakeUpTheWhole(*Open(*client, MixMatchSpec(Spec("mixmatch"))));
 }
 
 TEST_F(FeedWithGuessesTest, KilledServerAndOtherNumbersOfThreads) {

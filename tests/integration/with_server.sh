@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command against a mixfeed-server of its own, on a small dataset, with the server's address
-# appended to the command.
+# appended to the command and the dataset's folder in MIXFEED_TEST_DATA.
 #
 #   with_server.sh SERVER_PROGRAM COMMAND [ARGUMENT...]
 set -euo pipefail
@@ -21,6 +21,7 @@ for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
     records[:, 0] = np.arange(100) % 10
     records.tofile(folder / f"{name}.bin")
 PYTHON
+export MIXFEED_TEST_DATA=$work/cifar
 "$program" --listen 127.0.0.1:0 --data "cifar=$work/cifar" --state-dir "$work/state" >"$work/out" 2>"$work/log" &
 server=$!
 until [ -s "$work/out" ]; do

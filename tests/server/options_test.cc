@@ -42,6 +42,8 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
                             "4",
                             "--state-dir",
                             "/s",
+                            "--cache-dir",
+                            "/c",
                             "--model",
                             "m=resnet-small",
                             "--model",
@@ -85,6 +87,7 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
   EXPECT_EQ(o.threads, 3);
   EXPECT_EQ(o.guess_threads, 4);
   EXPECT_EQ(o.state_dir, "/s");
+  EXPECT_EQ(o.cache_dir, "/c");
   EXPECT_THAT(o.models, ElementsAre("m=resnet-small", "n=/net.pt"));
   EXPECT_EQ(o.tls_cert, "c");
   EXPECT_EQ(o.tls_key, "k");
@@ -115,6 +118,7 @@ TEST(ParseFlagsTest, HelpTeachesEveryFlagAndAsksForNoData) {
                            "--threads",
                            "--guess-threads",
                            "--state-dir",
+                           "--cache-dir",
                            "--model",
                            "--tls-cert",
                            "--tls-key",

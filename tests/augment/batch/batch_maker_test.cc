@@ -196,6 +196,25 @@ TEST_F(BatchMakerTest, GuessOriginTravelsWithTheBatch) {
   EXPECT_FALSE(MakeOrDie(*kit_.Maker(kit_.Spec("mixup")), 0)->guess.has_value());
 }
 
+TEST_F(BatchMakerTest, ConfidenceIsTheMeanOverAllGuessesOfTheirLargestProbability) {
+  FeedSpec spec = kit_.Spec("mixmatch");
+  spec.recipe.mix.enabled = false;  // so that an unlabelled row's target is its guess
+  const auto maker = kit_.Maker(spec);
+  const auto batch = MakeOrDie(*maker, kStep);
+  double sum = 0;
+  int guessed = 0;
+  for (size_t r = 0; r < batch->rows.size(); ++r) {
+    if (batch->rows[r].pool != PoolId::kUnlabelled) continue;
+    sum += std::ranges::max(batch->targets.subspan(r * kClasses, kClasses));
+    ++guessed;
+  }
+  EXPECT_GT(guessed, 0);
+  EXPECT_NEAR(batch->guess->confidence, sum / guessed, 1e-6);
+  EXPECT_LT(batch->guess->confidence, 1);
+  // A share tells of the whole step too.
+  EXPECT_EQ(MakeOrDie(*maker, kStep, {}, {1, 2})->guess->confidence, batch->guess->confidence);
+}
+
 // A model that keeps the views it was shown, in no particular order.
 class RecordingModel : public testing::FakeModel {
  public:

@@ -97,6 +97,94 @@ TEST(SpecFlagsTest, ASpecFileIsReadAndFlagsOverrideIt) {
               IsSpec("dataset: 'cifar' batch: 64 seed: 7 split { rule: BALANCED labelled: 100 }"));
 }
 
+// What `open --json` prints of a feed has every field set.
+constexpr char kResolved[] =
+    R"({"dataset": "cifar", "batch": 32, "split": {"rule": "MIXMATCH", "labelled": "100"},
+        "recipe": {"preset": "mixmatch", "views": 3, "guess": {"model": "small"},
+                   "mix": {"enabled": true, "alpha": 0.75, "beta": 0.75}}})";
+
+TEST(SpecFlagsTest, AlphaOverAResolvedSpecIsOfBothSidesOfTheBeta) {
+  const TempDir dir;
+  std::ofstream(dir.File("spec.json")) << kResolved;
+  const v1::Mix mix = SpecOf({"--spec", dir.File("spec.json"), "--alpha", "0.5"}).recipe().mix();
+  EXPECT_EQ(mix.alpha(), 0.5);
+  EXPECT_FALSE(mix.has_beta()) << "so that the server takes alpha";
+}
+
+TEST(SpecFlagsTest, AnotherRecipeOverASpecTakesTheWholePlaceOfItsRecipe) {
+  const TempDir dir;
+  std::ofstream(dir.File("spec.json")) << kResolved;
+  EXPECT_THAT(SpecOf({"--alpha", "2", "--recipe", "mixup", "--spec", dir.File("spec.json")}),
+              IsSpec("dataset: 'cifar' batch: 32 split { rule: MIXMATCH labelled: 100 } "
+                     "recipe { preset: 'mixup' mix { alpha: 2 } }"));
+}
+
+TEST(SpecFlagsTest, TheSameRecipeOverASpecChangesNothing) {
+  const TempDir dir;
+  std::ofstream(dir.File("spec.json")) << kResolved;
+  std::ofstream(dir.File("unnamed.json")) << R"({"recipe": {"views": 3}})";
+  EXPECT_THAT(SpecOf({"--spec", dir.File("spec.json"), "--recipe", "mixmatch"}),
+              IsSpec(SpecOf({"--spec", dir.File("spec.json")}).DebugString()));
+  EXPECT_THAT(SpecOf({"--spec", dir.File("unnamed.json"), "--recipe", "mixmatch"}),
+              IsSpec("recipe { preset: 'mixmatch' views: 3 }"));
+}
+
+TEST(SpecFlagsTest, HelpGivesRangesAndDefaults) {
+  CLI::App app;
+  SpecFlags flags;
+  flags.AddTo(&app);
+  const std::pair<const char*, const char*> says[] = {
+      {"--recipe", "the default"},
+      {"--dataset", "not needed"},
+      {"--labels", "Default: 250"},
+      {"--validation", "default 0"},
+      {"--split-seed", "default 1"},
+      {"--seed", "default 0"},
+      {"--batch", "1..4096; default 64"},
+      {"--views", "1..8; default 2"},
+      {"--temperature", "0.01..100; default 0.5"},
+      {"--alpha", "0.01..100; default 0.75"},
+      {"--model", "not needed"},
+      {"--pool", "the default"},
+  };
+  for (const auto& [flag, text] : says) {
+    EXPECT_THAT(app.get_option(flag)->get_description(), HasSubstr(text)) << flag;
+  }
+}
+
+TEST(ServerFlagsTest, WaitsAsLongAsTheLibraryUnlessTold) {
+  ServerFlags flags;
+  EXPECT_EQ(flags.Options().connect_deadline_ms, ConnectOptions().connect_deadline_ms);
+  ASSERT_EQ(Parse(&flags, {"--wait", "0.25"}), "");
+  EXPECT_EQ(flags.Options().connect_deadline_ms, 250);
+  for (const char* wrong : {"0", "-1", "nan", "soon", "86401"}) {
+    ServerFlags other;
+    EXPECT_NE(Parse(&other, {"--wait", wrong}), "") << wrong;
+  }
+}
+
+TEST(ServerFlagsTest, TlsFlagsReachTheConnection) {
+  ServerFlags flags;
+  ASSERT_EQ(Parse(&flags, {"--server", "far:1", "--tls", "--tls-ca", "ca.pem", "--tls-cert",
+                           "cert.pem", "--tls-key", "key.pem"}),
+            "");
+  const ConnectOptions options = flags.Options();
+  EXPECT_EQ(options.server, "far:1");
+  EXPECT_TRUE(options.tls.use_tls);
+  EXPECT_EQ(options.tls.ca, "ca.pem");
+  EXPECT_EQ(options.tls.cert, "cert.pem");
+  EXPECT_EQ(options.tls.key, "key.pem");
+  const TlsFiles none = ServerFlags().Options().tls;
+  EXPECT_FALSE(none.use_tls);
+  EXPECT_EQ(none.ca + none.cert + none.key, "");
+}
+
+TEST(ServerFlagsTest, ConnectNamesACertificateWithoutItsKey) {
+  ServerFlags flags;
+  ASSERT_EQ(Parse(&flags, {"--tls-cert", "cert.pem"}), "");
+  EXPECT_THAT(std::string(flags.Connect().status().message()), HasSubstr("give both"));
+}
+
 TEST(SpecFlagsTest, ASpecFileThatIsNoneIsRefused) {
   const TempDir dir;
   std::ofstream(dir.File("unknown.json")) << R"({"batches": 32})";

@@ -53,6 +53,12 @@ TEST(ToJsonTest, ASpecIsInProtobufsForm) {
             R"({"split":{"rule":"MIXMATCH","unlabelled_includes_labelled":true},"seed":"7"})");
 }
 
+TEST(DumpTest, WhatIsNotUtf8IsReplaced) {
+  Json object;
+  object["file"] = "a\xff";
+  EXPECT_EQ(Dump(object), "{\"file\":\"a\uFFFD\"}");
+}
+
 TEST(ToJsonTest, BytesAreLeftOut) {
   v1::RenderContactSheetResponse sheet;
   sheet.set_png("png");

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -47,14 +50,30 @@ TEST_F(LocalServerTest, ReadsTheAddressAndPassesArguments) {
 
 TEST_F(LocalServerTest, IsAskedToStopAndWaitedFor) {
   {
-    const auto server = LocalServer::Start(
-        Program("trap 'echo stopped >" + dir_.File("end") + "; exit 0' TERM\n" +
-                "echo mixfeed-server listening on 127.0.0.1:1\n" +
-                "while :; do read line </dev/tty || sleep 0.01; done 2>/dev/null"),
-        {});
+    const auto server = LocalServer::Start(Program("sleep 1000 &\n"
+                                                   "trap 'kill $!; echo stopped >" +
+                                                   dir_.File("end") +
+                                                   "; exit 0' TERM\n"
+                                                   "echo mixfeed-server listening on 127.0.0.1:1\n"
+                                                   "wait"),
+                                           {});
     ASSERT_TRUE(server.ok()) << server.status();
   }
   EXPECT_EQ(Read("end"), "stopped\n");
+}
+
+TEST_F(LocalServerTest, IsKilledWhenItDoesNotStop) {
+  {
+    const auto server = LocalServer::Start(Program("echo $$ >" + dir_.File("pid") +
+                                                   "\n"
+                                                   "trap '' TERM\n"
+                                                   "echo mixfeed-server listening on 127.0.0.1:1\n"
+                                                   "exec sleep 1000"),
+                                           {}, /*stop_time=*/std::chrono::milliseconds(1));
+    ASSERT_TRUE(server.ok()) << server.status();
+  }
+  EXPECT_EQ(kill(std::stoi(Read("pid")), 0), -1);
+  EXPECT_EQ(errno, ESRCH);
 }
 
 TEST_F(LocalServerTest, WhatAServerThatDoesNotStartSaidIsInTheError) {

@@ -1,0 +1,148 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "tests/client/cli/cli_fixture.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Keys;
+using ::testing::Not;
+using testing::ordered_json;
+using ::testing::StartsWith;
+using PullTest = testing::CliTest;
+
+TEST_F(PullTest, APullWhoseOutputCannotBeWrittenEnds) {
+  std::ofstream out("/dev/full");
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err), kExitError);
+  EXPECT_THAT(err.str(), HasSubstr("1 batches"));
+}
+
+TEST_F(PullTest, PullJsonPrintsOneObjectALine) {
+  ASSERT_EQ(Run({"pull", "--steps", "3", "--from-step", "5", "--json"}), kExitOk) << err_;
+  ASSERT_EQ(Lines().size(), 3u);
+  uint64_t step = 5;
+  for (const ordered_json& line : Lines()) {
+    EXPECT_THAT(Keys(line), ElementsAre("step", "digest", "rows", "bytes", "guess_version",
+                                        "guess_age", "confidence"));
+    EXPECT_EQ(line["step"], step++);
+    EXPECT_THAT(line["digest"].get<std::string>(), ::testing::MatchesRegex("[0-9a-f]{16}"));
+    EXPECT_EQ(line["rows"], 3);
+    EXPECT_EQ(line["bytes"], 3 * 4 + 3 * 4 * 4);
+    EXPECT_EQ(line["guess_version"], 3);
+    EXPECT_EQ(line["confidence"], 0.75);
+  }
+}
+
+TEST_F(PullTest, PullWithoutGuessesSaysNull) {
+  server_.EditBatches([](v1::Batch* batch) { batch->mutable_header()->clear_guess(); });
+  ASSERT_EQ(Run({"pull", "--steps", "1", "--json"}), kExitOk) << err_;
+  EXPECT_THAT(Keys(Object()), ElementsAre("step", "digest", "rows", "bytes", "guess_version"));
+  EXPECT_EQ(Object()["guess_version"], nullptr);
+}
+
+TEST_F(PullTest, PullPrintsForPeopleAndSumsUpOnTheErrorStream) {
+  ASSERT_EQ(Run({"pull", "--steps", "2"}), kExitOk) << err_;
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("step 0"), HasSubstr("guess v3"), HasSubstr("confidence 0.750")));
+  EXPECT_THAT(err_, AllOf(StartsWith("mixfeed: 2 batches, 6 images"), HasSubstr("images/s")));
+}
+
+TEST_F(PullTest, PullPassesRankWorldSharingAndFormatOn) {
+  ASSERT_EQ(Run({"pull", "--steps", "2", "--rank", "1", "--world", "3", "--sharing", "broadcast",
+                 "--format", "uint8", "--layout", "nhwc", "--prefetch", "5"}),
+            kExitOk)
+      << err_;
+  const v1::OpenStream open = server_.streams().at(0);
+  EXPECT_EQ(open.rank(), 1u);
+  EXPECT_EQ(open.world(), 3u);
+  EXPECT_EQ(open.sharing(), v1::OpenStream::BROADCAST);
+  EXPECT_EQ(open.format().type(), v1::UINT8);
+  EXPECT_EQ(open.format().layout(), v1::NHWC);
+  EXPECT_EQ(open.credits(), 5u);
+}
+
+TEST_F(PullTest, PullGetAsksForTheSameBatchesOneByOne) {
+  ASSERT_EQ(Run({"pull", "--steps", "3", "--rank", "1", "--world", "2", "--json"}), kExitOk);
+  const std::string streamed = out_;
+  ASSERT_EQ(Run({"pull", "--steps", "3", "--rank", "1", "--world", "2", "--json", "--get"}),
+            kExitOk);
+  EXPECT_EQ(out_, streamed);
+  EXPECT_EQ(server_.calls("GetBatch"), 3);
+  EXPECT_FALSE(server_.last_get().has_share());
+}
+
+TEST_F(PullTest, PullGetAsksForItsShareUnderSplitSharing) {
+  ASSERT_EQ(
+      Run({"pull", "--steps", "2", "--rank", "1", "--world", "2", "--sharing", "split", "--get"}),
+      kExitOk);
+  EXPECT_EQ(server_.last_get().step(), 1u);
+  EXPECT_EQ(server_.last_get().share().rank(), 1u);
+  EXPECT_EQ(server_.last_get().share().world(), 2u);
+}
+
+TEST_F(PullTest, PullRefusesARankThatIsNotOfItsWorld) {
+  for (const char* get : {"--json", "--get"}) {
+    EXPECT_EQ(Run({"pull", "--rank", "2", "--world", "2", get}), kExitError);
+    EXPECT_EQ(err_, "mixfeed: rank: 2 given, must be below the world of 2\n");
+  }
+  EXPECT_EQ(server_.calls("GetBatch"), 0);
+}
+
+TEST_F(PullTest, PullEndsWithTheFeed) {
+  v1::OpenFeedResponse ordered = server_.feed();
+  ordered.set_steps(4);
+  server_.SetFeed(ordered);
+  server_.Script({.batches = 4});
+  ASSERT_EQ(Run({"pull", "--steps", "0", "--json"}), kExitOk) << err_;
+  EXPECT_EQ(Lines().size(), 4u);
+  server_.Script({.batches = 0, .end = absl::OutOfRangeError("from_step: 9 given, 4 steps")});
+  EXPECT_EQ(Run({"pull", "--from-step", "9"}), kExitError);
+  EXPECT_EQ(err_, "mixfeed: from_step: 9 given, 4 steps\n");
+}
+
+TEST_F(PullTest, PullSaysHowOftenItConnectedAgain) {
+  server_.Script({.batches = 2, .end = absl::UnavailableError("draining")});
+  ASSERT_EQ(Run({"pull", "--steps", "4", "--json"}), kExitOk) << err_;
+  EXPECT_EQ(Lines().size(), 4u);
+  EXPECT_THAT(err_, StartsWith("mixfeed: connected again 1 times\nmixfeed: 4 batches"));
+}
+
+// Interrupts when it is flushed for the second time: pull flushes once a batch.
+class InterruptingBuffer final : public std::stringbuf {
+ public:
+  explicit InterruptingBuffer(Cancellation* interrupt) : interrupt_(interrupt) {}
+
+ protected:
+  int sync() override {
+    if (++flushes_ == 2) interrupt_->Cancel();
+    return 0;
+  }
+
+ private:
+  Cancellation* const interrupt_;
+  int flushes_ = 0;
+};
+
+TEST_F(PullTest, AnInterruptEndsAPullWithItsSummary) {
+  server_.Script({.batches = 2, .stall = true});
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt);
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err,
+                   {.interrupt = &interrupt}),
+            kExitInterrupted);
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled"))));
+}
+
+}  // namespace
+}  // namespace mixfeed
