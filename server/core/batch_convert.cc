@@ -21,7 +21,7 @@ constexpr EnumPair<v1::Layout, PixelLayout> kLayouts[] = {
     {v1::NHWC, PixelLayout::kNhwc},
 };
 constexpr uint32_t kMaxWorld = std::numeric_limits<int32_t>::max();
-constexpr uint32_t kMaxImageSide = 4096;
+constexpr uint32_t kMaxImageSide = 256;  // of datasets too (dataset_source.h)
 
 template <typename Values>
 absl::Status SetChannels(const std::string& field, const Values& values, int channels,

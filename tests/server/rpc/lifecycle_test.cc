@@ -6,6 +6,7 @@
 
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/server/rpc/trial_gate.h"
 #include "tests/testing/cifar_files.h"
 #include "tests/testing/test_server.h"
 
@@ -115,6 +116,19 @@ TEST(LifecycleTest, StreamsLeftAtTheDrainsEndAreToldToComeBack) {
   ASSERT_TRUE(stream.Read(&batch));
   server.server()->Shutdown(1);
   EXPECT_EQ(stream.Finish().error_code(), StatusCode::UNAVAILABLE);
+}
+
+TEST(LifecycleTest, CallsThatRunGoOnWhileTheServerDrains) {
+  TrialGate gate;
+  TestServer server([&](ServerOptions* options) { gate.Install(options); });
+  const Stubs stubs(server.address());
+  std::thread registering([&] { Register(stubs, ModelHeader("m"), GoodArchive(kClasses)); });
+  gate.AwaitTrial();
+  std::thread stopping([&] { server.server()->Shutdown(kLongDrainMs); });
+  WaitUntil([&] { return Health(stubs) != 1; });
+  gate.Open();
+  registering.join();
+  stopping.join();
 }
 
 TEST(LifecycleTest, ShutdownMayBeRepeated) {
@@ -267,6 +281,17 @@ TEST(StartTest, WhatCannotWorkIsTold) {
   bad = options;
   bad.threads = -3;
   ExpectNoStart(bad, absl::StatusCode::kInvalidArgument, "--threads is -3");
+}
+
+TEST(StartTest, SmallestPrefetchIsEnough) {
+  for (const int most : {1, 3}) {
+    TestServer server([most](ServerOptions* options) { options->max_prefetch = most; });
+    const Stubs stubs(server.address());
+    StreamCall stream(stubs, StreamOf(Open(stubs, TinySpec("mixup")).feed_id()));
+    v1::Batch batch;
+    EXPECT_TRUE(stream.Read(&batch)) << most;
+    stream.Cancel();
+  }
 }
 
 TEST(StartTest, WithoutAStateDirectoryNothingIsKept) {
