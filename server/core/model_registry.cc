@@ -61,11 +61,13 @@ absl::StatusOr<ModelSource> TakeSource(StoredModel* stored) {
   source.info.update = static_cast<int64_t>(model.header.update());
   source.info.kind = model.header.kind();
   source.info.classes = static_cast<int>(model.header.classes());
-  MIXFEED_ASSIGN_OR_RETURN(source.info.input, ShapeFromProto(model.header.image()));
-  MIXFEED_ASSIGN_OR_RETURN(
-      source.info.normalisation,
-      NormalisationFromProto(model.header.normalisation(), kDefaultNormalisation,
-                             source.info.input.channels));
+  const absl::StatusOr<ImageShape> shape = ShapeFromProto(model.header.image());
+  MIXFEED_RETURN_IF_ERROR(InField("header", shape.status()));
+  source.info.input = *shape;
+  const absl::StatusOr<Normalisation> normalisation = NormalisationFromProto(
+      model.header.normalisation(), kDefaultNormalisation, source.info.input.channels);
+  MIXFEED_RETURN_IF_ERROR(InField("header", normalisation.status()));
+  source.info.normalisation = *normalisation;
   source.init_seed = model.header.init_seed();
   source.batch_statistics = !model.header.has_batch_statistics() || model.header.batch_statistics();
   source.archive = std::move(stored->archive);

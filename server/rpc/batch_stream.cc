@@ -3,10 +3,8 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <chrono>
 #include <deque>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -94,10 +92,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     MIXFEED_RETURN_IF_ERROR(ParseRequest(request_, &request));
     Consumer* const consumer = FindConsumer();
     if (consumer == nullptr) return Open(request);
-    if (request.has_credits()) {
-      constexpr uint32_t kMost = std::numeric_limits<int>::max();
-      return consumer->Grant(static_cast<int>(std::min(request.credits().count(), kMost)));
-    }
+    if (request.has_credits()) return consumer->Grant(CountFromProto(request.credits().count()));
     return absl::InvalidArgumentError("kind: allowed after the first message: credits");
   }
 

@@ -188,7 +188,8 @@ TEST_F(BatchStreamTest, OpenIsRefusedWithTheField) {
        }},
       {StatusCode::INVALID_ARGUMENT, "format.type is 7",
        [](auto* open) { open->mutable_format()->set_type(static_cast<v1::PixelType>(7)); }},
-      {StatusCode::OUT_OF_RANGE, "step is", [](auto* open) { open->set_from_step(~uint64_t{0}); }},
+      {StatusCode::OUT_OF_RANGE, "from_step is",
+       [](auto* open) { open->set_from_step(~uint64_t{0}); }},
       {StatusCode::OUT_OF_RANGE, "step",
        [&eval](auto* open) {
          open->set_feed_id(eval);
@@ -225,7 +226,7 @@ TEST_F(BatchStreamTest, MessagesOutOfOrderEndTheStream) {
   for (const uint32_t count : {0u, 17u, ~0u}) {
     StreamCall stream(stubs_, again.open());
     stream.Grant(count);
-    ExpectStatus(stream.Finish(), StatusCode::INVALID_ARGUMENT, "credit");
+    ExpectStatus(stream.Finish(), StatusCode::INVALID_ARGUMENT, "credits.count is ");
   }
   ExpectNothingHeld();
 }
@@ -278,8 +279,8 @@ TEST(BatchStreamLimitsTest, AnswerThatIsNotTakenGivesItsSlotBack) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // else gRPC takes in all of it, unasked
-  const auto stub = v1::FeedService::NewStub(grpc::CreateCustomChannel(
-      server.address(), grpc::InsecureChannelCredentials(), arguments));
+  const auto stub = v1::FeedService::NewStub(
+      grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments));
   const auto call = stub->AsyncGetBatch(&context, request, &queue);
   void* tag = nullptr;
   bool ok = false;

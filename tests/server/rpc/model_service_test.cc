@@ -128,12 +128,12 @@ TEST_F(ModelServiceTest, HeaderIsRefusedWithTheField) {
   header = ModelHeader("n");
   header.mutable_image()->set_channels(5);
   Register(stubs_, header, GoodArchive(kClasses), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "image.channels is 5");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.image.channels is 5");
   header = ModelHeader("n");
   header.mutable_image()->set_channels(3);
   header.mutable_image()->set_height(257);
   Register(stubs_, header, GoodArchive(kClasses), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "image.height is 257; allowed: 1..256");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.image.height is 257; allowed: 1..256");
   header = ModelHeader("n");
   header.set_update(uint64_t{1} << 63);
   Register(stubs_, header, GoodArchive(kClasses), &status);
@@ -141,7 +141,7 @@ TEST_F(ModelServiceTest, HeaderIsRefusedWithTheField) {
   header = ModelHeader("n");
   header.mutable_normalisation()->set_name("cifar");
   Register(stubs_, header, GoodArchive(kClasses), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "normalisation.name");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.normalisation.name");
 }
 
 // One call with exactly these messages.
