@@ -191,6 +191,22 @@ TEST(RestartTest, ClosedFeedsStayClosed) {
   ExpectStatus(status, StatusCode::NOT_FOUND);
 }
 
+TEST(RestartTest, NoMoreFeedsAreRestoredThanMayBeOpen) {
+  TestServer server;
+  {
+    const Stubs stubs(server.address());
+    for (const char* run : {"1", "2", "3"}) Open(stubs, TinySpec("mixup"), run);
+  }
+  server.options()->max_feeds = 2;
+  server.Restart();
+  const Stubs stubs(server.address());
+  const auto feeds =
+      Call(stubs.inspect.get(), &v1::InspectService::Stub::ListFeeds, v1::ListFeedsRequest());
+  ASSERT_EQ(feeds.feeds_size(), 2);
+  EXPECT_EQ(feeds.feeds(0).run(), "2");
+  EXPECT_EQ(feeds.feeds(1).run(), "3");
+}
+
 TEST(RestartTest, ModelsAndGuessesAreThereAgain) {
   TestServer server;
   std::string id;
