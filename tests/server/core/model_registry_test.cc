@@ -193,6 +193,13 @@ TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
   EXPECT_EQ(registry->List()[0].version(), 1u);
 }
 
+TEST_F(ModelRegistryTest, UnfinishedFilesAreRemoved) {
+  ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
+  std::ofstream(directory_.File("models/v2-m.model.tmp-4711")) << "half";
+  OpenRegistry();
+  EXPECT_THAT(Files(), ElementsAre("v1-m.model"));
+}
+
 TEST_F(ModelRegistryTest, RegisterOnceDoesNothingForTheSameHeaderAndArchive) {
   const auto registry = OpenRegistry();
   EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 1u);
