@@ -122,7 +122,8 @@ void AddServing(ServerOptions* options, CLI::App* app) {
   group->add_flag("--insecure", options->insecure, "allow plain text on a public address");
   group->add_flag("--allow-register", options->allow_register,
                   "allow RegisterModel on a public address; a model is code that runs here");
-  group->add_option("--drain-ms", options->drain_ms, "on SIGTERM, streams may go on for so long");
+  group->add_option("--drain-ms", options->drain_ms,
+                    "on SIGTERM, calls and streams may go on for so long");
 }
 
 void AddWork(ServerOptions* options, CLI::App* app) {
