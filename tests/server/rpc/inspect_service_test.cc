@@ -276,6 +276,15 @@ TEST_F(InspectServiceTest, RequestsAreRefusedWithTheField) {
   ExpectStatus(status, StatusCode::NOT_FOUND);
 }
 
+TEST(MeasureForwardTest, EndsWithWhatTheModelSays) {
+  TestServer server;
+  const Stubs stubs(server.address());
+  Register(stubs, ModelHeader("small"), ThrowsBeyondArchive(kClasses, 6));
+  grpc::Status status;
+  Measure(stubs, Open(stubs, TinySpec("mixmatch")).feed_id(), 60'000, &status);
+  ExpectStatus(status, StatusCode::INTERNAL, "too many for me");
+}
+
 TEST(ContactSheetTest, SheetBeyond64MegapixelsIsRefused) {
   const TempDir photos;
   for (const std::string& label : {photos.File("cat"), photos.File("dog")}) {
