@@ -25,6 +25,8 @@ constexpr char kSummary[] =
     "SIGTERM and SIGINT drain, then stop.";
 
 constexpr int kMaxThreads = 1024;
+// Longer waits are as good as this one, and must not overflow a clock.
+constexpr int64_t kYearMs = int64_t{365} * 24 * 3'600'000;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 struct HostPort {
@@ -66,10 +68,10 @@ absl::Status CheckNumbers(const ServerOptions& options) {
       {"--max-credits", options.max_credits, 1, 1 << 16},
       {"--max-prefetch", options.max_prefetch, 1, 1 << 16},
       {"--max-feeds", options.max_feeds, 1, 1 << 20},
-      {"--idle-limit-ms", options.idle_limit_ms, 1, kMost / 1'000'000},
-      {"--drain-ms", options.drain_ms, 0, kMost / 1'000'000},
+      {"--idle-limit-ms", options.idle_limit_ms, 1, kYearMs},
+      {"--drain-ms", options.drain_ms, 0, kYearMs},
       {"--max-archive-bytes", options.max_archive_bytes, 0, int64_t{4} << 30},
-      {"--trial-deadline-ms", options.trial_deadline_ms, 1, kMost / 1'000'000},
+      {"--trial-deadline-ms", options.trial_deadline_ms, 1, kYearMs},
       {"--journal-max-steps", options.journal_max_steps, 1, kMost},
       {"--journal-max-bytes", options.journal_max_bytes, int64_t{1} << 20, kMost},
   };
@@ -120,7 +122,8 @@ void AddServing(ServerOptions* options, CLI::App* app) {
   group->add_flag("--insecure", options->insecure, "allow plain text on a public address");
   group->add_flag("--allow-register", options->allow_register,
                   "allow RegisterModel on a public address; a model is code that runs here");
-  group->add_option("--drain-ms", options->drain_ms, "on SIGTERM, streams may go on for so long");
+  group->add_option("--drain-ms", options->drain_ms,
+                    "on SIGTERM, calls and streams may go on for so long");
 }
 
 void AddWork(ServerOptions* options, CLI::App* app) {

@@ -6,6 +6,7 @@
 #include <grpcpp/impl/service_type.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -20,11 +21,12 @@
 namespace mixfeed {
 namespace {
 
-// Calls that are slow, and how many of them may wait.
-constexpr int kTaskThreads = 4;
-constexpr size_t kMaxWaitingTasks = 256;
-// Measurements last long, and would disturb each other.
-constexpr int kMeasureThreads = 1;
+// Threads of the pools for calls (services.h), and how many calls may wait for each.
+constexpr int kLookupThreads = 2;
+constexpr int kBuildThreads = 2;
+constexpr int kRegistrationThreads = 1;  // the registry takes one at a time
+constexpr int kMeasurementThreads = 1;
+constexpr size_t kMaxWaitingCalls = 256;
 constexpr size_t kMaxWaitingMeasurements = 4;
 
 // Requests are small: the largest are a chunk of 1 MiB and a spec with index lists.
@@ -63,8 +65,10 @@ struct Server::Impl {
   std::unique_ptr<FeedCalls> feed_calls;
   std::unique_ptr<ModelCalls> model_calls;
   std::unique_ptr<InspectCalls> inspect_calls;
-  std::unique_ptr<TaskPool> tasks;
-  std::unique_ptr<TaskPool> measurements;
+  TaskPool lookups{kLookupThreads, kMaxWaitingCalls};
+  TaskPool builds{kBuildThreads, kMaxWaitingCalls};
+  TaskPool registrations{kRegistrationThreads, kMaxWaitingCalls};
+  TaskPool measurements{kMeasurementThreads, kMaxWaitingMeasurements};
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> transport;
 
@@ -84,12 +88,14 @@ void Server::Impl::MakeServices(const ServerOptions& options) {
   feed_calls = std::make_unique<FeedCalls>(core.get());
   model_calls = std::make_unique<ModelCalls>(options, core->datasets(), core->models());
   inspect_calls = std::make_unique<InspectCalls>(core.get());
-  tasks = std::make_unique<TaskPool>(kTaskThreads, kMaxWaitingTasks);
-  measurements = std::make_unique<TaskPool>(kMeasureThreads, kMaxWaitingMeasurements);
+  const CallPools pools{.lookups = &lookups,
+                        .builds = &builds,
+                        .registrations = &registrations,
+                        .measurements = &measurements};
   services.push_back(
-      MakeFeedService(feed_calls.get(), core->engine(), options.idle_limit_ms, tasks.get()));
-  services.push_back(MakeModelService(model_calls.get(), tasks.get()));
-  services.push_back(MakeInspectService(inspect_calls.get(), tasks.get(), measurements.get()));
+      MakeFeedService(feed_calls.get(), core->engine(), options.idle_limit_ms, pools));
+  services.push_back(MakeModelService(model_calls.get(), options.idle_limit_ms, pools));
+  services.push_back(MakeInspectService(inspect_calls.get(), pools));
 }
 
 absl::Status Server::Impl::Listen(const ServerOptions& options) {
@@ -125,9 +131,11 @@ int Server::port() const { return impl_->port; }
 std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl_->port); }
 
 void Server::Shutdown(int64_t drain_ms) {
+  const auto drained = std::chrono::system_clock::now() + std::chrono::milliseconds(drain_ms);
   impl_->transport->GetHealthCheckService()->SetServingStatus(false);
   impl_->core->Shutdown(drain_ms);
-  impl_->transport->Shutdown(std::chrono::system_clock::now() + kFinishGrace);
+  // Refuses new calls, and cancels those that are left at the deadline; returns when none are left.
+  impl_->transport->Shutdown(std::max(drained, std::chrono::system_clock::now() + kFinishGrace));
 }
 
 }  // namespace mixfeed

@@ -28,8 +28,9 @@ class Server {
   int port() const;
   std::string address() const;
 
-  // Reports NOT_SERVING, refuses new streams and batches, lets those that run go on until
-  // `drain_ms` have passed or none are left, then ends them with Unavailable and stops. Idempotent.
+  // Reports NOT_SERVING, refuses new streams and batches, lets them and all other calls (a model's
+  // trial too) go on until `drain_ms` have passed or none are left, then ends streams and batches
+  // with Unavailable, cancels what else is left, and stops. Idempotent.
   void Shutdown(int64_t drain_ms);
 
  private:

@@ -6,14 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/recipe/field_checks.h"
 #include "augment/target/target.h"
 
 namespace mixfeed {
 namespace {
-
-RenderView ViewOf(const ViewPlan& plan) {
-  return {.image = plan.sample, .crop_y = plan.crop_y, .crop_x = plan.crop_x, .flip = plan.flip};
-}
 
 absl::Status CheckPool(const BatchMakerOptions& options) {
   const ResidentPool& pool = *options.pool;
@@ -65,6 +62,10 @@ float Confidence(const StepGuess& guess) {
 
 }  // namespace
 
+RenderView ViewOf(const ViewPlan& plan) {
+  return {.image = plan.sample, .crop_y = plan.crop_y, .crop_x = plan.crop_x, .flip = plan.flip};
+}
+
 Partition PartitionOf(const Recipe& recipe) {
   const bool test = recipe.rows == RowSource::kOrdered && recipe.ordered_pool == PoolId::kTest;
   return test ? Partition::kTest : Partition::kTrain;
@@ -83,15 +84,10 @@ BatchMaker::BatchMaker(BatchMakerOptions options, std::unique_ptr<Planner> plann
 
 absl::Status BatchMaker::CheckShare(const Share& share) const {
   if (share.world < 1 || options_.spec.batch % share.world != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("world: ", share.world,
-                                                   ", allowed are the divisors of the batch of ",
-                                                   options_.spec.batch));
+    return FieldError("world", absl::StrCat(share.world),
+                      absl::StrCat("the divisors of the batch of ", options_.spec.batch));
   }
-  if (share.rank < 0 || share.rank >= share.world) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("rank: ", share.rank, ", allowed are 0 to ", share.world - 1));
-  }
-  return absl::OkStatus();
+  return CheckRange("rank", share.rank, 0, share.world - 1);
 }
 
 int64_t BatchMaker::SlotBytes(const PixelFormat& format, const Share& share) const {
@@ -132,13 +128,7 @@ absl::StatusOr<StepGuess> BatchMaker::Guess(const Plan& plan) const {
 
 absl::StatusOr<StepGuess> BatchMaker::GuessAlone(const Plan& plan) const {
   const auto render_view = [&](int k, const Normalisation& normalisation, std::span<float> out) {
-    const int first = plan.labelled_rows + k * plan.unlabelled_rows;
-    std::vector<RenderRow> rows(static_cast<size_t>(plan.unlabelled_rows));
-    for (size_t i = 0; i < rows.size(); ++i) {
-      rows[i].a = rows[i].b = ViewOf(plan.rows[static_cast<size_t>(first) + i]);
-    }
-    const PixelFormat format = {PixelType::kFloat32, PixelLayout::kNchw, normalisation};
-    return options_.renderer->Render(*options_.pool, rows, format, std::as_writable_bytes(out));
+    return RenderGuessView(plan, k, normalisation, out);
   };
   GuessRequest request;
   request.feed_id = options_.feed_id;
@@ -148,6 +138,18 @@ absl::StatusOr<StepGuess> BatchMaker::GuessAlone(const Plan& plan) const {
   request.shape = dataset().shape;
   request.classes = dataset().num_classes();
   return options_.guesser->Guess(request, render_view);
+}
+
+absl::Status BatchMaker::RenderGuessView(const Plan& plan, int k,
+                                         const Normalisation& normalisation,
+                                         std::span<float> out) const {
+  const int first = plan.labelled_rows + k * plan.unlabelled_rows;
+  std::vector<RenderRow> rows(static_cast<size_t>(plan.unlabelled_rows));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].a = rows[i].b = ViewOf(plan.rows[static_cast<size_t>(first) + i]);
+  }
+  const PixelFormat format = {PixelType::kFloat32, PixelLayout::kNchw, normalisation};
+  return options_.renderer->Render(*options_.pool, rows, format, std::as_writable_bytes(out));
 }
 
 absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,

@@ -18,6 +18,9 @@
 
 namespace mixfeed {
 
+// The view of one row as a renderer takes it.
+RenderView ViewOf(const ViewPlan& plan);
+
 // The partition whose images a feed of `recipe` shows: what BatchMakerOptions::pool must hold.
 Partition PartitionOf(const Recipe& recipe);
 
@@ -52,6 +55,11 @@ class BatchMaker {
                                                     SlotPool* slots = nullptr) const;
 
   absl::StatusOr<Plan> MakePlan(int64_t step) const { return planner_->MakePlan(step); }
+
+  // Renders view `k`, below plan.views, of the plan's unlabelled rows as a guess model takes it:
+  // [rows][C][H][W] float32 under `normalisation`.
+  absl::Status RenderGuessView(const Plan& plan, int k, const Normalisation& normalisation,
+                               std::span<float> out) const;
 
   // InvalidArgument when `world` does not divide the batch, or rank is not in 0..world-1.
   absl::Status CheckShare(const Share& share) const;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <span>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -70,6 +72,19 @@ absl::Status ValidateEntry(const std::string& feed_id, int64_t step, const StepG
       "journal: guess of feed '", feed_id, "', step ", step, " has ", guess.probabilities.size(),
       " probabilities for ", guess.rows, " rows of ", guess.classes,
       " classes; allowed: rows * classes of them, a feed id, a step from 0"));
+}
+
+// Turns the write-ahead log on, which lasts as long as the file. SQLite does not wait for others
+// here, whatever the busy timeout: of two that turn it on at once one gets "database is locked".
+absl::Status UseWriteAheadLog(SqliteDatabase* db, int busy_timeout_ms) {
+  constexpr std::chrono::milliseconds kPause(1);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms);
+  for (;;) {
+    const absl::Status status = db->QueryInt("PRAGMA journal_mode = WAL").status();
+    if (!absl::IsUnavailable(status) || std::chrono::steady_clock::now() >= deadline) return status;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 // Makes the tables in a fresh file; refuses files of anybody else.
@@ -322,7 +337,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& opt
                            SqliteDatabase::Open(options.path, options.busy_timeout_ms));
   // With a write-ahead log, NORMAL loses nothing when the process dies, and at most the newest
   // guesses (never the file) when the machine does.
-  MIXFEED_RETURN_IF_ERROR(db->QueryInt("PRAGMA journal_mode = WAL").status());
+  MIXFEED_RETURN_IF_ERROR(UseWriteAheadLog(db.get(), options.busy_timeout_ms));
   MIXFEED_RETURN_IF_ERROR(db->Execute("PRAGMA synchronous = NORMAL"));
   MIXFEED_RETURN_IF_ERROR(CreateOrCheckSchema(db.get()));
   auto journal = std::make_unique<SqliteJournal>(options, std::move(db));

@@ -21,7 +21,7 @@ constexpr EnumPair<v1::Layout, PixelLayout> kLayouts[] = {
     {v1::NHWC, PixelLayout::kNhwc},
 };
 constexpr uint32_t kMaxWorld = std::numeric_limits<int32_t>::max();
-constexpr uint32_t kMaxImageSide = 4096;
+constexpr uint32_t kMaxImageSide = 256;  // of datasets too (dataset_source.h)
 
 template <typename Values>
 absl::Status SetChannels(const std::string& field, const Values& values, int channels,
@@ -41,6 +41,11 @@ absl::Status Within(const std::string& field, const absl::Status& status) {
 }
 
 }  // namespace
+
+absl::Status InField(const std::string& parent, const absl::Status& status) {
+  if (status.ok()) return status;
+  return {status.code(), absl::StrCat(parent, ".", std::string(status.message()))};
+}
 
 absl::StatusOr<Normalisation> NormalisationFromProto(const v1::Normalisation& proto,
                                                      const std::string& otherwise, int channels) {
@@ -67,8 +72,10 @@ absl::StatusOr<PixelFormat> FormatFromProto(const v1::PixelFormat& proto, int ch
   MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.layout", proto.layout(), kLayouts,
                                         v1::Layout_Name<v1::Layout>, &format.layout));
   const char* const otherwise = format.type == PixelType::kUint8 ? "raw" : "signed";
-  MIXFEED_ASSIGN_OR_RETURN(format.normalisation,
-                           NormalisationFromProto(proto.normalisation(), otherwise, channels));
+  const absl::StatusOr<Normalisation> normalisation =
+      NormalisationFromProto(proto.normalisation(), otherwise, channels);
+  MIXFEED_RETURN_IF_ERROR(InField("format", normalisation.status()));
+  format.normalisation = *normalisation;
   MIXFEED_RETURN_IF_ERROR(Within("format", ValidatePixelFormat(format, channels)));
   return format;
 }

@@ -11,7 +11,11 @@
 namespace mixfeed {
 
 // What a consumer asks for and gets, between the wire's words and the library's. Errors are
-// InvalidArgument and name the message's field.
+// InvalidArgument and begin with the field's name, from the converted message on ("format.type").
+
+// An error of `status` said of the field `parent`, of which it names a part: "rank is 3" becomes
+// "share.rank is 3".
+absl::Status InField(const std::string& parent, const absl::Status& status);
 
 absl::StatusOr<PixelFormat> FormatFromProto(const v1::PixelFormat& proto, int channels);
 

@@ -31,12 +31,6 @@ std::string TryModelProgram(const ServerOptions& options) {
   return (self.parent_path() / kTryModelProgram).string();
 }
 
-absl::Status Try(const ModelSource& source, const ModelTrialOptions& options) {
-  const absl::Status status = TryModelInChild(source, options);
-  if (!options.stop.stop_requested()) return status;
-  return absl::UnavailableError("the server is shutting down");
-}
-
 }  // namespace
 
 // A batch that the transport sends, and what its memory needs.
@@ -67,7 +61,6 @@ Core::~Core() { Shutdown(0); }
 
 void Core::Shutdown(int64_t drain_ms) {
   if (engine_) engine_->Shutdown(drain_ms);
-  stop_trials_.request_stop();
 }
 
 absl::Status Core::Begin(const EncodeFrame& encode) {
@@ -100,15 +93,18 @@ absl::Status Core::OpenModels() {
   const int threads = options_.guess_threads > 0 ? options_.guess_threads : options_.threads;
   torch_ = std::make_unique<TorchRuntime>(OrCores(threads));
   MIXFEED_ASSIGN_OR_RETURN(ModelStore store, ModelStore::Open(state_dir_->File("models")));
-  const ModelTrialOptions trial{.program = TryModelProgram(options_),
-                                .deadline_ms = options_.trial_deadline_ms,
-                                .stop = stop_trials_.get_token()};
+  const auto try_model = [program = TryModelProgram(options_),
+                          deadline_ms = options_.trial_deadline_ms](const ModelSource& source,
+                                                                    std::stop_token stop) {
+    return TryModelInChild(
+        source, {.program = program, .deadline_ms = deadline_ms, .stop = std::move(stop)});
+  };
   MIXFEED_ASSIGN_OR_RETURN(
-      models_, ModelRegistry::Open(
-                   std::move(store),
-                   {.try_model = [trial](const ModelSource& source) { return Try(source, trial); },
-                    .load = [torch = torch_.get()](
-                                const ModelSource& source) { return torch->Load(source); }}));
+      models_, ModelRegistry::Open(std::move(store),
+                                   {.try_model = try_model,
+                                    .load = [torch = torch_.get()](const ModelSource& source) {
+                                      return torch->Load(source);
+                                    }}));
   for (const std::string& text : options_.models) {
     MIXFEED_RETURN_IF_ERROR(RegisterAtStart(text, *datasets_, models_.get()));
   }
@@ -121,13 +117,15 @@ absl::Status Core::OpenFeeds(const EncodeFrame& encode) {
                                           .max_steps_per_feed = options_.journal_max_steps,
                                           .max_bytes = options_.journal_max_bytes}));
   MIXFEED_ASSIGN_OR_RETURN(feed_store_, FeedStore::Open(state_dir_->File("feeds.sqlite")));
-  MIXFEED_ASSIGN_OR_RETURN(engine_,
-                           FeedEngine::Start({.render_workers = memory_->threads->threads(),
-                                              .guess_workers = kGuessWorkers,
-                                              .max_credits = options_.max_credits,
-                                              .max_prefetch = options_.max_prefetch,
-                                              .idle_limit_ms = options_.idle_limit_ms},
-                                             memory_->slots.get(), Holding(encode)));
+  MIXFEED_ASSIGN_OR_RETURN(
+      engine_, FeedEngine::Start({.render_workers = memory_->threads->threads(),
+                                  .guess_workers = kGuessWorkers,
+                                  .max_credits = options_.max_credits,
+                                  .default_prefetch = std::min(EngineOptions().default_prefetch,
+                                                               options_.max_prefetch),
+                                  .max_prefetch = options_.max_prefetch,
+                                  .idle_limit_ms = options_.idle_limit_ms},
+                                 memory_->slots.get(), Holding(encode)));
   feeds_ = std::make_unique<FeedRegistry>(FeedRegistry::Parts{
       .datasets = datasets_.get(),
       .renderer = renderer(),

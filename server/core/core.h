@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -34,8 +33,7 @@ class Core {
                                                      const EncodeFrame& encode);
   ~Core();
 
-  // Drains the engine for at most `drain_ms` (feed_engine.h), then stops a model's trial that is
-  // under way and all later ones (Unavailable). Idempotent.
+  // Drains the engine for at most `drain_ms` (feed_engine.h). Idempotent.
   void Shutdown(int64_t drain_ms);
 
   const ServerOptions& options() const { return options_; }
@@ -72,7 +70,6 @@ class Core {
   std::unique_ptr<DatasetStore> datasets_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<TorchRuntime> torch_;
-  std::stop_source stop_trials_;
   std::unique_ptr<ModelRegistry> models_;
   std::unique_ptr<FeedStore> feed_store_;
   std::unique_ptr<FeedEngine> engine_;

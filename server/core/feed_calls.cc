@@ -1,5 +1,6 @@
 #include "server/core/feed_calls.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -35,18 +36,17 @@ v1::OpenFeedResponse Describe(const OpenedFeed& feed) {
   return response;
 }
 
-// Counts of the engine are ints; what is above them is refused by it like anything too large.
-int Clamp(uint32_t count) {
-  constexpr uint32_t kMost = std::numeric_limits<int>::max();
-  return static_cast<int>(count < kMost ? count : kMost);
-}
-
 }  // namespace
 
-absl::StatusOr<int64_t> StepFromProto(uint64_t step) {
+int CountFromProto(uint32_t count) {
+  constexpr uint32_t kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(std::min(count, kMost));
+}
+
+absl::StatusOr<int64_t> StepFromProto(uint64_t step, const char* field) {
   constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
   if (step <= kMost) return static_cast<int64_t>(step);
-  return absl::OutOfRangeError(absl::StrCat("step is ", step, "; allowed: at most ", kMost));
+  return absl::OutOfRangeError(absl::StrCat(field, " is ", step, "; allowed: 0..", kMost));
 }
 
 absl::StatusOr<v1::OpenFeedResponse> FeedCalls::OpenFeed(const v1::OpenFeedRequest& request) const {
@@ -74,8 +74,10 @@ absl::StatusOr<BatchWish> FeedCalls::ReadGetBatch(const v1::GetBatchRequest& req
   BatchWish wish;
   wish.feed_id = feed->id;
   MIXFEED_ASSIGN_OR_RETURN(wish.step, StepFromProto(request.step()));
-  MIXFEED_ASSIGN_OR_RETURN(wish.share, ShareFromProto(request.share()));
-  MIXFEED_RETURN_IF_ERROR(feed->maker->CheckShare(wish.share));
+  const absl::StatusOr<Share> share = ShareFromProto(request.share());
+  MIXFEED_RETURN_IF_ERROR(InField("share", share.status()));
+  MIXFEED_RETURN_IF_ERROR(InField("share", feed->maker->CheckShare(*share)));
+  wish.share = *share;
   MIXFEED_ASSIGN_OR_RETURN(wish.format, ReadFormat(*feed->maker, request.format(), wish.share));
   return wish;
 }
@@ -84,7 +86,7 @@ absl::StatusOr<StreamSpec> FeedCalls::ReadOpenStream(const v1::OpenStream& reque
   MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
   StreamSpec spec;
   spec.feed_id = feed->id;
-  MIXFEED_ASSIGN_OR_RETURN(spec.from_step, StepFromProto(request.from_step()));
+  MIXFEED_ASSIGN_OR_RETURN(spec.from_step, StepFromProto(request.from_step(), "from_step"));
   MIXFEED_RETURN_IF_ERROR(EnumFromProto("sharing", request.sharing(), kSharings,
                                         v1::OpenStream::Sharing_Name<v1::OpenStream::Sharing>,
                                         &spec.sharing));
@@ -98,8 +100,8 @@ absl::StatusOr<StreamSpec> FeedCalls::ReadOpenStream(const v1::OpenStream& reque
   if (split) MIXFEED_RETURN_IF_ERROR(feed->maker->CheckShare(place));
   MIXFEED_ASSIGN_OR_RETURN(spec.format,
                            ReadFormat(*feed->maker, request.format(), split ? place : Share{}));
-  spec.credits = Clamp(request.credits());
-  spec.prefetch = Clamp(request.prefetch());
+  spec.credits = CountFromProto(request.credits());
+  spec.prefetch = CountFromProto(request.prefetch());
   spec.repeat = request.repeat();
   return spec;
 }

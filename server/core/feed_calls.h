@@ -39,8 +39,11 @@ class FeedCalls {
   const Core* const core_;
 };
 
-// OutOfRange for a step that the library's signed steps do not reach.
-absl::StatusOr<int64_t> StepFromProto(uint64_t step);
+// OutOfRange, naming `field`, for a step that the library's signed steps do not reach.
+absl::StatusOr<int64_t> StepFromProto(uint64_t step, const char* field = "step");
+
+// Counts of the engine are ints; what is above them is refused by it like anything too large.
+int CountFromProto(uint32_t count);
 
 }  // namespace mixfeed
 

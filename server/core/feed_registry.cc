@@ -46,6 +46,7 @@ absl::Status FeedRegistry::RestoreOne(const FeedStore::Record& record) {
   MIXFEED_ASSIGN_OR_RETURN(auto feed, Resolve(record.spec, record.run));
   if (feed->id != record.feed_id) return absl::DataLossError("its dataset has changed");
   MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
+  MIXFEED_RETURN_IF_ERROR(MakeRoom());
   Add(std::move(feed));
   return absl::OkStatus();
 }
@@ -104,15 +105,18 @@ absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
 
 absl::Status FeedRegistry::MakeRoom() {
   const std::vector<std::shared_ptr<const OpenedFeed>> feeds = List();
-  if (feeds.size() < parts_.max_feeds) return absl::OkStatus();
+  size_t open = feeds.size();
   for (const std::shared_ptr<const OpenedFeed>& feed : feeds) {
+    if (open < parts_.max_feeds) return absl::OkStatus();
     if (parts_.engine->ConsumersOf(feed->id) > 0) continue;
     spdlog::warn("feed {} of run \"{}\" is closed: more than {} feeds would be open (--max-feeds)",
                  feed->id, feed->run, parts_.max_feeds);
-    return Drop(feed->id);
+    MIXFEED_RETURN_IF_ERROR(Drop(feed->id));
+    --open;
   }
-  return absl::ResourceExhaustedError(absl::StrCat(
-      feeds.size(), " feeds are open (--max-feeds) and all have consumers; close one"));
+  if (open < parts_.max_feeds) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(open, " feeds are open (--max-feeds) and all have consumers; close one"));
 }
 
 absl::Status FeedRegistry::Close(const std::string& id) {

@@ -55,8 +55,9 @@ class FeedRegistry {
   };
   explicit FeedRegistry(Parts parts) : parts_(std::move(parts)) {}
 
-  // Opens what the store holds; a feed whose dataset is gone or has changed is skipped with a
-  // warning in the log, and stays in the store.
+  // Opens what the store holds, the ones opened last where they are more than max_feeds; a feed
+  // whose dataset is gone or has changed is skipped with a warning in the log, and stays in the
+  // store.
   absl::Status Restore();
 
   // An empty run means a new one with a random name. Errors: InvalidArgument (spec, run, a batch

@@ -1,5 +1,7 @@
 #include "server/core/feed_store.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "augment/base/status_macros.h"
@@ -56,6 +58,9 @@ absl::StatusOr<std::vector<FeedStore::Record>> FeedStore::ReadAll() {
     const std::span<const std::byte> spec = query.Blob(2);
     if (record.spec.ParseFromArray(spec.data(), static_cast<int>(spec.size()))) {
       records.push_back(std::move(record));
+    } else {
+      spdlog::warn("feed {} of run \"{}\" is not restored: its stored spec is damaged",
+                   record.feed_id, record.run);
     }
   }
 }

@@ -30,7 +30,8 @@ class FeedStore {
   absl::Status Put(const Record& record);
   absl::Status Remove(const std::string& feed_id);
 
-  // All records, the one opened longest ago first; unreadable ones are left out.
+  // All records, the one opened longest ago first; unreadable ones are left out with a
+  // warning in the log.
   absl::StatusOr<std::vector<Record>> ReadAll();
 
  private:

@@ -6,21 +6,20 @@
 
 #include "absl/status/statusor.h"
 #include "augment/guess/guess_model.h"
-#include "augment/render/renderer.h"
 #include "server/core/feed_registry.h"
 
 namespace mixfeed {
 
 struct ForwardRate {
   double images_per_second = 0;  // views through the model
-  int64_t images = 0;
+  int64_t images = 0;            // in the passes that count
 };
 
 // Runs the passes that `feed`, which guesses, asks of `model`, on views of its first steps that
 // were rendered before, and nothing else, for about `duration_ms`.
 // Cancelled when `stop` says so; else what rendering and the model return.
-absl::StatusOr<ForwardRate> MeasureForwardRate(const OpenedFeed& feed, Renderer* renderer,
-                                               GuessModel* model, int64_t duration_ms,
+absl::StatusOr<ForwardRate> MeasureForwardRate(const OpenedFeed& feed, GuessModel* model,
+                                               int64_t duration_ms,
                                                const std::function<bool()>& stop);
 
 }  // namespace mixfeed

@@ -57,6 +57,14 @@ void AddRow(const Dataset& dataset, const Plan& plan, size_t r, bool reveal,
   row->set_lambda(plan.lambda[r]);
 }
 
+// The lists of one split may have hundreds of thousands of indices, and there may be many feeds.
+v1::FeedSpec WithoutLists(v1::FeedSpec spec) {
+  spec.mutable_split()->clear_labelled_list();
+  spec.mutable_split()->clear_unlabelled_list();
+  spec.mutable_split()->clear_validation_list();
+  return spec;
+}
+
 template <typename Field>
 void Fill(const std::vector<int32_t>& list, Field* field) {
   for (const int32_t index : list) field->Add(static_cast<uint32_t>(index));
@@ -91,7 +99,7 @@ v1::ListFeedsResponse InspectCalls::ListFeeds() const {
     v1::FeedInfo* info = response.add_feeds();
     info->set_feed_id(feed->id);
     info->set_run(feed->run);
-    *info->mutable_spec() = SpecToProto(feed->spec);
+    *info->mutable_spec() = WithoutLists(SpecToProto(feed->spec));
     info->set_consumers(static_cast<uint32_t>(core_->engine()->ConsumersOf(feed->id)));
   }
   return response;
@@ -153,8 +161,8 @@ absl::StatusOr<v1::MeasureForwardResponse> InspectCalls::MeasureForward(
         "feed ", feed->id, " does not guess: its recipe is ", feed->spec.recipe.preset));
   }
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, core_->models()->Find(name));
-  MIXFEED_ASSIGN_OR_RETURN(const ForwardRate rate, MeasureForwardRate(*feed, core_->renderer(),
-                                                                      model.get(), duration, stop));
+  MIXFEED_ASSIGN_OR_RETURN(const ForwardRate rate,
+                           MeasureForwardRate(*feed, model.get(), duration, stop));
   v1::MeasureForwardResponse response;
   response.set_images_per_second(rate.images_per_second);
   response.set_images(static_cast<uint64_t>(rate.images));

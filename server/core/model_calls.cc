@@ -1,6 +1,5 @@
 #include "server/core/model_calls.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -21,11 +20,6 @@ absl::Status Resolve(const DatasetStore& datasets, v1::RegisterModelHeader* head
   if (header->classes() == 0) header->set_classes(static_cast<uint32_t>(dataset->num_classes()));
   if (!header->has_image()) *header->mutable_image() = ShapeToProto(dataset->shape);
   return absl::OkStatus();
-}
-
-bool IsBuiltin(const std::string& kind) {
-  const auto names = BuiltinNetworks();
-  return std::any_of(names.begin(), names.end(), [&](const char* name) { return kind == name; });
 }
 
 }  // namespace
@@ -51,8 +45,9 @@ absl::Status ModelCalls::CheckMayRegister(const v1::RegisterModelHeader& header)
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::RegisterModelResponse> ModelCalls::RegisterModel(
-    v1::RegisterModelHeader header, const std::string& archive) const {
+absl::StatusOr<v1::RegisterModelResponse> ModelCalls::RegisterModel(v1::RegisterModelHeader header,
+                                                                    std::string archive,
+                                                                    std::stop_token stop) const {
   MIXFEED_RETURN_IF_ERROR(CheckMayRegister(header));
   if (archive.size() != header.archive_bytes()) {
     return absl::InvalidArgumentError(absl::StrCat("header.archive_bytes is ",
@@ -61,7 +56,8 @@ absl::StatusOr<v1::RegisterModelResponse> ModelCalls::RegisterModel(
   }
   MIXFEED_RETURN_IF_ERROR(Resolve(*datasets_, &header));
   v1::RegisterModelResponse response;
-  MIXFEED_ASSIGN_OR_RETURN(*response.mutable_model(), models_->Register(header, archive));
+  MIXFEED_ASSIGN_OR_RETURN(*response.mutable_model(),
+                           models_->Register(header, std::move(archive), std::move(stop)));
   return response;
 }
 
@@ -82,7 +78,7 @@ absl::Status RegisterAtStart(const std::string& text, const DatasetStore& datase
   v1::RegisterModelHeader header;
   header.set_name(text.substr(0, equals));
   std::string archive;
-  if (const std::string what = text.substr(equals + 1); IsBuiltin(what)) {
+  if (const std::string what = text.substr(equals + 1); IsBuiltinNetwork(what)) {
     header.set_kind(what);
   } else {
     MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(what));
@@ -91,7 +87,7 @@ absl::Status RegisterAtStart(const std::string& text, const DatasetStore& datase
     header.set_archive_bytes(archive.size());
   }
   MIXFEED_RETURN_IF_ERROR(Resolve(datasets, &header));
-  const absl::Status status = models->RegisterOnce(header, archive).status();
+  const absl::Status status = models->RegisterOnce(header, std::move(archive)).status();
   if (status.ok()) return status;
   return {status.code(), absl::StrCat("--model ", text, ": ", std::string(status.message()))};
 }

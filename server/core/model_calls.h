@@ -1,6 +1,7 @@
 #ifndef MIXFEED_SERVER_CORE_MODEL_CALLS_H_
 #define MIXFEED_SERVER_CORE_MODEL_CALLS_H_
 
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -21,9 +22,11 @@ class ModelCalls {
   // an archive above the limit.
   absl::Status CheckMayRegister(const v1::RegisterModelHeader& header) const;
 
-  // Takes seconds. InvalidArgument when `archive` is not as long as its header says.
+  // Takes seconds. InvalidArgument when `archive` is not as long as its header says; Cancelled,
+  // with nothing registered, when `stop` was requested before its end.
   absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
-                                                          const std::string& archive) const;
+                                                          std::string archive,
+                                                          std::stop_token stop) const;
 
   v1::ListModelsResponse ListModels() const;
 

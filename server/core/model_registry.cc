@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,15 +18,10 @@ namespace {
 
 constexpr char kDefaultNormalisation[] = "signed";
 
-bool IsBuiltin(const std::string& kind) {
-  const auto names = BuiltinNetworks();
-  return std::any_of(names.begin(), names.end(), [&](const char* name) { return kind == name; });
-}
-
 absl::Status CheckHeader(const v1::RegisterModelHeader& header, const std::string& archive) {
   MIXFEED_RETURN_IF_ERROR(CheckName("header.name", header.name()));
   const bool torchscript = header.kind() == kTorchScriptKind;
-  if (!torchscript && !IsBuiltin(header.kind())) {
+  if (!torchscript && !IsBuiltinNetwork(header.kind())) {
     return FieldError("header.kind", absl::StrCat("\"", header.kind(), "\""),
                       absl::StrCat(kTorchScriptKind, ", ", absl::StrJoin(BuiltinNetworks(), ", ")));
   }
@@ -33,6 +29,8 @@ absl::Status CheckHeader(const v1::RegisterModelHeader& header, const std::strin
     return absl::InvalidArgumentError(
         "header.archive_bytes is 0; allowed: a TorchScript archive in chunks");
   }
+  constexpr uint64_t kMaxUpdate = std::numeric_limits<int64_t>::max();
+  MIXFEED_RETURN_IF_ERROR(CheckRange("header.update", header.update(), uint64_t{0}, kMaxUpdate));
   return CheckRange("header.classes", header.classes(), 2u, 32767u);
 }
 
@@ -49,21 +47,30 @@ std::string DigestOf(const v1::RegisterModelHeader& header, const std::string& a
                       absl::Hex(hash.low64, absl::kZeroPad16));
 }
 
-absl::StatusOr<ModelSource> SourceOf(const StoredModel& model) {
+absl::Status CheckStop(const std::stop_token& stop) {
+  if (!stop.stop_requested()) return absl::OkStatus();
+  return absl::CancelledError("the registration was cancelled");
+}
+
+// Leaves `model` without its archive, unless there is an error.
+absl::StatusOr<ModelSource> TakeSource(StoredModel* stored) {
+  const StoredModel& model = *stored;
   ModelSource source;
   source.info.name = model.header.name();
   source.info.version = static_cast<int64_t>(model.version);
   source.info.update = static_cast<int64_t>(model.header.update());
   source.info.kind = model.header.kind();
   source.info.classes = static_cast<int>(model.header.classes());
-  MIXFEED_ASSIGN_OR_RETURN(source.info.input, ShapeFromProto(model.header.image()));
-  MIXFEED_ASSIGN_OR_RETURN(
-      source.info.normalisation,
-      NormalisationFromProto(model.header.normalisation(), kDefaultNormalisation,
-                             source.info.input.channels));
-  source.archive = model.archive;
+  const absl::StatusOr<ImageShape> shape = ShapeFromProto(model.header.image());
+  MIXFEED_RETURN_IF_ERROR(InField("header", shape.status()));
+  source.info.input = *shape;
+  const absl::StatusOr<Normalisation> normalisation = NormalisationFromProto(
+      model.header.normalisation(), kDefaultNormalisation, source.info.input.channels);
+  MIXFEED_RETURN_IF_ERROR(InField("header", normalisation.status()));
+  source.info.normalisation = *normalisation;
   source.init_seed = model.header.init_seed();
   source.batch_statistics = !model.header.has_batch_statistics() || model.header.batch_statistics();
+  source.archive = std::move(stored->archive);
   return source;
 }
 
@@ -84,51 +91,62 @@ v1::Model Describe(const StoredModel& stored) {
 
 }  // namespace
 
+bool IsBuiltinNetwork(const std::string& kind) {
+  const auto names = BuiltinNetworks();
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return kind == name; });
+}
+
 absl::StatusOr<std::unique_ptr<ModelRegistry>> ModelRegistry::Open(ModelStore store, Parts parts) {
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<StoredModel> models, store.ReadAll());
+  MIXFEED_ASSIGN_OR_RETURN(std::vector<StoredModel> models, store.ReadAll());
   std::unique_ptr<ModelRegistry> registry(new ModelRegistry(std::move(store), std::move(parts)));
-  for (const StoredModel& model : models) registry->Reload(model);
+  for (StoredModel& model : models) registry->Reload(std::move(model));
   return registry;
 }
 
-void ModelRegistry::Reload(const StoredModel& stored) {
+void ModelRegistry::Reload(StoredModel stored) {
+  const v1::Model model = Describe(stored);
   absl::StatusOr<std::shared_ptr<GuessModel>> loaded = nullptr;
-  if (const absl::StatusOr<ModelSource> source = SourceOf(stored); source.ok()) {
+  if (const absl::StatusOr<ModelSource> source = TakeSource(&stored); source.ok()) {
     loaded = parts_.load(*source);
   } else {
     loaded = source.status();
   }
   if (!loaded.ok()) {
-    spdlog::warn("model \"{}\" version {} no longer loads: {}", stored.header.name(),
-                 stored.version, std::string(loaded.status().message()));
+    spdlog::warn("model \"{}\" version {} no longer loads: {}", model.name(), model.version(),
+                 std::string(loaded.status().message()));
     loaded = nullptr;
   }
-  Set(Describe(stored), *std::move(loaded));
+  Set(model, *std::move(loaded));
 }
 
 absl::StatusOr<v1::Model> ModelRegistry::Register(const v1::RegisterModelHeader& header,
-                                                  const std::string& archive) {
+                                                  std::string archive, std::stop_token stop) {
   MutexLock registering(&register_mu_);
-  return Add(header, archive);
+  return Add(header, std::move(archive), stop);
 }
 
 absl::StatusOr<v1::Model> ModelRegistry::RegisterOnce(const v1::RegisterModelHeader& header,
-                                                      const std::string& archive) {
+                                                      std::string archive) {
   MutexLock registering(&register_mu_);
   for (const v1::Model& model : List()) {
     if (model.name() == header.name() && model.digest() == DigestOf(header, archive)) return model;
   }
-  return Add(header, archive);
+  return Add(header, std::move(archive), std::stop_token());
 }
 
 absl::StatusOr<v1::Model> ModelRegistry::Add(const v1::RegisterModelHeader& header,
-                                             const std::string& archive) {
+                                             std::string archive, const std::stop_token& stop) {
+  MIXFEED_RETURN_IF_ERROR(CheckStop(stop));
   MIXFEED_RETURN_IF_ERROR(CheckHeader(header, archive));
-  StoredModel stored{.version = 0, .header = header, .archive = archive};
+  StoredModel stored{.version = 0, .header = header, .archive = std::move(archive)};
   MIXFEED_ASSIGN_OR_RETURN(stored.version, NextVersion(header.name()));
-  MIXFEED_ASSIGN_OR_RETURN(const ModelSource source, SourceOf(stored));
-  MIXFEED_RETURN_IF_ERROR(parts_.try_model(source));
+  // An archive may have a GiB: it is handed on, not copied.
+  MIXFEED_ASSIGN_OR_RETURN(ModelSource source, TakeSource(&stored));
+  MIXFEED_RETURN_IF_ERROR(parts_.try_model(source, stop));
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> loaded, parts_.load(source));
+  stored.archive = std::move(source.archive);
+  // Whoever has given up, and may have been told so, must not find the model registered.
+  MIXFEED_RETURN_IF_ERROR(CheckStop(stop));
   MIXFEED_RETURN_IF_ERROR(store_.Put(stored));
   v1::Model model = Describe(stored);
   Set(model, std::move(loaded));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ class ModelRegistry {
 
   struct Parts {
     // Tries a model where it can do no harm; run once for each registration, before `load`.
-    std::function<absl::Status(const ModelSource&)> try_model;
+    // Cancelled when `stop` is requested.
+    std::function<absl::Status(const ModelSource&, std::stop_token stop)> try_model;
     std::function<absl::StatusOr<std::shared_ptr<GuessModel>>(const ModelSource&)> load;
   };
 
@@ -35,14 +37,15 @@ class ModelRegistry {
 
   // Tries, loads and stores a model, and makes it the current one of its name. `header` is
   // resolved: classes, image and normalisation are set. Takes seconds; one at a time. Errors:
-  // InvalidArgument (name, kind, archive) and what try_model and load return.
-  absl::StatusOr<v1::Model> Register(const v1::RegisterModelHeader& header,
-                                     const std::string& archive);
+  // InvalidArgument (name, kind, update, archive), Cancelled, with nothing changed, when `stop` was
+  // requested, and what try_model and load return.
+  absl::StatusOr<v1::Model> Register(const v1::RegisterModelHeader& header, std::string archive,
+                                     std::stop_token stop = {});
 
   // As Register, but nothing happens when the current version is of the same header and archive:
   // for models that are named whenever the server starts.
   absl::StatusOr<v1::Model> RegisterOnce(const v1::RegisterModelHeader& header,
-                                         const std::string& archive);
+                                         std::string archive);
 
   // The current model of that name; an empty name means the only one there is. FailedPrecondition
   // without one, saying how to register it.
@@ -58,10 +61,11 @@ class ModelRegistry {
 
   ModelRegistry(ModelStore store, Parts parts)
       : store_(std::move(store)), parts_(std::move(parts)) {}
-  absl::StatusOr<v1::Model> Add(const v1::RegisterModelHeader& header, const std::string& archive)
+  absl::StatusOr<v1::Model> Add(const v1::RegisterModelHeader& header, std::string archive,
+                                const std::stop_token& stop)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(register_mu_);
   absl::StatusOr<uint64_t> NextVersion(const std::string& name) const;
-  void Reload(const StoredModel& stored);
+  void Reload(StoredModel stored);
   void Set(const v1::Model& model, std::shared_ptr<GuessModel> loaded);
 
   Mutex register_mu_;  // held for a whole registration
@@ -71,6 +75,9 @@ class ModelRegistry {
   mutable Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
 };
+
+// Whether `kind` is one of BuiltinNetworks().
+bool IsBuiltinNetwork(const std::string& kind);
 
 }  // namespace mixfeed
 

@@ -1,6 +1,8 @@
 #include "server/core/model_store.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <map>
@@ -8,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
@@ -71,19 +74,44 @@ absl::StatusOr<StoredModel> ReadModel(const std::string& path, const FileId& id)
   return model;
 }
 
+// Has the disk hold what was written to a file, or the entries of a folder.
+absl::Status Sync(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  if (synced) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(path, ": cannot be synced to the disk"));
+}
+
+// What a process that was killed in the middle of Put has left.
+absl::Status RemoveTemporaries(const std::string& directory) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory));
+  for (const std::string& file : files) {
+    std::error_code ignored;
+    if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-"))) {
+      fs::remove(JoinPath(directory, file), ignored);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ModelStore> ModelStore::Open(const std::string& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return absl::FailedPreconditionError(absl::StrCat(directory, ": ", error.message()));
+  MIXFEED_RETURN_IF_ERROR(RemoveTemporaries(directory));
   return ModelStore(directory);
 }
 
 absl::Status ModelStore::Put(const StoredModel& model) const {
   const std::string& name = model.header.name();
-  MIXFEED_RETURN_IF_ERROR(
-      WriteFileAtomically(JoinPath(directory_, FileName(name, model.version)), EncodeModel(model)));
+  const std::string path = JoinPath(directory_, FileName(name, model.version));
+  MIXFEED_RETURN_IF_ERROR(WriteFileAtomically(path, EncodeModel(model)));
+  // The older version goes only when the machine may fail without losing the new one.
+  MIXFEED_RETURN_IF_ERROR(Sync(path));
+  MIXFEED_RETURN_IF_ERROR(Sync(directory_));
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
   for (const std::string& file : files) {
     const std::optional<FileId> id = ParseFileName(file);

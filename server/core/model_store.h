@@ -22,10 +22,11 @@ struct StoredModel {
 // in 4 bytes, little-endian, the header, the archive. Not thread safe.
 class ModelStore {
  public:
-  // Makes the directory where it is missing.
+  // Makes the directory where it is missing, and removes files that were not finished.
   static absl::StatusOr<ModelStore> Open(const std::string& directory);
 
-  // Written whole or not at all; then the name's older versions are removed.
+  // Written whole or not at all; once it is safe on the disk, the name's older versions are
+  // removed.
   absl::Status Put(const StoredModel& model) const;
 
   // The newest version of every name, in order of the names. A file that cannot be read is left out

@@ -2,10 +2,6 @@
 
 namespace mixfeed {
 
-RenderView ViewOf(const ViewPlan& view) {
-  return {.image = view.sample, .crop_y = view.crop_y, .crop_x = view.crop_x, .flip = view.flip};
-}
-
 int LabelToShow(const Dataset& dataset, const ViewPlan& view, bool reveal) {
   if (view.pool == PoolId::kUnlabelled && !reveal) return kNoLabel;
   const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;

@@ -3,12 +3,8 @@
 
 #include "augment/plan/plan.h"
 #include "augment/pool/dataset.h"
-#include "augment/render/renderer.h"
 
 namespace mixfeed {
-
-// The view of one row as a renderer takes it.
-RenderView ViewOf(const ViewPlan& view);
 
 // The row's class for people, or kNoLabel where it has none or must not be told: the labels of
 // unlabelled images are hidden unless `reveal`.

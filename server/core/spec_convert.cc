@@ -123,8 +123,9 @@ absl::StatusOr<Recipe> RecipeFromProto(const v1::Recipe& proto) {
   const std::string preset = proto.preset().empty() ? kDefaultPreset : proto.preset();
   absl::StatusOr<Recipe> found = FindPreset(preset);
   if (!found.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("recipe.preset: ", std::string(found.status().message())));
+    const auto append_name = [](std::string* out, const Preset& known) { *out += known.name; };
+    return FieldError("recipe.preset", absl::StrCat("\"", preset, "\""),
+                      absl::StrJoin(Presets(), ", ", append_name));
   }
   Recipe recipe = *std::move(found);
   if (proto.has_views()) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/recipe/field_checks.h"
 #include "server/engine/handles.h"
 
 namespace mixfeed {
@@ -33,12 +34,6 @@ Stream::Options OptionsOf(Stream::Kind kind, const StreamSpec& spec) {
   options.slots = spec.repeat ? 1 : spec.credits + spec.prefetch;
   options.repeat = spec.repeat;
   return options;
-}
-
-absl::Status CheckRange(const char* field, int value, int least, int most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": ", value, ", allowed are ", least, " to ", most));
 }
 
 absl::Status NoSuchFeed(const std::string& feed_id) {
@@ -123,10 +118,7 @@ absl::StatusOr<std::unique_ptr<Consumer>> EngineImpl::Subscribe(const StreamSpec
 absl::Status EngineImpl::CheckConsumer(const StreamSpec& spec) const {
   MIXFEED_RETURN_IF_ERROR(CheckRange("credits", spec.credits, 1, options_.max_credits));
   MIXFEED_RETURN_IF_ERROR(CheckRange("prefetch", spec.prefetch, 0, options_.max_prefetch));
-  if (spec.world < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("world: ", spec.world, ", allowed are 1 and more"));
-  }
+  if (spec.world < 1) return FieldError("world", absl::StrCat(spec.world), "1 and more");
   return CheckRange("rank", spec.rank, 0, spec.world - 1);
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/recipe/field_checks.h"
 #include "server/engine/engine_impl.h"
 
 namespace mixfeed {
@@ -27,8 +28,8 @@ absl::Status ValidateOptions(const EngineOptions& options) {
   };
   for (const Bound& bound : bounds) {
     if (bound.value >= bound.least) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(bound.field, ": ", bound.value, ", allowed are ", bound.least, " and more"));
+    return FieldError(bound.field, absl::StrCat(bound.value),
+                      absl::StrCat(bound.least, " and more"));
   }
   return absl::OkStatus();
 }

@@ -29,9 +29,9 @@ struct EngineOptions {
   // Threads that make batches of feeds without guesses, each a whole batch at a time, and call the
   // sinks of all feeds.
   int render_workers = 2;
-  // Threads that make batches of feeds with guesses: while one is in the model, another renders the
-  // views of the next step. The shares of a step wait for one guess together, so that split sharing
-  // among n consumers keeps the model busy with n + 1.
+  // Threads that make batches of feeds with guesses, each a whole batch at a time: of two, one
+  // renders the views of the next step while the other is in the model. The shares of a step wait
+  // for one guess together, so that under split sharing among n consumers it takes n + 1 for that.
   int guess_workers = 2;
   int max_credits = 64;      // ceiling of a consumer's outstanding credits
   int default_prefetch = 4;  // steps made ahead of the credits when a consumer does not say
@@ -145,8 +145,9 @@ class FeedEngine {
   virtual EngineStats stats() const = 0;
 
   // Refuses new work (Unavailable), lets streams and calls go on until `deadline_ms` has passed or
-  // none are left, then ends what is left with Unavailable and joins the threads. Idempotent. Not
-  // to be called from a sink.
+  // none are left, then ends what is left with Unavailable and joins the threads, each of which may
+  // still be making one batch that nobody wants: nothing interrupts that batch's forward passes,
+  // one a view over the step's unlabelled rows. Idempotent. Not to be called from a sink.
   virtual void Shutdown(int64_t deadline_ms) = 0;
 };
 

@@ -45,7 +45,9 @@ std::shared_ptr<SlotClaim> SlotBudget::Claim(int64_t bytes,
                                              std::shared_ptr<const SlotPromise> promise) {
   {
     MutexLock lock(&mu_);
+    ++waiting_claims_;
     while (!closed_ && bytes > max_bytes_ - claimed_bytes_) given_back_.Wait(&mu_);
+    --waiting_claims_;
     if (closed_) return nullptr;
     claimed_bytes_ += bytes;
   }
@@ -79,6 +81,11 @@ int64_t SlotBudget::promised_bytes() const {
 int64_t SlotBudget::claimed_bytes() const {
   MutexLock lock(&mu_);
   return claimed_bytes_;
+}
+
+int SlotBudget::waiting_claims() const {
+  MutexLock lock(&mu_);
+  return waiting_claims_;
 }
 
 }  // namespace mixfeed

@@ -65,6 +65,7 @@ class SlotBudget : public std::enable_shared_from_this<SlotBudget> {
 
   int64_t promised_bytes() const;
   int64_t claimed_bytes() const;
+  int waiting_claims() const;
 
  private:
   friend class SlotPromise;
@@ -78,6 +79,7 @@ class SlotBudget : public std::enable_shared_from_this<SlotBudget> {
   CondVar given_back_;
   int64_t promised_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t claimed_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  int waiting_claims_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -9,9 +9,9 @@
 namespace mixfeed {
 namespace {
 
-absl::Status CheckStep(int64_t step, int64_t end) {
+absl::Status CheckStep(const char* field, int64_t step, int64_t end) {
   if (step >= 0 && step < end) return absl::OkStatus();
-  return absl::OutOfRangeError(absl::StrCat("step: ", step, ", allowed are 0 to ", end - 1));
+  return absl::OutOfRangeError(absl::StrCat(field, " is ", step, "; allowed: 0..", end - 1));
 }
 
 // Past the last step, without overflow.
@@ -28,7 +28,7 @@ int64_t EndOf(std::optional<int64_t> steps) {
 absl::StatusOr<StepSequence> StepSequence::Create(const StreamSpec& spec,
                                                   std::optional<int64_t> steps) {
   const int64_t end = EndOf(steps);
-  MIXFEED_RETURN_IF_ERROR(CheckStep(spec.from_step, end));
+  MIXFEED_RETURN_IF_ERROR(CheckStep("from_step", spec.from_step, end));
   if (spec.sharing != Sharing::kRoundRobin) return StepSequence(spec.from_step, 1, end);
   const int64_t behind = (spec.from_step - spec.rank) % spec.world;
   const int64_t ahead = behind == 0 ? 0 : (behind < 0 ? -behind : spec.world - behind);
@@ -36,7 +36,7 @@ absl::StatusOr<StepSequence> StepSequence::Create(const StreamSpec& spec,
 }
 
 absl::StatusOr<StepSequence> StepSequence::Single(int64_t step, std::optional<int64_t> steps) {
-  MIXFEED_RETURN_IF_ERROR(CheckStep(step, EndOf(steps)));
+  MIXFEED_RETURN_IF_ERROR(CheckStep("step", step, EndOf(steps)));
   return StepSequence(step, 1, step + 1);
 }
 

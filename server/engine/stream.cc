@@ -69,8 +69,8 @@ Delivery Stream::TakeDelivery() {
 absl::Status Stream::Grant(int count, int ceiling) {
   if (ended()) return absl::OkStatus();
   if (count < 1 || count > ceiling - credits_) {
-    return absl::InvalidArgumentError(absl::StrCat("credits: ", count, " more than the ", credits_,
-                                                   " outstanding, allowed are 1 or more, and ",
+    return absl::InvalidArgumentError(absl::StrCat("credits.count is ", count, " and ", credits_,
+                                                   " are outstanding; allowed: 1 and more, and ",
                                                    ceiling, " together"));
   }
   credits_ += count;

@@ -27,8 +27,9 @@ grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext* context,
 // Moves a result to where gRPC wants it.
 template <typename Response>
 absl::Status Put(absl::StatusOr<Response> result, Response* response) {
-  if (result.ok()) *response = *std::move(result);
-  return result.status();
+  if (!result.ok()) return result.status();
+  *response = *std::move(result);
+  return absl::OkStatus();
 }
 
 }  // namespace mixfeed

@@ -1,13 +1,17 @@
 #include "server/rpc/batch_call.h"
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "augment/base/mutex.h"
 #include "augment/base/status_macros.h"
 #include "server/rpc/answer.h"
+#include "server/rpc/call_ref.h"
 #include "server/rpc/grpc_status.h"
 #include "server/rpc/parse.h"
 #include "server/rpc/wire_frame.h"
@@ -24,11 +28,14 @@ absl::StatusOr<BatchWish> ReadWish(const FeedCalls& calls, const grpc::ByteBuffe
 // Shared by gRPC, until OnDone, and by the engine, until it has called back.
 class BatchCall final : public grpc::ServerUnaryReactor {
  public:
-  explicit BatchCall(grpc::ByteBuffer* response) : response_(response) {}
+  BatchCall(int64_t idle_limit_ms, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
+      : idle_limit_ms_(idle_limit_ms), transport_(context), response_(response) {}
 
   static grpc::ServerUnaryReactor* Start(const BatchWish& wish, FeedEngine* engine,
+                                         int64_t idle_limit_ms,
+                                         grpc::CallbackServerContext* context,
                                          grpc::ByteBuffer* response) {
-    auto call = std::make_shared<BatchCall>(response);
+    auto call = std::make_shared<BatchCall>(idle_limit_ms, context, response);
     call->self_ = call;
     // No reaction runs before the reactor was returned to gRPC, so `pending_` is set by then.
     auto pending = engine->GetBatch(
@@ -42,14 +49,29 @@ class BatchCall final : public grpc::ServerUnaryReactor {
   void OnCancel() override { Drop(); }
 
   void OnDone() override {
+    patience_.Cancel();
     Drop();
     const std::shared_ptr<BatchCall> last = std::move(self_);
   }
 
  private:
   void Answer(absl::StatusOr<FramePtr> frame) {
-    if (frame.ok()) *response_ = BytesOf(**frame);
+    if (frame.ok()) {
+      *response_ = BytesOf(**frame);
+      LimitTaking();
+    }
     Finish(ToGrpc(frame.status()));
+  }
+
+  // A client that does not take its batch keeps the slot only for so long.
+  void LimitTaking() {
+    const auto deadline =
+        std::chrono::system_clock::now() + std::chrono::milliseconds(idle_limit_ms_);
+    patience_.Set(deadline, [call = transport_, ms = idle_limit_ms_](bool expired) {
+      if (!expired) return;
+      call.End(absl::DeadlineExceededError(absl::StrCat("the client did not take its batch for ",
+                                                        ms, " ms, the server's idle limit")));
+    });
   }
 
   // Outside the lock, since it may make the engine answer.
@@ -59,7 +81,10 @@ class BatchCall final : public grpc::ServerUnaryReactor {
     dropped.swap(pending_);
   }
 
+  const int64_t idle_limit_ms_;
+  const CallRef transport_;
   grpc::ByteBuffer* const response_;
+  grpc::Alarm patience_;  // set at most once
   std::shared_ptr<BatchCall> self_;
 
   Mutex mu_;
@@ -69,12 +94,13 @@ class BatchCall final : public grpc::ServerUnaryReactor {
 }  // namespace
 
 grpc::ServerUnaryReactor* StartBatchCall(const FeedCalls& calls, FeedEngine* engine,
+                                         int64_t idle_limit_ms,
                                          grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer& request,
                                          grpc::ByteBuffer* response) {
   const absl::StatusOr<BatchWish> wish = ReadWish(calls, request);
   if (!wish.ok()) return AnswerNow(context, wish.status());
-  return BatchCall::Start(*wish, engine, response);
+  return BatchCall::Start(*wish, engine, idle_limit_ms, context, response);
 }
 
 }  // namespace mixfeed

@@ -1,6 +1,8 @@
 #ifndef MIXFEED_SERVER_RPC_BATCH_CALL_H_
 #define MIXFEED_SERVER_RPC_BATCH_CALL_H_
 
+#include <cstdint>
+
 #include "server/core/feed_calls.h"
 
 namespace grpc {
@@ -11,8 +13,10 @@ class ServerUnaryReactor;
 
 namespace mixfeed {
 
-// Answers one GetBatch call with the engine's frame. Cancelling the call drops its batch.
+// Answers one GetBatch call with the engine's frame. Cancelling the call drops its batch, and so
+// does a client that does not take the answer for `idle_limit_ms` (DeadlineExceeded).
 grpc::ServerUnaryReactor* StartBatchCall(const FeedCalls& calls, FeedEngine* engine,
+                                         int64_t idle_limit_ms,
                                          grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer& request,
                                          grpc::ByteBuffer* response);

@@ -3,16 +3,15 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <chrono>
 #include <deque>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "augment/base/mutex.h"
 #include "augment/base/status_macros.h"
+#include "server/rpc/call_ref.h"
 #include "server/rpc/grpc_status.h"
 #include "server/rpc/parse.h"
 #include "server/rpc/wire_frame.h"
@@ -27,13 +26,13 @@ absl::Status NoOpen() {
 // Three parties touch a stream: gRPC's reactions, the engine's sink calls and the linger alarm. The
 // state is behind mu_; gRPC and the engine are called outside of it. Shared by gRPC, until OnDone,
 // and the engine, until it has let go of the sink.
-class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
-                     public BatchSink,
-                     public std::enable_shared_from_this<Stream> {
+class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                            public BatchSink,
+                            public std::enable_shared_from_this<StreamReactor> {
  public:
-  Stream(const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
-         grpc::CallbackServerContext* context)
-      : calls_(calls), engine_(engine), linger_ms_(linger_ms), context_(context) {}
+  StreamReactor(const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
+                grpc::CallbackServerContext* context)
+      : calls_(calls), engine_(engine), linger_ms_(linger_ms), transport_(context) {}
 
   void Begin() {
     self_ = shared_from_this();
@@ -71,8 +70,9 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
       consumer.swap(consumer_);
       unsent.swap(unsent_);
     }
+    linger_.Cancel();
     consumer.reset();
-    const std::shared_ptr<Stream> last = std::move(self_);
+    const std::shared_ptr<StreamReactor> last = std::move(self_);
   }
 
   void OnFrame(FramePtr frame) override {
@@ -84,7 +84,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
     Advance();
   }
 
-  void OnEnd(absl::Status status) override { End(std::move(status)); }
+  void OnEnd(absl::Status status) override { End(status); }
 
  private:
   absl::Status Read() {
@@ -92,10 +92,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
     MIXFEED_RETURN_IF_ERROR(ParseRequest(request_, &request));
     Consumer* const consumer = FindConsumer();
     if (consumer == nullptr) return Open(request);
-    if (request.has_credits()) {
-      constexpr uint32_t kMost = std::numeric_limits<int>::max();
-      return consumer->Grant(static_cast<int>(std::min(request.credits().count(), kMost)));
-    }
+    if (request.has_credits()) return consumer->Grant(CountFromProto(request.credits().count()));
     return absl::InvalidArgumentError("kind: allowed after the first message: credits");
   }
 
@@ -126,49 +123,32 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
     End(status, /*drop=*/true);
   }
 
-  void End(absl::Status status) {
-    const bool drop = !status.ok();
-    End(std::move(status), drop);
-  }
+  void End(const absl::Status& status) { End(status, /*drop=*/!status.ok()); }
 
   // The first end counts. Then the client has linger_ms to take what is left; one that is ended for
   // taking nothing has had its time.
-  void End(absl::Status status, bool drop) {
+  void End(const absl::Status& status, bool drop) {
     std::deque<FramePtr> dropped;
     bool linger = false;
-    const bool idle = absl::IsDeadlineExceeded(status);
     {
       MutexLock lock(&mu_);
       if (drop) dropped.swap(unsent_);
       if (!end_) {
-        end_ = std::move(status);
+        end_ = status;
         linger = writing_ != nullptr;
       }
     }
-    if (linger) Linger(idle ? 0 : linger_ms_);
+    if (linger) Linger(absl::IsDeadlineExceeded(status) ? 0 : linger_ms_, status);
     Advance();
   }
 
-  void Linger(int64_t ms) {
+  // Ends the call after `ms`, over the head of the write that is under way.
+  void Linger(int64_t ms, absl::Status end) {
     const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(ms);
-    linger_.Set(deadline, [stream = weak_from_this()](bool expired) {
-      const std::shared_ptr<Stream> self = stream.lock();
-      if (expired && self) self->CancelUnlessFinished();
+    if (end.ok()) end = absl::DeadlineExceededError("the client did not take its last batches");
+    linger_.Set(deadline, [call = transport_, end](bool expired) {
+      if (expired) call.End(end);
     });
-  }
-
-  void CancelUnlessFinished() {
-    {
-      MutexLock lock(&mu_);
-      if (finished_) return;
-      cancelling_ = true;  // keeps the stream, and so the context, from finishing meanwhile
-    }
-    context_->TryCancel();
-    {
-      MutexLock lock(&mu_);
-      cancelling_ = false;
-    }
-    Advance();
   }
 
   // Sends the next frame or the end, unless a write is under way.
@@ -177,7 +157,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
     absl::Status end;
     {
       MutexLock lock(&mu_);
-      if (writing_ || finished_ || cancelling_) return;
+      if (writing_ || finished_) return;
       if (!unsent_.empty()) {
         frame = writing_ = std::move(unsent_.front());
         unsent_.pop_front();
@@ -195,8 +175,8 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
   const FeedCalls* const calls_;
   FeedEngine* const engine_;
   const int64_t linger_ms_;
-  grpc::CallbackServerContext* const context_;
-  std::shared_ptr<Stream> self_;
+  const CallRef transport_;
+  std::shared_ptr<StreamReactor> self_;
   grpc::ByteBuffer request_;  // of the one read under way
   grpc::Alarm linger_;        // set at most once
 
@@ -206,7 +186,6 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
   std::deque<FramePtr> unsent_ ABSL_GUARDED_BY(mu_);  // bounded by the credits
   FramePtr writing_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
-  bool cancelling_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
 
@@ -215,7 +194,7 @@ class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byte
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartBatchStream(
     const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
     grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<Stream>(calls, engine, linger_ms, context);
+  const auto stream = std::make_shared<StreamReactor>(calls, engine, linger_ms, context);
   stream->Begin();
   return stream.get();
 }

@@ -16,7 +16,7 @@ namespace mixfeed {
 
 // Serves one StreamBatches call. The engine pushes frames, at most as many as the client granted;
 // they go out one after the other. A stream that has ended, but whose last frame the client does
-// not take, is cancelled after `linger_ms`.
+// not take, is cut off after `linger_ms`: it gets its status without that frame.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartBatchStream(
     const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms,
     grpc::CallbackServerContext* context);

@@ -19,46 +19,47 @@ using Base = v1::FeedService::WithCallbackMethod_OpenFeed<
 
 class FeedService final : public Base {
  public:
-  FeedService(const FeedCalls* calls, FeedEngine* engine, int64_t linger_ms, TaskPool* pool)
-      : calls_(calls), engine_(engine), linger_ms_(linger_ms), pool_(pool) {}
+  FeedService(const FeedCalls* calls, FeedEngine* engine, int64_t idle_limit_ms,
+              const CallPools& pools)
+      : calls_(calls), engine_(engine), idle_limit_ms_(idle_limit_ms), pools_(pools) {}
 
   grpc::ServerUnaryReactor* OpenFeed(grpc::CallbackServerContext* context,
                                      const v1::OpenFeedRequest* request,
                                      v1::OpenFeedResponse* response) override {
-    return AnswerLater(context, pool_,
+    return AnswerLater(context, pools_.builds,
                        [=, this] { return Put(calls_->OpenFeed(*request), response); });
   }
 
   grpc::ServerUnaryReactor* CloseFeed(grpc::CallbackServerContext* context,
                                       const v1::CloseFeedRequest* request,
                                       v1::CloseFeedResponse* response) override {
-    return AnswerLater(context, pool_,
+    return AnswerLater(context, pools_.lookups,
                        [=, this] { return Put(calls_->CloseFeed(*request), response); });
   }
 
   grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response) override {
-    return StartBatchCall(*calls_, engine_, context, *request, response);
+    return StartBatchCall(*calls_, engine_, idle_limit_ms_, context, *request, response);
   }
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamBatches(
       grpc::CallbackServerContext* context) override {
-    return StartBatchStream(calls_, engine_, linger_ms_, context);
+    return StartBatchStream(calls_, engine_, idle_limit_ms_, context);
   }
 
  private:
   const FeedCalls* const calls_;
   FeedEngine* const engine_;
-  const int64_t linger_ms_;
-  TaskPool* const pool_;
+  const int64_t idle_limit_ms_;
+  const CallPools pools_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeFeedService(const FeedCalls* calls, FeedEngine* engine,
-                                               int64_t linger_ms, TaskPool* pool) {
-  return std::make_unique<FeedService>(calls, engine, linger_ms, pool);
+                                               int64_t idle_limit_ms, const CallPools& pools) {
+  return std::make_unique<FeedService>(calls, engine, idle_limit_ms, pools);
 }
 
 }  // namespace mixfeed

@@ -9,7 +9,8 @@ class Status;
 
 namespace mixfeed {
 
-// The same code and message; the two libraries number their codes alike.
+// The same code and message; the two libraries number their codes alike. Messages may repeat what a
+// client sent: a long one is cut, so that it does not hide the code.
 grpc::Status ToGrpc(const absl::Status& status);
 
 }  // namespace mixfeed

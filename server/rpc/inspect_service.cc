@@ -11,8 +11,8 @@ namespace {
 
 class InspectService final : public v1::InspectService::CallbackService {
  public:
-  InspectService(const InspectCalls* calls, TaskPool* pool, TaskPool* measurements)
-      : calls_(calls), pool_(pool), measurements_(measurements) {}
+  InspectService(const InspectCalls* calls, const CallPools& pools)
+      : calls_(calls), pools_(pools) {}
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const v1::GetServerInfoRequest* /*request*/,
@@ -24,7 +24,7 @@ class InspectService final : public v1::InspectService::CallbackService {
   grpc::ServerUnaryReactor* ListFeeds(grpc::CallbackServerContext* context,
                                       const v1::ListFeedsRequest* /*request*/,
                                       v1::ListFeedsResponse* response) override {
-    return AnswerLater(context, pool_, [=, this] {
+    return AnswerLater(context, pools_.lookups, [=, this] {
       *response = calls_->ListFeeds();
       return absl::OkStatus();
     });
@@ -33,21 +33,21 @@ class InspectService final : public v1::InspectService::CallbackService {
   grpc::ServerUnaryReactor* GetPlan(grpc::CallbackServerContext* context,
                                     const v1::GetPlanRequest* request,
                                     v1::GetPlanResponse* response) override {
-    return AnswerLater(context, pool_,
+    return AnswerLater(context, pools_.lookups,
                        [=, this] { return Put(calls_->GetPlan(*request), response); });
   }
 
   grpc::ServerUnaryReactor* RenderContactSheet(grpc::CallbackServerContext* context,
                                                const v1::RenderContactSheetRequest* request,
                                                v1::RenderContactSheetResponse* response) override {
-    return AnswerLater(context, pool_,
+    return AnswerLater(context, pools_.builds,
                        [=, this] { return Put(calls_->RenderContactSheet(*request), response); });
   }
 
   grpc::ServerUnaryReactor* MeasureForward(grpc::CallbackServerContext* context,
                                            const v1::MeasureForwardRequest* request,
                                            v1::MeasureForwardResponse* response) override {
-    return AnswerLater(context, measurements_, [=, this] {
+    return AnswerLater(context, pools_.measurements, [=, this] {
       const auto stop = [context] { return context->IsCancelled(); };
       return Put(calls_->MeasureForward(*request, stop), response);
     });
@@ -56,21 +56,20 @@ class InspectService final : public v1::InspectService::CallbackService {
   grpc::ServerUnaryReactor* GetSplit(grpc::CallbackServerContext* context,
                                      const v1::GetSplitRequest* request,
                                      v1::GetSplitResponse* response) override {
-    return AnswerLater(context, pool_,
+    return AnswerLater(context, pools_.lookups,
                        [=, this] { return Put(calls_->GetSplit(*request), response); });
   }
 
  private:
   const InspectCalls* const calls_;
-  TaskPool* const pool_;
-  TaskPool* const measurements_;
+  const CallPools pools_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls, TaskPool* pool,
-                                                  TaskPool* measurements) {
-  return std::make_unique<InspectService>(calls, pool, measurements);
+std::unique_ptr<grpc::Service> MakeInspectService(const InspectCalls* calls,
+                                                  const CallPools& pools) {
+  return std::make_unique<InspectService>(calls, pools);
 }
 
 }  // namespace mixfeed

@@ -1,7 +1,11 @@
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -19,44 +23,91 @@ constexpr size_t kMaxChunkBytes = size_t{1} << 20;
 // Archives are held in memory until they are registered.
 constexpr int kMaxRegistrations = 2;
 
-// Counts the registrations under way.
+// One of the registrations that may be under way.
 class Place {
  public:
-  explicit Place(std::atomic<int>* taken) : taken_(taken), number_(++*taken) {}
-  ~Place() { --*taken_; }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  bool ok() const { return number_ <= kMaxRegistrations; }
+  // Nothing when all places are taken.
+  static std::optional<Place> Take(std::atomic<int>* taken) {
+    for (int count = *taken; count < kMaxRegistrations;) {
+      if (taken->compare_exchange_weak(count, count + 1)) return Place(taken);
+    }
+    return std::nullopt;
+  }
+  ~Place() {
+    if (taken_ != nullptr) --*taken_;
+  }
+  Place(Place&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
+  Place& operator=(Place&&) = delete;
 
  private:
-  std::atomic<int>* const taken_;
-  const int number_;
+  explicit Place(std::atomic<int>* taken) : taken_(taken) {}
+
+  std::atomic<int>* taken_;
 };
 
-// Receives one archive, then has it registered on the pool.
-class Registration final : public grpc::ServerReadReactor<v1::RegisterModelRequest> {
- public:
-  Registration(const ModelCalls* calls, TaskPool* pool, std::atomic<int>* taken,
-               grpc::CallbackServerContext* context, v1::RegisterModelResponse* response)
-      : calls_(calls), pool_(pool), context_(context), response_(response), place_(taken) {}
+// What all registrations use.
+struct Desk {
+  const ModelCalls* calls = nullptr;
+  TaskPool* pool = nullptr;
+  int64_t idle_limit_ms = 0;
+  std::atomic<int> taken = 0;
+};
 
-  void Begin(std::unique_ptr<Registration> self) {
-    self_ = std::move(self);
-    if (place_.ok()) return StartRead(&request_);
-    Finish(ToGrpc(absl::ResourceExhaustedError(
-        absl::StrCat(kMaxRegistrations, " models are being registered already; try again later"))));
+// Receives one archive, then has it registered on the pool. Kept by itself until OnDone.
+class Registration final : public grpc::ServerReadReactor<v1::RegisterModelRequest>,
+                           public std::enable_shared_from_this<Registration> {
+ public:
+  Registration(Desk* desk, v1::RegisterModelResponse* response)
+      : desk_(desk), response_(response), place_(Place::Take(&desk->taken)) {}
+
+  void Begin() {
+    self_ = shared_from_this();
+    if (place_) return Read();
+    End(absl::ResourceExhaustedError(
+        absl::StrCat(kMaxRegistrations, " models are being registered already; try again later")));
   }
 
   void OnReadDone(bool ok) override {
+    if (!StopWaiting(reads_)) return;  // the alarm has ended the call
     if (!ok) return Register();
     const absl::Status status = Take();
-    if (!status.ok()) return Finish(ToGrpc(status));
+    if (!status.ok()) return End(status);
+    Read();
+  }
+
+  void OnCancel() override { cancelled_.request_stop(); }
+
+  void OnDone() override { const std::shared_ptr<Registration> last = std::move(self_); }
+
+ private:
+  // Waits for the next message, but not for ever, since the client keeps a place from others.
+  void Read() {
+    const auto deadline =
+        std::chrono::system_clock::now() + std::chrono::milliseconds(desk_->idle_limit_ms);
+    awaited_ = ++reads_;
+    patience_ = std::make_unique<grpc::Alarm>();
+    patience_->Set(deadline, [call = weak_from_this(), read = reads_](bool expired) {
+      const std::shared_ptr<Registration> self = call.lock();
+      if (expired && self && self->StopWaiting(read)) self->EndIdle();
+    });
     StartRead(&request_);
   }
 
-  void OnDone() override { const std::unique_ptr<Registration> last = std::move(self_); }
+  // Whether `read` was still awaited: of its end and its alarm only the first goes on.
+  bool StopWaiting(int64_t read) { return awaited_.compare_exchange_strong(read, 0); }
 
- private:
+  void EndIdle() {
+    End(absl::DeadlineExceededError(absl::StrCat(
+        "the client sent nothing for ", desk_->idle_limit_ms, " ms, the server's idle limit")));
+  }
+
+  // Gives everything back before the client has its answer, and with it may come again.
+  void End(const absl::Status& status) {
+    archive_ = std::string();
+    place_.reset();
+    Finish(ToGrpc(status));
+  }
+
   absl::Status Take() {
     if (request_.has_header() == has_header_) {
       return absl::InvalidArgumentError(has_header_ ? "kind: allowed after the first message: chunk"
@@ -65,7 +116,7 @@ class Registration final : public grpc::ServerReadReactor<v1::RegisterModelReque
     if (!has_header_) {
       has_header_ = true;
       header_.Swap(request_.mutable_header());
-      return calls_->CheckMayRegister(header_);
+      return desk_->calls->CheckMayRegister(header_);
     }
     if (!request_.has_chunk()) return absl::InvalidArgumentError("kind: is not set");
     return TakeChunk(request_.chunk());
@@ -84,23 +135,24 @@ class Registration final : public grpc::ServerReadReactor<v1::RegisterModelReque
   }
 
   void Register() {
-    if (!has_header_) {
-      return Finish(ToGrpc(absl::InvalidArgumentError("the header is missing")));
-    }
-    const absl::Status queued = pool_->Run([this] {
-      if (context_->IsCancelled()) return Finish(grpc::Status::CANCELLED);
-      Finish(ToGrpc(Put(calls_->RegisterModel(std::move(header_), archive_), response_)));
+    if (!has_header_) return End(absl::InvalidArgumentError("the header is missing"));
+    const absl::Status queued = desk_->pool->Run([this] {
+      End(Put(desk_->calls->RegisterModel(std::move(header_), std::move(archive_),
+                                          cancelled_.get_token()),
+              response_));
     });
-    if (!queued.ok()) Finish(ToGrpc(queued));
+    if (!queued.ok()) End(queued);
   }
 
-  const ModelCalls* const calls_;
-  TaskPool* const pool_;
-  grpc::CallbackServerContext* const context_;
+  Desk* const desk_;
   v1::RegisterModelResponse* const response_;
-  const Place place_;
-  std::unique_ptr<Registration> self_;
-  v1::RegisterModelRequest request_;  // the message being read
+  std::optional<Place> place_;
+  std::shared_ptr<Registration> self_;
+  std::stop_source cancelled_;
+  int64_t reads_ = 0;
+  std::atomic<int64_t> awaited_ = 0;       // which read; 0: none
+  std::unique_ptr<grpc::Alarm> patience_;  // of the read that is awaited
+  v1::RegisterModelRequest request_;       // the message being read
   v1::RegisterModelHeader header_;
   bool has_header_ = false;
   std::string archive_;
@@ -111,14 +163,15 @@ using Base = v1::ModelService::WithCallbackMethod_RegisterModel<
 
 class ModelService final : public Base {
  public:
-  ModelService(const ModelCalls* calls, TaskPool* pool) : calls_(calls), pool_(pool) {}
+  ModelService(const ModelCalls* calls, int64_t idle_limit_ms, const CallPools& pools)
+      : calls_(calls),
+        desk_{.calls = calls, .pool = pools.registrations, .idle_limit_ms = idle_limit_ms} {}
 
   grpc::ServerReadReactor<v1::RegisterModelRequest>* RegisterModel(
-      grpc::CallbackServerContext* context, v1::RegisterModelResponse* response) override {
-    auto owner = std::make_unique<Registration>(calls_, pool_, &registrations_, context, response);
-    Registration* const registration = owner.get();
-    registration->Begin(std::move(owner));
-    return registration;
+      grpc::CallbackServerContext* /*context*/, v1::RegisterModelResponse* response) override {
+    const auto registration = std::make_shared<Registration>(&desk_, response);
+    registration->Begin();
+    return registration.get();
   }
 
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
@@ -130,14 +183,14 @@ class ModelService final : public Base {
 
  private:
   const ModelCalls* const calls_;
-  TaskPool* const pool_;
-  std::atomic<int> registrations_ = 0;
+  Desk desk_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeModelService(const ModelCalls* calls, TaskPool* pool) {
-  return std::make_unique<ModelService>(calls, pool);
+std::unique_ptr<grpc::Service> MakeModelService(const ModelCalls* calls, int64_t idle_limit_ms,
+                                                const CallPools& pools) {
+  return std::make_unique<ModelService>(calls, idle_limit_ms, pools);
 }
 
 }  // namespace mixfeed

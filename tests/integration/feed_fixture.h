@@ -36,8 +36,8 @@ class FeedTest : public ::testing::Test {
   // `extra` flags come after the data and the state folder.
   std::unique_ptr<ServerProcess> StartServer(const std::string& state,
                                              const std::vector<std::string>& extra = {}) const {
-    std::vector<std::string> args = {"--data", "cifar=" + data_dir(), "--state-dir",
-                                     state_dir(state)};
+    std::vector<std::string> args = {"--data",         "cifar=" + data_dir(), "--state-dir",
+                                     state_dir(state), "--trial-deadline-ms", "600000"};
     args.insert(args.end(), extra.begin(), extra.end());
     return std::make_unique<ServerProcess>(MIXFEED_SERVER_PROGRAM, args);
   }

@@ -1,11 +1,14 @@
 // A step's batch is the same however, whenever and from whichever server it is asked for.
 
+#include <gmock/gmock.h>
 #include <signal.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/integration/feed_fixture.h"
@@ -13,10 +16,9 @@
 namespace mixfeed::testing {
 namespace {
 
-constexpr int kSteps = 24;
+using ::testing::ElementsAre;
 
-using FeedWithoutGuessesTest = FeedTest;
-using FeedWithGuessesTest = FeedTest;
+constexpr int kSteps = 24;
 
 Digests StepsOf(const Digests& all, uint32_t rank, uint32_t world) {
   Digests mine;
@@ -25,6 +27,45 @@ Digests StepsOf(const Digests& all, uint32_t rank, uint32_t world) {
   }
   return mine;
 }
+
+class SameBytesTest : public FeedTest {
+ protected:
+  // What the consumers of ranks 0 to world-1 get, `count` batches each, all at once: every stream
+  // is open before the first one is read, each in a thread of its own.
+  static std::vector<Digests> StreamRanksAtOnce(Feed& feed, int count, StreamOptions options) {
+    std::vector<std::unique_ptr<BatchStream>> streams;
+    for (options.rank = 0; options.rank < options.world; ++options.rank) {
+      auto stream = feed.Stream(options);
+      EXPECT_TRUE(stream.ok()) << stream.status();
+      if (!stream.ok()) return {};
+      streams.push_back(*std::move(stream));
+    }
+    std::vector<Digests> received(streams.size());
+    std::vector<std::thread> consumers;
+    for (size_t rank = 0; rank < streams.size(); ++rank) {
+      consumers.emplace_back([&, rank] { received[rank] = Take(*streams[rank], count); });
+    }
+    for (std::thread& consumer : consumers) consumer.join();
+    return received;
+  }
+
+  // The consumers of every number from 1 to 3 get each step once, as in `reference`.
+  static void ExpectEveryStepOnce(Feed& feed, const Digests& reference) {
+    for (const uint32_t world : {1u, 2u, 3u}) {
+      StreamOptions options;
+      options.world = world;
+      options.prefetch = world;
+      const auto received = StreamRanksAtOnce(feed, kSteps / static_cast<int>(world), options);
+      ASSERT_EQ(received.size(), world);
+      for (uint32_t rank = 0; rank < world; ++rank) {
+        EXPECT_EQ(received[rank], StepsOf(reference, rank, world)) << rank << " of " << world;
+      }
+    }
+  }
+};
+
+using FeedWithoutGuessesTest = SameBytesTest;
+using FeedWithGuessesTest = SameBytesTest;
 
 TEST_F(FeedWithoutGuessesTest, AnyNumberOfRenderThreads) {
   Digests reference;
@@ -57,19 +98,7 @@ TEST_F(FeedWithoutGuessesTest, OneToThreeConsumersGetEveryStepOnce) {
   const auto server = StartServer("a");
   const auto client = ConnectTo(*server);
   const auto feed = Open(*client, Spec("mixup"));
-  const Digests reference = Stream(*feed, kSteps);
-  for (const uint32_t world : {1u, 2u, 3u}) {
-    Digests together;
-    for (uint32_t rank = 0; rank < world; ++rank) {
-      StreamOptions options;
-      options.rank = rank;
-      options.world = world;
-      const Digests mine = Stream(*feed, kSteps / static_cast<int>(world), options);
-      EXPECT_EQ(mine, StepsOf(reference, rank, world)) << rank << " of " << world;
-      together.insert(mine.begin(), mine.end());
-    }
-    EXPECT_EQ(together, reference) << world << " consumers";
-  }
+  ExpectEveryStepOnce(*feed, Stream(*feed, kSteps));
 }
 
 TEST_F(FeedWithoutGuessesTest, BroadcastGivesEveryConsumerEveryStep) {
@@ -80,9 +109,7 @@ TEST_F(FeedWithoutGuessesTest, BroadcastGivesEveryConsumerEveryStep) {
   StreamOptions options;
   options.world = 2;
   options.sharing = v1::OpenStream::BROADCAST;
-  for (options.rank = 0; options.rank < options.world; ++options.rank) {
-    EXPECT_EQ(Stream(*feed, kSteps, options), reference);
-  }
+  EXPECT_THAT(StreamRanksAtOnce(*feed, kSteps, options), ElementsAre(reference, reference));
 }
 
 // What a batch holds of each of the step's rows, by the row's index in the step.
@@ -208,21 +235,11 @@ v1::FeedSpec MixMatchSpec(v1::FeedSpec spec) {
   return spec;
 }
 
-TEST_F(FeedWithGuessesTest, AnyWindowOrderAndNumberOfConsumers) {
+TEST_F(FeedWithGuessesTest, AnyOrderAndNumberOfConsumers) {
   const auto server = StartServer("a", kModel);
   const auto client = ConnectTo(*server);
   const auto feed = Open(*client, MixMatchSpec(Spec("mixmatch")));
-  const Digests reference = GetEach(*feed, kSteps);
-  for (const uint32_t world : {1u, 2u, 3u}) {
-    for (uint32_t rank = 0; rank < world; ++rank) {
-      StreamOptions options;
-      options.rank = rank;
-      options.world = world;
-      options.prefetch = world + rank;
-      EXPECT_EQ(Stream(*feed, kSteps / static_cast<int>(world), options),
-                StepsOf(reference, rank, world));
-    }
-  }
+  ExpectEveryStepOnce(*feed, GetEach(*feed, kSteps));
 }
 
 TEST_F(FeedWithGuessesTest, SharesOfASplitMakeUpTheWholeBatch) {

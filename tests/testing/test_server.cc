@@ -23,6 +23,7 @@ TestServer::TestServer(const TestServerSpec& spec)
   options_.threads = 2;
   options_.guess_threads = 1;
   options_.state_dir = state_dir();
+  options_.trial_deadline_ms = 600'000;  // a loaded machine loads LibTorch slowly
   if (!spec.real_trial) options_.try_model_program = WriteTrialThatFindsNothing();
   if (spec.adjust) spec.adjust(&options_);
   Start();

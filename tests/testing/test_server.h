@@ -51,6 +51,7 @@ class TestServer {
 
   // Changes the options of the next start.
   ServerOptions* options() { return &options_; }
+  const ServerOptions* options() const { return &options_; }
 
  private:
   std::string WriteTrialThatFindsNothing() const;

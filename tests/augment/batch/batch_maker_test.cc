@@ -350,9 +350,8 @@ TEST_F(BatchMakerTest, BadRequestsAreRefused) {
         << share.rank << " of " << share.world;
   }
   EXPECT_THAT(std::string(refused(0, {}, {0, 3}).message()),
-              HasSubstr("world: 3, allowed are the divisors of the batch of 8"));
-  EXPECT_THAT(std::string(refused(0, {}, {2, 2}).message()),
-              HasSubstr("rank: 2, allowed are 0 to 1"));
+              HasSubstr("world is 3; allowed: the divisors of the batch of 8"));
+  EXPECT_THAT(std::string(refused(0, {}, {2, 2}).message()), HasSubstr("rank is 2; allowed: 0..1"));
 }
 
 TEST_F(BatchMakerTest, FullSlotPoolIsResourceExhaustedAndAnotherPoolHelps) {

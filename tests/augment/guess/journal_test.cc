@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -281,29 +284,35 @@ TEST(JournalSharingTest, ThreadsAgreeOnEveryStep) {
   for (const auto& others : seen) EXPECT_EQ(others, seen[0]);
 }
 
-// Runs `work` in a child process with the writing end of a pipe; returns its reading end.
-int RunInChild(const std::function<void(int)>& work, pid_t* child) {
+// Runs `work` in a child process with the writing end of a pipe; returns its reading end. The child
+// shows an error and ends with EXIT_FAILURE.
+int RunInChild(const std::function<absl::Status(int)>& work, pid_t* child) {
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   *child = fork();
   if (*child == 0) {
     close(ends[0]);
-    work(ends[1]);
-    _exit(0);
+    const absl::Status status = work(ends[1]);
+    if (!status.ok()) std::fprintf(stderr, "child: %s\n", status.ToString().c_str());
+    _exit(status.ok() ? EXIT_SUCCESS : EXIT_FAILURE);
   }
   close(ends[1]);
   return ends[0];
 }
 
 // Inserts steps from `begin` on, sending through `output` what the journal then holds.
-void InsertAndReport(const std::string& path, int64_t begin, int64_t end, float value, int output) {
-  const absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open({.path = path});
-  for (int64_t step = begin; journal.ok() && step < end; ++step) {
-    const absl::StatusOr<StepGuess> stored = (*journal)->Insert("feed", step, MakeGuess(value));
-    if (!stored.ok()) return;
-    const float reported = stored->probabilities[0];
-    if (write(output, &reported, sizeof(reported)) != sizeof(reported)) return;
+absl::Status InsertAndReport(const std::string& path, int64_t begin, int64_t end, float value,
+                             int output) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open({.path = path}));
+  for (int64_t step = begin; step < end; ++step) {
+    MIXFEED_ASSIGN_OR_RETURN(const StepGuess stored,
+                             journal->Insert("feed", step, MakeGuess(value)));
+    const float reported = stored.probabilities[0];
+    if (write(output, &reported, sizeof(reported)) != sizeof(reported)) {
+      return absl::InternalError("nobody reads");
+    }
   }
+  return absl::OkStatus();
 }
 
 std::vector<float> ReadFloats(int input, size_t count) {
@@ -315,24 +324,44 @@ std::vector<float> ReadFloats(int input, size_t count) {
   return values;
 }
 
-TEST(JournalSharingTest, ProcessesAgreeOnEveryStep) {
-  TempDir dir;
-  constexpr int64_t kSteps = 40;
-  pid_t children[3];
-  int inputs[3];
-  for (int c = 0; c < 3; ++c) {
+// Three processes open a journal, which does not exist yet, at once and insert `steps` steps.
+void ExpectProcessesAgree(const std::string& path, int64_t steps) {
+  constexpr size_t kProcesses = 3;
+  pid_t children[kProcesses];
+  int inputs[kProcesses];
+  int start[2];  // the children begin when its writing end is closed
+  ASSERT_EQ(pipe(start), 0);
+  for (size_t c = 0; c < kProcesses; ++c) {
     const auto work = [&](int output) {
-      InsertAndReport(dir.File("journal"), 0, kSteps, static_cast<float>(c), output);
+      char nothing = 0;
+      close(start[1]);
+      if (read(start[0], &nothing, 1) != 0) return absl::InternalError("no start");
+      return InsertAndReport(path, 0, steps, static_cast<float>(c), output);
     };
     inputs[c] = RunInChild(work, &children[c]);
   }
+  close(start[0]);
+  close(start[1]);
   std::vector<std::vector<float>> seen;
-  for (const int input : inputs) seen.push_back(ReadFloats(input, kSteps));
-  for (const pid_t child : children) waitpid(child, nullptr, 0);
-  for (const int input : inputs) close(input);
-  EXPECT_EQ(seen[0].size(), kSteps);
-  EXPECT_EQ(seen[1], seen[0]);
-  EXPECT_EQ(seen[2], seen[0]);
+  for (const int input : inputs) seen.push_back(ReadFloats(input, static_cast<size_t>(steps)));
+  for (size_t c = 0; c < kProcesses; ++c) {
+    int wait_status = 0;
+    waitpid(children[c], &wait_status, 0);
+    close(inputs[c]);
+    EXPECT_EQ(wait_status, 0) << "process " << c;
+    EXPECT_EQ(seen[c], seen[0]) << "process " << c;
+  }
+  EXPECT_EQ(seen[0].size(), static_cast<size_t>(steps));
+}
+
+TEST(JournalSharingTest, ProcessesAgreeOnEveryStep) {
+  const TempDir dir;
+  ExpectProcessesAgree(dir.File("journal"), 40);
+}
+
+TEST(JournalSharingTest, ProcessesMayMakeTheFileAtOnce) {
+  const TempDir dir;
+  for (int i = 0; i < 20; ++i) ExpectProcessesAgree(dir.File(absl::StrCat("journal", i)), 1);
 }
 
 TEST(JournalSharingTest, WhatWasInsertedSurvivesKill9) {
@@ -340,7 +369,7 @@ TEST(JournalSharingTest, WhatWasInsertedSurvivesKill9) {
   constexpr size_t kReported = 50;
   pid_t child = 0;
   const auto work = [&](int output) {
-    InsertAndReport(dir.File("journal"), 0, 1'000'000, 0.5f, output);
+    return InsertAndReport(dir.File("journal"), 0, 1'000'000, 0.5f, output);
   };
   const int input = RunInChild(work, &child);
   const size_t reported = ReadFloats(input, kReported).size();

@@ -76,15 +76,16 @@ TEST(FormatFromProtoTest, ErrorsNameTheField) {
   ExpectRefused(FormatFromProto(proto, kColour).status(),
                 "format.layout is 3; allowed: NCHW, NHWC");
   ExpectRefused(FormatFromProto(Named(v1::FLOAT32, "cifar11"), kColour).status(),
-                "normalisation.name: normalisation \"cifar11\" is not known");
-  ExpectRefused(FormatFromProto(Named(v1::FLOAT32, "cifar10"), 1).status(), "normalisation.name");
+                "format.normalisation.name: normalisation \"cifar11\" is not known");
+  ExpectRefused(FormatFromProto(Named(v1::FLOAT32, "cifar10"), 1).status(),
+                "format.normalisation.name");
   proto = Named(v1::FLOAT32, "unit");
   proto.mutable_normalisation()->add_mean(0.5);
   ExpectRefused(FormatFromProto(proto, kColour).status(), "both a name and numbers");
   proto.mutable_normalisation()->clear_name();
-  ExpectRefused(FormatFromProto(proto, kColour).status(), "normalisation.mean is 1 numbers");
+  ExpectRefused(FormatFromProto(proto, kColour).status(), "format.normalisation.mean is 1 numbers");
   for (int c = 0; c < 2; ++c) proto.mutable_normalisation()->add_mean(0.5);
-  ExpectRefused(FormatFromProto(proto, kColour).status(), "normalisation.std is 0 numbers");
+  ExpectRefused(FormatFromProto(proto, kColour).status(), "format.normalisation.std is 0 numbers");
   for (int c = 0; c < 3; ++c) proto.mutable_normalisation()->add_std(0);
   ExpectRefused(FormatFromProto(proto, kColour).status(), "std[0] is 0");
   proto.mutable_normalisation()->set_std(0, std::numeric_limits<double>::quiet_NaN());

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -64,6 +68,21 @@ TEST_F(FeedStoreTest, RemovedRecordIsGone) {
   ASSERT_TRUE(store->Remove("a").ok());
   EXPECT_TRUE(store->Remove("never there").ok());
   EXPECT_THAT(Ids(store.get()), ElementsAre("b"));
+}
+
+TEST_F(FeedStoreTest, DamagedRecordIsLeftOutWithAWarning) {
+  const auto store = OpenStore();
+  for (const char* id : {"a", "b"}) ASSERT_TRUE(store->Put(MakeRecord(id)).ok());
+  ASSERT_TRUE((*SqliteDatabase::Open(path_, /*busy_timeout_ms=*/1000))
+                  ->Execute("UPDATE feeds SET spec = x'ff' WHERE feed_id = 'a'")
+                  .ok());
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "log", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  EXPECT_THAT(Ids(store.get()), ElementsAre("b"));
+  spdlog::set_default_logger(before);
+  EXPECT_THAT(log.str(), ::testing::HasSubstr("feed a of run \"run of a\" is not restored"));
 }
 
 TEST_F(FeedStoreTest, FileThatIsNoDatabaseIsTold) {

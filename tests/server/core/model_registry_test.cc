@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,8 @@ class ModelRegistryTest : public ::testing::Test {
   std::unique_ptr<ModelRegistry> OpenRegistry() {
     auto registry =
         ModelRegistry::Open(*ModelStore::Open(directory_.File("models")),
-                            {.try_model = [this](const ModelSource& source) { return Try(source); },
+                            {.try_model = [this](const ModelSource& source,
+                                                 const std::stop_token&) { return Try(source); },
                              .load = [this](const ModelSource& source) { return Load(source); }});
     EXPECT_TRUE(registry.ok()) << registry.status();
     return *std::move(registry);
@@ -56,6 +58,7 @@ class ModelRegistryTest : public ::testing::Test {
 
   absl::Status Try(const ModelSource& source) {
     done_.push_back(absl::StrCat("try ", source.archive));
+    if (source.archive == "cancelled") cancelled_.request_stop();
     return source.archive == "hangs" ? absl::DeadlineExceededError("hangs") : absl::OkStatus();
   }
   absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source) {
@@ -76,6 +79,7 @@ class ModelRegistryTest : public ::testing::Test {
   const TempDir directory_;
   std::vector<std::string> done_;  // what was tried and loaded, in order
   std::string broken_ = "none";
+  std::stop_source cancelled_;
 };
 
 TEST_F(ModelRegistryTest, ModelIsTriedBeforeItIsLoaded) {
@@ -95,6 +99,17 @@ TEST_F(ModelRegistryTest, ModelThatFailsItsTrialIsNeverLoadedNorStored) {
   EXPECT_THAT(done_, ElementsAre("try hangs"));
   EXPECT_TRUE(Files().empty());
   EXPECT_TRUE(registry->List().empty());
+}
+
+TEST_F(ModelRegistryTest, CancelledRegistrationChangesNothing) {
+  const auto registry = OpenRegistry();
+  EXPECT_EQ(registry->Register(Header("m"), "cancelled", cancelled_.get_token()).status().code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_TRUE(registry->List().empty());
+  EXPECT_TRUE(Files().empty());
+  done_.clear();
+  EXPECT_FALSE(registry->Register(Header("m"), "net", cancelled_.get_token()).ok());
+  EXPECT_TRUE(done_.empty());  // cancelled before: not even tried
 }
 
 TEST_F(ModelRegistryTest, ModelThatDoesNotLoadIsNotStored) {
@@ -176,6 +191,13 @@ TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
   const auto registry = OpenRegistry();
   ASSERT_EQ(registry->List().size(), 1u);
   EXPECT_EQ(registry->List()[0].version(), 1u);
+}
+
+TEST_F(ModelRegistryTest, UnfinishedFilesAreRemoved) {
+  ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
+  std::ofstream(directory_.File("models/v2-m.model.tmp-4711")) << "half";
+  OpenRegistry();
+  EXPECT_THAT(Files(), ElementsAre("v1-m.model"));
 }
 
 TEST_F(ModelRegistryTest, RegisterOnceDoesNothingForTheSameHeaderAndArchive) {

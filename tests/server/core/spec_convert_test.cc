@@ -231,7 +231,7 @@ TEST(SpecConvertTest, ErrorsNameFieldValueAndWhatIsAllowed) {
   constexpr uint32_t kMost = std::numeric_limits<uint32_t>::max();
   constexpr uint64_t kMost64 = std::numeric_limits<uint64_t>::max();
   const std::vector<BadSpec> bad = {
-      {"recipe.preset: recipe is \"mixmash\"; known: mixmatch",
+      {"recipe.preset is \"mixmash\"; allowed: mixmatch",
        [](v1::FeedSpec* s) { s->mutable_recipe()->set_preset("mixmash"); }},
       {"batch is 0;", [](v1::FeedSpec* s) { s->set_batch(0); }},
       {"batch is 4097;", [](v1::FeedSpec* s) { s->set_batch(4097); }},

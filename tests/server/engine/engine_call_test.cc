@@ -55,10 +55,10 @@ TEST_F(EngineCallTest, BadCallsAreAnsweredBeforeTheyReturn) {
                                   *FindNormalisation("unit")};
   const Case cases[] = {
       {"none", 0, {}, {}, absl::StatusCode::kNotFound, "\"none\""},
-      {"eval", -1, {}, {}, absl::StatusCode::kOutOfRange, "step: -1, allowed are 0 to 12"},
-      {"eval", 13, {}, {}, absl::StatusCode::kOutOfRange, "step: 13, allowed are 0 to 12"},
-      {"eval", 0, {0, 3}, {}, absl::StatusCode::kInvalidArgument, "world: 3"},
-      {"eval", 0, {2, 2}, {}, absl::StatusCode::kInvalidArgument, "rank: 2"},
+      {"eval", -1, {}, {}, absl::StatusCode::kOutOfRange, "step is -1; allowed: 0..12"},
+      {"eval", 13, {}, {}, absl::StatusCode::kOutOfRange, "step is 13; allowed: 0..12"},
+      {"eval", 0, {0, 3}, {}, absl::StatusCode::kInvalidArgument, "world is 3"},
+      {"eval", 0, {2, 2}, {}, absl::StatusCode::kInvalidArgument, "rank is 2"},
       {"eval", 0, {}, bad_format, absl::StatusCode::kInvalidArgument, ""},
   };
   for (const Case& bad : cases) {

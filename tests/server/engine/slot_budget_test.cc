@@ -5,9 +5,12 @@
 
 #include <thread>
 
+#include "tests/server/engine/engine_kit.h"
+
 namespace mixfeed {
 namespace {
 
+using testing::Eventually;
 using ::testing::HasSubstr;
 
 class SlotBudgetTest : public ::testing::Test {
@@ -53,16 +56,22 @@ TEST_F(SlotBudgetTest, ClaimKeepsItsPromisesAlive) {
 TEST_F(SlotBudgetTest, ClaimWaitsForRoom) {
   const auto promise = Promise(1, 1000);
   auto first = budget_->Claim(700, promise);
-  std::thread second([&] { EXPECT_NE(budget_->Claim(400, promise), nullptr); });
+  std::shared_ptr<SlotClaim> claimed;
+  std::thread second([&] { claimed = budget_->Claim(400, promise); });
+  // A claim that does not wait is never seen here, since it counts only inside of Claim.
+  EXPECT_TRUE(Eventually([&] { return budget_->waiting_claims() == 1; }));
   EXPECT_EQ(budget_->claimed_bytes(), 700);
   first.reset();
   second.join();
+  EXPECT_NE(claimed, nullptr);
+  EXPECT_EQ(budget_->claimed_bytes(), 400);
 }
 
 TEST_F(SlotBudgetTest, CloseEndsTheWaiting) {
   const auto promise = Promise(1, 1000);
   const auto first = budget_->Claim(1000, promise);
   std::thread second([&] { EXPECT_EQ(budget_->Claim(1, promise), nullptr); });
+  EXPECT_TRUE(Eventually([&] { return budget_->waiting_claims() == 1; }));
   budget_->Close();
   second.join();
   EXPECT_EQ(budget_->Claim(0, promise), nullptr);

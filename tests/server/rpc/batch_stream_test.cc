@@ -11,7 +11,7 @@ namespace {
 using namespace testing;  // NOLINT(google-build-using-namespace): the kit of these tests
 using grpc::StatusCode;
 
-constexpr int64_t kIdleLimitMs = 300;
+constexpr int64_t kIdleLimitMs = 2000;
 
 class BatchStreamTest : public ::testing::Test {
  protected:
@@ -188,7 +188,8 @@ TEST_F(BatchStreamTest, OpenIsRefusedWithTheField) {
        }},
       {StatusCode::INVALID_ARGUMENT, "format.type is 7",
        [](auto* open) { open->mutable_format()->set_type(static_cast<v1::PixelType>(7)); }},
-      {StatusCode::OUT_OF_RANGE, "step is", [](auto* open) { open->set_from_step(~uint64_t{0}); }},
+      {StatusCode::OUT_OF_RANGE, "from_step is",
+       [](auto* open) { open->set_from_step(~uint64_t{0}); }},
       {StatusCode::OUT_OF_RANGE, "step",
        [&eval](auto* open) {
          open->set_feed_id(eval);
@@ -225,7 +226,7 @@ TEST_F(BatchStreamTest, MessagesOutOfOrderEndTheStream) {
   for (const uint32_t count : {0u, 17u, ~0u}) {
     StreamCall stream(stubs_, again.open());
     stream.Grant(count);
-    ExpectStatus(stream.Finish(), StatusCode::INVALID_ARGUMENT, "credit");
+    ExpectStatus(stream.Finish(), StatusCode::INVALID_ARGUMENT, "credits.count is ");
   }
   ExpectNothingHeld();
 }
@@ -248,19 +249,49 @@ TEST(BatchStreamLimitsTest, StalledConsumerIsEndedAndOthersGoOn) {
   lively.Cancel();
 }
 
-TEST(BatchStreamLimitsTest, ConsumerThatReadsNothingIsCancelledAndItsSlotsComeBack) {
+// Once batches were made, which is never forgotten, and all that was held is free again.
+void AwaitMadeAndFreed(const Stubs& stubs) {
+  WaitUntil([&] {
+    const v1::GetServerInfoResponse info = Info(stubs);
+    return info.batches_made() > 0 && info.consumers() == 0 && info.live_frames() == 0 &&
+           info.live_slots() == 0;
+  });
+}
+
+TEST(BatchStreamLimitsTest, ConsumerThatReadsNothingIsEndedAndItsSlotsComeBack) {
   TestServer server([](ServerOptions* options) { options->idle_limit_ms = kIdleLimitMs; });
   const Stubs stubs(server.address());
   // More than gRPC buffers on its way to a client that does not read.
   v1::OpenStream open = StreamOf(Open(stubs, TinySpec("mixup", 512)).feed_id(), 32);
   open.mutable_format()->set_type(v1::FLOAT32);
   StreamCall stalled(stubs, open);
-  WaitUntil([&] { return Info(stubs).consumers() == 1; });
-  WaitUntil([&] {
-    const v1::GetServerInfoResponse info = Info(stubs);
-    return info.consumers() == 0 && info.live_frames() == 0 && info.live_slots() == 0;
-  });
-  EXPECT_FALSE(stalled.Finish().ok());
+  AwaitMadeAndFreed(stubs);
+  ExpectStatus(stalled.Finish(), StatusCode::DEADLINE_EXCEEDED, "the server's idle limit");
+}
+
+TEST(BatchStreamLimitsTest, AnswerThatIsNotTakenGivesItsSlotBack) {
+  TestServer server([](ServerOptions* options) { options->idle_limit_ms = kIdleLimitMs; });
+  const Stubs stubs(server.address());
+  v1::GetBatchRequest request;
+  request.set_feed_id(Open(stubs, TinySpec("mixup", 512)).feed_id());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // else gRPC takes in all of it, unasked
+  const auto stub = v1::FeedService::NewStub(
+      grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments));
+  const auto call = stub->AsyncGetBatch(&context, request, &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  call->ReadInitialMetadata(nullptr);  // but not the batch
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  AwaitMadeAndFreed(stubs);
+  v1::Batch batch;
+  grpc::Status status;
+  call->Finish(&batch, &status, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  ExpectStatus(status, StatusCode::DEADLINE_EXCEEDED, "did not take its batch for 2000 ms");
 }
 
 TEST(BatchStreamLimitsTest, SlotsPromisedToOthersAreRefused) {

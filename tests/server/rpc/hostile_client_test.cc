@@ -132,6 +132,14 @@ TEST_F(HostileClientTest, RequestBeyondTheLimitIsRefused) {
   ExpectAlive();
 }
 
+TEST_F(HostileClientTest, LongTextDoesNotHideTheError) {
+  v1::GetBatchRequest request;
+  request.set_feed_id(std::string(1 << 20, '\n'));  // escaped, three bytes each
+  const grpc::Status status = Send(kGetBatch, request.SerializeAsString());
+  ExpectStatus(status, StatusCode::NOT_FOUND, "feed_id is ");
+  EXPECT_LT(status.error_message().size(), 4096u);
+}
+
 TEST_F(HostileClientTest, UnknownMethodIsUnimplemented) {
   EXPECT_EQ(Send("/mixfeed.v1.FeedService/Nothing", "").error_code(), StatusCode::UNIMPLEMENTED);
 }

@@ -6,6 +6,7 @@
 
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/server/rpc/trial_gate.h"
 #include "tests/testing/cifar_files.h"
 #include "tests/testing/test_server.h"
 
@@ -117,6 +118,19 @@ TEST(LifecycleTest, StreamsLeftAtTheDrainsEndAreToldToComeBack) {
   EXPECT_EQ(stream.Finish().error_code(), StatusCode::UNAVAILABLE);
 }
 
+TEST(LifecycleTest, CallsThatRunGoOnWhileTheServerDrains) {
+  TrialGate gate;
+  TestServer server([&](ServerOptions* options) { gate.Install(options); });
+  const Stubs stubs(server.address());
+  std::thread registering([&] { Register(stubs, ModelHeader("m"), GoodArchive(kClasses)); });
+  gate.AwaitTrial();
+  std::thread stopping([&] { server.server()->Shutdown(kLongDrainMs); });
+  WaitUntil([&] { return Health(stubs) != 1; });
+  gate.Open();
+  registering.join();
+  stopping.join();
+}
+
 TEST(LifecycleTest, ShutdownMayBeRepeated) {
   TestServer server;
   server.server()->Shutdown(0);
@@ -175,6 +189,22 @@ TEST(RestartTest, ClosedFeedsStayClosed) {
   grpc::Status status;
   GetBatch(Stubs(server.address()), request.feed_id(), 0, &status);
   ExpectStatus(status, StatusCode::NOT_FOUND);
+}
+
+TEST(RestartTest, NoMoreFeedsAreRestoredThanMayBeOpen) {
+  TestServer server;
+  {
+    const Stubs stubs(server.address());
+    for (const char* run : {"1", "2", "3"}) Open(stubs, TinySpec("mixup"), run);
+  }
+  server.options()->max_feeds = 2;
+  server.Restart();
+  const Stubs stubs(server.address());
+  const auto feeds =
+      Call(stubs.inspect.get(), &v1::InspectService::Stub::ListFeeds, v1::ListFeedsRequest());
+  ASSERT_EQ(feeds.feeds_size(), 2);
+  EXPECT_EQ(feeds.feeds(0).run(), "2");
+  EXPECT_EQ(feeds.feeds(1).run(), "3");
 }
 
 TEST(RestartTest, ModelsAndGuessesAreThereAgain) {
@@ -267,6 +297,17 @@ TEST(StartTest, WhatCannotWorkIsTold) {
   bad = options;
   bad.threads = -3;
   ExpectNoStart(bad, absl::StatusCode::kInvalidArgument, "--threads is -3");
+}
+
+TEST(StartTest, SmallestPrefetchIsEnough) {
+  for (const int most : {1, 3}) {
+    TestServer server([most](ServerOptions* options) { options->max_prefetch = most; });
+    const Stubs stubs(server.address());
+    StreamCall stream(stubs, StreamOf(Open(stubs, TinySpec("mixup")).feed_id()));
+    v1::Batch batch;
+    EXPECT_TRUE(stream.Read(&batch)) << most;
+    stream.Cancel();
+  }
 }
 
 TEST(StartTest, WithoutAStateDirectoryNothingIsKept) {

@@ -6,8 +6,10 @@
 #include <thread>
 #include <vector>
 
+#include "augment/guess/torch_runtime.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/server/rpc/trial_gate.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -85,17 +87,25 @@ TEST_F(ModelServiceTest, RefusedModelLeavesTheNameAsItWas) {
 }
 
 TEST_F(ModelServiceTest, UnfitArchivesAreRefusedWithTheReason) {
-  const std::pair<std::string, std::string> bad[] = {
-      {"PK but no archive", ""},           {FrozenArchive(kClasses), ""},
-      {EvalTracedArchive(kClasses), ""},   {NanArchive(kClasses), ""},
-      {WrongClassesArchive(kClasses), ""}, {ThrowingArchive(), "the model says no"},
+  constexpr auto kWrong = StatusCode::INVALID_ARGUMENT;
+  constexpr auto kNotAble = StatusCode::FAILED_PRECONDITION;
+  struct Bad {
+    std::string archive;
+    StatusCode code;
+    const char* reason;
   };
-  for (const auto& [archive, reason] : bad) {
+  const Bad bad[] = {
+      {"PK but no archive", kWrong, "zip"},
+      {FrozenArchive(kClasses), kNotAble, "torch.jit.freeze"},
+      {EvalTracedArchive(kClasses), kNotAble, "traced in eval mode"},
+      {NanArchive(kClasses), kWrong, "not finite"},
+      {WrongClassesArchive(kClasses), kWrong, "wanted are floating point logits [6, 10]"},
+      {ThrowingArchive(), kWrong, "the model says no"},
+  };
+  for (const Bad& model : bad) {
     grpc::Status status;
-    Register(stubs_, ModelHeader("bad"), archive, &status);
-    EXPECT_FALSE(status.ok());
-    EXPECT_THAT(status.error_message(), ::testing::HasSubstr(reason));
-    EXPECT_FALSE(status.error_message().empty());
+    Register(stubs_, ModelHeader("bad"), model.archive, &status);
+    ExpectStatus(status, model.code, model.reason);
   }
   EXPECT_EQ(Find(Models(), "bad"), nullptr);
 }
@@ -118,11 +128,20 @@ TEST_F(ModelServiceTest, HeaderIsRefusedWithTheField) {
   header = ModelHeader("n");
   header.mutable_image()->set_channels(5);
   Register(stubs_, header, GoodArchive(kClasses), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "image.channels is 5");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.image.channels is 5");
+  header = ModelHeader("n");
+  header.mutable_image()->set_channels(3);
+  header.mutable_image()->set_height(257);
+  Register(stubs_, header, GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.image.height is 257; allowed: 1..256");
+  header = ModelHeader("n");
+  header.set_update(uint64_t{1} << 63);
+  Register(stubs_, header, GoodArchive(kClasses), &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.update is 9223372036854775808");
   header = ModelHeader("n");
   header.mutable_normalisation()->set_name("cifar");
   Register(stubs_, header, GoodArchive(kClasses), &status);
-  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "normalisation.name");
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "header.normalisation.name");
 }
 
 // One call with exactly these messages.
@@ -174,6 +193,14 @@ TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
                kInvalid, "chunk has 1048577 bytes; allowed: at most 1048576");
 }
 
+bool HasChildProcess() {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+// Registers nothing, but takes a place for a moment.
+StatusCode Probe(const Stubs& stubs) { return RegisterWith(stubs, {ChunkMessage(3)}).error_code(); }
+
 TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
   for (int i = 0; i < 5; ++i) {
     grpc::ClientContext context;
@@ -182,41 +209,87 @@ TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
     writer->Write(HeaderMessage(100));
     context.TryCancel();
     EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
+    // There are two places: of those before at most one is taken then.
+    WaitUntil([&] { return Probe(stubs_) == StatusCode::INVALID_ARGUMENT; });
   }
-  // Its place is free again.
-  WaitUntil([&] {
+}
+
+TEST_F(ModelServiceTest, PlaceIsFreeBeforeTheClientHasItsAnswer) {
+  const auto register_on_and_on = [] {
+    const Stubs stubs(server_->address());
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(Probe(stubs), StatusCode::INVALID_ARGUMENT);
+  };
+  std::thread other(register_on_and_on);
+  register_on_and_on();
+  other.join();
+}
+
+TEST(ModelRegistrationTest, OnlySoManyRegistrationsAtOnce) {
+  TrialGate gate;
+  TestServer server([&](ServerOptions* options) { gate.Install(options); });
+  const Stubs stubs(server.address());
+  std::thread first([&] { Register(stubs, ModelHeader("a"), GoodArchive(kClasses)); });
+  gate.AwaitTrial();
+  // Has the other place sooner or later: a probe may be in its way at first.
+  std::thread second([&] {
     grpc::Status status;
-    Register(stubs_, ModelHeader("after"), GoodArchive(kClasses), &status);
-    return status.ok();
+    WaitUntil([&] {
+      Register(stubs, ModelHeader("b"), GoodArchive(kClasses), &status);
+      return status.error_code() != StatusCode::RESOURCE_EXHAUSTED;
+    });
+    EXPECT_TRUE(status.ok()) << status.error_message();
   });
+  WaitUntil([&] { return Probe(stubs) == StatusCode::RESOURCE_EXHAUSTED; });
+  gate.Open();
+  first.join();
+  second.join();
+  EXPECT_EQ(Probe(stubs), StatusCode::INVALID_ARGUMENT);  // the refused ones took no place
 }
 
-TEST_F(ModelServiceTest, OnlySoManyRegistrationsAtOnce) {
-  constexpr size_t kAtOnce = 3;  // one too many, whichever it is
-  grpc::ClientContext contexts[kAtOnce];
-  v1::RegisterModelResponse responses[kAtOnce];
-  std::vector<std::unique_ptr<grpc::ClientWriter<v1::RegisterModelRequest>>> writers;
-  for (size_t i = 0; i < kAtOnce; ++i) {
-    writers.push_back(stubs_.models->RegisterModel(&contexts[i], &responses[i]));
-    writers.back()->Write(HeaderMessage(100));
-  }
-  size_t refused = kAtOnce;
-  WaitUntil([&] {
-    for (size_t i = 0; i < kAtOnce; ++i) {
-      if (!writers[i]->Write(ChunkMessage(0))) refused = i;
-    }
-    return refused < kAtOnce;
-  });
-  for (size_t i = 0; i < kAtOnce; ++i) {
-    if (i != refused) contexts[i].TryCancel();
-    EXPECT_EQ(writers[i]->Finish().error_code(),
-              i == refused ? StatusCode::RESOURCE_EXHAUSTED : StatusCode::CANCELLED);
-  }
+TEST(ModelRegistrationTest, ModelWhoseClientCancelledInItsTrialIsNotRegistered) {
+  TrialGate gate;
+  TestServer server([&](ServerOptions* options) { gate.Install(options); });
+  const Stubs stubs(server.address());
+  grpc::ClientContext context;
+  v1::RegisterModelResponse response;
+  const auto writer = stubs.models->RegisterModel(&context, &response);
+  v1::RegisterModelRequest message;
+  *message.mutable_header() = ModelHeader("gone", "resnet-small");
+  writer->Write(message);
+  writer->WritesDone();
+  gate.AwaitTrial();
+  context.TryCancel();
+  EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
+  WaitUntil([] { return !HasChildProcess(); });  // the trial was ended, not let through
+  gate.Open();
+  Register(stubs, ModelHeader("later"), GoodArchive(kClasses));  // one at a time: it is over
+  const v1::GetServerInfoResponse info = Info(stubs);
+  ASSERT_EQ(info.models_size(), 1);
+  EXPECT_EQ(info.models(0).name(), "later");
 }
 
-bool HasChildProcess() {
-  siginfo_t info;
-  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+TEST(ModelRegistrationTest, ClientThatSendsNothingIsEnded) {
+  TestServer server([](ServerOptions* options) { options->idle_limit_ms = 1000; });
+  const Stubs stubs(server.address());
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::RegisterModelResponse response;
+  const auto writer = stubs.models->RegisterModel(&context, &response);
+  writer->Write(HeaderMessage(100));
+  ExpectStatus(writer->Finish(), StatusCode::DEADLINE_EXCEEDED, "sent nothing for 1000 ms");
+}
+
+TEST(ModelRegistrationTest, ArchivesMayBeLargerThanOneMessage) {
+  ModelSource source;
+  source.info.kind = "wrn-28-2";
+  source.info.input = {3, 32, 32};
+  const absl::StatusOr<std::string> weights = TorchRuntime(1).InitialWeights(source);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  ASSERT_GT(weights->size(), size_t{4} << 20);  // gRPC's limit of a message
+  TestServer server;
+  const v1::Model model =
+      Register(Stubs(server.address()), ModelHeader("wide", "wrn-28-2"), *weights).model();
+  EXPECT_EQ(model.archive_bytes(), weights->size());
 }
 
 TEST(ModelRegistrationTest, ShutdownStopsATrial) {

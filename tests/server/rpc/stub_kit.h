@@ -173,12 +173,13 @@ inline v1::RegisterModelHeader ModelHeader(const std::string& name,
   return header;
 }
 
-// Yields until `condition` holds; fails the test when it does not within the limit of a call.
+// Looks now and again until `condition` holds; fails the test when it does not within the limit of
+// a call.
 inline void WaitUntil(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + kCallLimit;
   while (!condition()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition never held";
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // spinning would hold others up
   }
 }
 
