@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 
 namespace mixfeed {
@@ -54,7 +55,11 @@ absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", kMaxFileBytes));
   }
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  std::vector<uint8_t> bytes;
+  MIXFEED_RETURN_IF_ERROR(CatchOutOfMemory(path, size, [&] {
+    bytes.resize(static_cast<size_t>(size));
+    return absl::OkStatus();
+  }));
   file.read(reinterpret_cast<char*>(bytes.data()), size);
   if (file.gcount() != size) {
     return absl::DataLossError(absl::StrCat(path, ": ends at byte ", file.gcount(), " of ", size));

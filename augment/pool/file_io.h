@@ -24,7 +24,8 @@ bool IsFile(const std::string& path);  // a regular one, or a link to one
 absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
 
 // A file's bytes. Errors name the file: NotFound (not there, not a regular file, not readable),
-// DataLoss (ends early), InvalidArgument (larger than kMaxFileBytes).
+// DataLoss (ends early), InvalidArgument (larger than kMaxFileBytes), ResourceExhausted (no
+// memory).
 absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path);
 
 // A text file's lines without line ends; errors as ReadWholeFile.
