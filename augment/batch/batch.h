@@ -36,6 +36,7 @@ struct GuessOrigin {
   int64_t version = 0;
   int64_t age = 0;  // in updates
   std::string environment;
+  bool environment_changed = false;  // StepGuess::environment_changed
 };
 
 // A finished batch: its memory and all that travels with it. Immutable, shared by its readers; the

@@ -123,6 +123,7 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
     guess->set_version(static_cast<uint64_t>(batch.guess->version));
     guess->set_age(static_cast<uint64_t>(batch.guess->age));
     guess->set_environment(batch.guess->environment);
+    guess->set_environment_changed(batch.guess->environment_changed);
   }
   return header;
 }

@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 using testing::LinearNetwork;
 using ::testing::Not;
 using ::testing::Pointwise;
+using ::testing::StartsWith;
 
 constexpr int kClasses = 5;
 constexpr ImageShape kShape{.channels = 3, .height = 4, .width = 6};
@@ -132,8 +133,9 @@ TEST_F(TorchRuntimeTest, InfoIsWhatWasGivenAndTheEnvironment) {
 
 TEST_F(TorchRuntimeTest, EnvironmentNamesWhatAGuessDependsOn) {
   EXPECT_THAT(runtime_.environment(),
-              AllOf(HasSubstr("libtorch "), HasSubstr("oneDNN "), HasSubstr("compiler "),
-                    HasSubstr(", 1 threads an operator"), Not(HasSubstr("unknown"))));
+              AllOf(StartsWith("mixfeed " MIXFEED_VERSION ", cpu, libtorch "), HasSubstr("oneDNN "),
+                    HasSubstr("compiler "), HasSubstr(", 1 threads an operator"),
+                    Not(HasSubstr("unknown"))));
   EXPECT_EQ(TorchRuntime(0).environment(), runtime_.environment());
   EXPECT_THAT(TorchRuntime(5).environment(), HasSubstr(", 2 threads an operator"));
 }

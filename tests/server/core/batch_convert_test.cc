@@ -134,7 +134,8 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
                 {.sample = 200, .pool = PoolId::kUnlabelled, .view = 1}};
   batch.partner = {5, 0};
   batch.lambda = {0.75f, 1.0f};
-  batch.guess = GuessOrigin{.model = "m", .version = 3, .age = 4, .environment = "here"};
+  batch.guess = GuessOrigin{
+      .model = "m", .version = 3, .age = 4, .environment = "here", .environment_changed = true};
   const v1::BatchHeader header = HeaderOf("id", batch);
   EXPECT_EQ(header.feed_id(), "id");
   EXPECT_EQ(header.step(), 12u);
@@ -153,6 +154,7 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
   EXPECT_EQ(header.guess().version(), 3u);
   EXPECT_EQ(header.guess().age(), 4u);
   EXPECT_EQ(header.guess().environment(), "here");
+  EXPECT_TRUE(header.guess().environment_changed());
 }
 
 TEST(HeaderOfTest, FeedsThatDoNotGuessHaveNoOrigin) {
