@@ -45,15 +45,15 @@ absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder) {
   return names;
 }
 
-absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path) {
+absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path, int64_t max_bytes) {
   if (!IsFile(path)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
   std::error_code error;
   const auto size = static_cast<int64_t>(fs::file_size(path, error));
   std::ifstream file(path, std::ios::binary);
   if (error || !file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
-  if (size > kMaxFileBytes) {
+  if (size > max_bytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", kMaxFileBytes));
+        absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", max_bytes));
   }
   std::vector<uint8_t> bytes;
   MIXFEED_RETURN_IF_ERROR(CatchOutOfMemory(path, size, [&] {
