@@ -25,6 +25,9 @@ fi
 echo "== kernels, one core (goals: 650,000 float32 and 700,000 uint8 images/s)"
 taskset -c 0 "$bin/kernel_bench" --benchmark_min_time=1
 
+echo "== the generated dataset (limit: 15 s)"
+"$bin/generator_bench"
+
 echo "== the guess model's forward passes"
 "$bin/forward_bench"
 
