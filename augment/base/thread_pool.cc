@@ -66,8 +66,18 @@ void ThreadPool::ParallelFor(int64_t count, int64_t grain,
   }
   work_ready_.NotifyAll();
   RunChunks(loop.get());
+  {
+    // Entries that no thread came to: there is nothing left to do for them.
+    MutexLock lock(&mu_);
+    std::erase(queue_, loop);
+  }
   MutexLock lock(&loop->mu);
   while (loop->done < loop->count) loop->all_done.Wait(&loop->mu);
+}
+
+size_t ThreadPool::queued() const {
+  MutexLock lock(&mu_);
+  return queue_.size();
 }
 
 void ThreadPool::Work() {

@@ -1,6 +1,7 @@
 #ifndef MIXFEED_AUGMENT_BASE_THREAD_POOL_H_
 #define MIXFEED_AUGMENT_BASE_THREAD_POOL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -13,8 +14,8 @@
 namespace mixfeed {
 
 // A fixed set of threads that share loops with whoever calls ParallelFor. Thread safe: any number
-// of callers may run loops at once. The queue holds at most `threads - 1` entries per caller, since
-// each caller waits for its own loop.
+// of callers may run loops at once. The queue holds at most `threads - 1` entries per caller, who
+// takes those that are left of a loop out again before it returns.
 class ThreadPool {
  public:
   // `threads` counts the caller: ThreadPool(1) starts none and runs every loop inline. Values below
@@ -23,6 +24,9 @@ class ThreadPool {
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // Entries in the queue.
+  size_t queued() const;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -36,7 +40,7 @@ class ThreadPool {
   static void RunChunks(Loop* loop);
   void Work();
 
-  Mutex mu_;
+  mutable Mutex mu_;
   CondVar work_ready_;
   std::deque<std::shared_ptr<Loop>> queue_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -36,6 +36,7 @@ struct GuessOrigin {
   int64_t version = 0;
   int64_t age = 0;  // in updates
   std::string environment;
+  bool environment_changed = false;  // StepGuess::environment_changed
   // Mean over the step's unlabelled images of the largest probability of the guess; in (0, 1].
   float confidence = 0;
 };

@@ -114,8 +114,12 @@ absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
   StepGuess guess;
   if (options_.spec.recipe.guesses()) {
     MIXFEED_ASSIGN_OR_RETURN(guess, Guess(plan));
-    batch->guess = GuessOrigin{guess.model, guess.model_version, guess.age, guess.environment,
-                               Confidence(guess)};
+    batch->guess = GuessOrigin{.model = guess.model,
+                               .version = guess.model_version,
+                               .age = guess.age,
+                               .environment = guess.environment,
+                               .environment_changed = guess.environment_changed,
+                               .confidence = Confidence(guess)};
   }
   MIXFEED_RETURN_IF_ERROR(
       FillSlot(plan, guess, slots != nullptr ? slots : options_.slots, batch.get()));

@@ -1,6 +1,7 @@
 #ifndef MIXFEED_AUGMENT_BATCH_SINGLE_FLIGHT_H_
 #define MIXFEED_AUGMENT_BATCH_SINGLE_FLIGHT_H_
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,7 +18,7 @@ template <typename Key, typename Value>
 class SingleFlight {
  public:
   // Runs `make` and returns its value, or, while another call runs its own for `key`, waits for
-  // that one and returns its value. `make` must not call Do.
+  // that one and returns its value. What `make` throws, all of them throw. `make` must not call Do.
   Value Do(const Key& key, const std::function<Value()>& make) {
     std::shared_ptr<Flight> flight;
     {
@@ -26,22 +27,37 @@ class SingleFlight {
       if (known != nullptr) return WaitFor(std::shared_ptr<Flight>(known));
       flight = known = std::make_shared<Flight>();
     }
-    Value value = make();
+    std::optional<Value> value;
+    std::exception_ptr error;
+    try {
+      value = make();
+    } catch (...) {
+      error = std::current_exception();
+    }
     MutexLock lock(&mu_);
     flight->value = value;
+    flight->error = error;
+    flight->landed = true;
     flights_.erase(key);
     landed_.NotifyAll();
-    return value;
+    return Take(*flight);
   }
 
  private:
   struct Flight {
+    bool landed = false;
     std::optional<Value> value;
+    std::exception_ptr error;  // or what was thrown instead
   };
 
+  static Value Take(const Flight& flight) {
+    if (flight.error != nullptr) std::rethrow_exception(flight.error);
+    return *flight.value;
+  }
+
   Value WaitFor(std::shared_ptr<Flight> flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    while (!flight->value.has_value()) landed_.Wait(&mu_);
-    return *flight->value;
+    while (!flight->landed) landed_.Wait(&mu_);
+    return Take(*flight);
   }
 
   Mutex mu_;

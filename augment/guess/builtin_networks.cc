@@ -43,8 +43,11 @@ constexpr Architecture kArchitectures[] = {
     {"wrn-28-2", 4, 32},
     {"resnet-small", 1, 16},
 };
-constexpr std::array<const char*, std::size(kArchitectures)> kNames = {kArchitectures[0].name,
-                                                                       kArchitectures[1].name};
+constexpr auto kNames = [] {
+  std::array<const char*, std::size(kArchitectures)> names{};
+  for (size_t i = 0; i < names.size(); ++i) names[i] = kArchitectures[i].name;
+  return names;
+}();
 
 absl::StatusOr<Architecture> FindArchitecture(const std::string& name) {
   for (const Architecture& architecture : kArchitectures) {
@@ -82,6 +85,9 @@ class Initialiser {
   at::Generator generator_;
 };
 
+// Pads both sides alike, as PyTorch does. Where TensorFlow's official code strides by 2, its SAME
+// pads even sizes at the end only: its windows lie one pixel further down and right, so that its
+// weights give somewhat different outputs here. The network is as good either way.
 class Convolution {
  public:
   Convolution(const std::string& name, int in, int out, int kernel, int stride, Initialiser* init,

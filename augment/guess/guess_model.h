@@ -35,7 +35,7 @@ class GuessModel {
   // info() says; `probabilities`: [rows][classes], softmax of the model's logits.
   // batch_statistics: batch norms use the statistics of these rows (dropout stays off); the model's
   // running statistics and mode are as before when it returns. Errors: InvalidArgument (sizes),
-  // FailedPrecondition (a model that cannot use batch statistics), Internal (it threw; the message
+  // FailedPrecondition (a model that cannot use these statistics), Internal (it threw; the message
   // is the model's), DataLoss (outputs that are not finite or of the wrong shape).
   virtual absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                              std::span<float> probabilities) = 0;

@@ -1,20 +1,25 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 #include "augment/target/target.h"
 
 namespace mixfeed {
 namespace {
 
-constexpr char kHowToRegister[] =
-    "; register one with `mixfeed model register`, or start the server with `--model`";
+constexpr char kRegisterAnother[] = "; register one that fits";
+
+// As many views at once as TorchRuntime has threads for: one is rendered while another is in the
+// model, and no more buffers of views than these are held.
+constexpr int kViewsAtOnce = 2;
 
 std::string ShapeText(const ImageShape& shape) {
   return absl::StrCat(shape.channels, "x", shape.height, "x", shape.width);
@@ -34,12 +39,12 @@ absl::Status CheckModelFits(const GuessModelInfo& info, const GuessRequest& requ
   if (info.input != request.shape) {
     return absl::FailedPreconditionError(
         absl::StrCat("guess model ", info.name, " takes images of ", ShapeText(info.input),
-                     ", but the dataset's are ", ShapeText(request.shape), kHowToRegister));
+                     ", but the dataset's are ", ShapeText(request.shape), kRegisterAnother));
   }
   if (info.classes != request.classes) {
     return absl::FailedPreconditionError(
         absl::StrCat("guess model ", info.name, " knows ", info.classes,
-                     " classes, but the dataset has ", request.classes, kHowToRegister));
+                     " classes, but the dataset has ", request.classes, kRegisterAnother));
   }
   return absl::OkStatus();
 }
@@ -52,26 +57,70 @@ absl::Status CheckJournalFits(const StepGuess& guess, const GuessRequest& reques
                                           " of ", request.classes));
 }
 
-// One forward pass per view index, all at once as far as the model has threads. (The default policy
-// of std::async runs in turn what it gets no thread for.)
-absl::StatusOr<std::vector<float>> GuessViews(const GuessRequest& request, bool batch_statistics,
-                                              GuessModel* model,
-                                              const RenderGuessView& render_view) {
-  const auto view_size = static_cast<size_t>(request.rows * request.shape.pixels());
-  const auto guess_size = static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes);
-  std::vector<float> probabilities(guess_size * static_cast<size_t>(request.views));
-  const auto guess_view = [&](int k) -> absl::Status {
-    std::vector<float> view(view_size);
-    MIXFEED_RETURN_IF_ERROR(render_view(k, model->info().normalisation, view));
-    const size_t begin = guess_size * static_cast<size_t>(k);
-    return model->Guess(view, request.rows, batch_statistics,
-                        std::span(probabilities).subspan(begin, guess_size));
-  };
-  std::vector<std::future<absl::Status>> views;
-  for (int k = 0; k < request.views; ++k) views.push_back(std::async(guess_view, k));
-  for (auto& view : views) MIXFEED_RETURN_IF_ERROR(view.get());
-  return probabilities;
-}
+// One forward pass per view index, up to kViewsAtOnce of them at once: whoever is done with a view
+// takes the next.
+class ViewGuesses {
+ public:
+  ViewGuesses(const GuessRequest& request, bool batch_statistics, GuessModel* model,
+              const RenderGuessView& render_view)
+      : request_(request),
+        batch_statistics_(batch_statistics),
+        model_(*model),
+        render_view_(render_view),
+        view_floats_(static_cast<size_t>(request.rows * request.shape.pixels())),
+        guess_floats_(static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes)) {}
+
+  // [views][rows][classes]
+  absl::StatusOr<std::vector<float>> Make() {
+    const int lanes = std::min(request_.views, kViewsAtOnce);
+    const auto views = static_cast<size_t>(request_.views);
+    const int64_t bytes = static_cast<int64_t>(
+        sizeof(float) * (view_floats_ * static_cast<size_t>(lanes) + guess_floats_ * views));
+    return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::StatusOr<std::vector<float>> {
+      probabilities_.resize(guess_floats_ * views);
+      statuses_.resize(views);
+      std::vector<std::vector<float>> buffers(static_cast<size_t>(lanes),
+                                              std::vector<float>(view_floats_));
+      Run(buffers);
+      for (const absl::Status& status : statuses_) MIXFEED_RETURN_IF_ERROR(status);
+      return std::move(probabilities_);
+    });
+  }
+
+ private:
+  // The caller's thread takes part. (What std::async gets no thread for, the last get() does.)
+  void Run(std::span<std::vector<float>> buffers) {
+    std::vector<std::future<void>> helpers;
+    for (std::vector<float>& buffer : buffers.subspan(1)) {
+      helpers.push_back(std::async([this, &buffer] { TakeViews(buffer); }));
+    }
+    TakeViews(buffers[0]);
+    for (std::future<void>& helper : helpers) helper.get();
+  }
+
+  void TakeViews(std::span<float> buffer) {
+    for (int k = next_view_++; k < request_.views; k = next_view_++) {
+      statuses_[static_cast<size_t>(k)] = GuessView(k, buffer);
+    }
+  }
+
+  absl::Status GuessView(int k, std::span<float> buffer) {
+    MIXFEED_RETURN_IF_ERROR(render_view_(k, model_.info().normalisation, buffer));
+    return model_.Guess(
+        buffer, request_.rows, batch_statistics_,
+        std::span(probabilities_).subspan(guess_floats_ * static_cast<size_t>(k), guess_floats_));
+  }
+
+  const GuessRequest& request_;
+  const bool batch_statistics_;
+  GuessModel& model_;
+  const RenderGuessView& render_view_;
+  const size_t view_floats_;
+  const size_t guess_floats_;
+  std::vector<float> probabilities_;    // each view has a part of its own
+  std::vector<absl::Status> statuses_;  // [views]
+  std::atomic<int> next_view_ = 0;
+};
 
 }  // namespace
 
@@ -93,11 +142,12 @@ absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
 
 absl::StatusOr<StepGuess> Guesser::MakeGuess(const GuessRequest& request,
                                              const RenderGuessView& render_view) const {
-  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, CurrentModel());
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, find_model_(spec_.model));
   const GuessModelInfo& info = model->info();
   MIXFEED_RETURN_IF_ERROR(CheckModelFits(info, request));
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<float> views,
-                           GuessViews(request, spec_.batch_statistics, model.get(), render_view));
+  MIXFEED_ASSIGN_OR_RETURN(
+      const std::vector<float> views,
+      ViewGuesses(request, spec_.batch_statistics, model.get(), render_view).Make());
   const absl::Status sound = CheckProbabilities(views, request.classes);
   if (!sound.ok()) {
     return absl::DataLossError(absl::StrCat("guess model ", info.name, ": ", sound.message()));
@@ -114,15 +164,6 @@ absl::StatusOr<StepGuess> Guesser::MakeGuess(const GuessRequest& request,
   AverageViews(views, request.views, guess.probabilities);
   Sharpen(spec_.temperature, request.classes, guess.probabilities);
   return guess;
-}
-
-absl::StatusOr<std::shared_ptr<GuessModel>> Guesser::CurrentModel() const {
-  absl::StatusOr<std::shared_ptr<GuessModel>> model = find_model_(spec_.model);
-  const bool missing =
-      absl::IsNotFound(model.status()) || absl::IsFailedPrecondition(model.status());
-  if (!missing) return model;
-  return absl::FailedPreconditionError(
-      absl::StrCat("no guess model: ", model.status().message(), kHowToRegister));
 }
 
 }  // namespace mixfeed

@@ -15,11 +15,12 @@
 namespace mixfeed {
 
 // Renders view k of the step's unlabelled rows into [rows][C][H][W] float32 under `normalisation`.
-// May be called for several k at once.
+// May be called for two k at once.
 using RenderGuessView =
     std::function<absl::Status(int k, const Normalisation& normalisation, std::span<float> out)>;
 
 // Finds the model of that name that is current now; an empty name means the only one registered.
+// FailedPrecondition, with what to do, where there is none.
 using FindModel =
     std::function<absl::StatusOr<std::shared_ptr<GuessModel>>(const std::string& name)>;
 
@@ -39,14 +40,14 @@ class Guesser {
   // `journal` must outlive the guesser.
   Guesser(GuessSpec spec, FindModel find_model, Journal* journal);
 
-  // Errors: FailedPrecondition without a model (says how to register one) or one whose input or
-  // classes do not fit the dataset; what the model, the journal and render_view return.
+  // Errors: FailedPrecondition for a model whose input or classes do not fit the dataset;
+  // ResourceExhausted without memory for the views; what FindModel, the model, the journal and
+  // render_view return.
   absl::StatusOr<StepGuess> Guess(const GuessRequest& request, const RenderGuessView& render_view);
 
  private:
   absl::StatusOr<StepGuess> MakeGuess(const GuessRequest& request,
                                       const RenderGuessView& render_view) const;
-  absl::StatusOr<std::shared_ptr<GuessModel>> CurrentModel() const;
 
   const GuessSpec spec_;
   const FindModel find_model_;

@@ -27,8 +27,19 @@ constexpr double kLeastChange = 1e-4;
 constexpr char kNoBatchStatistics[] =
     "it cannot use batch statistics: its output for an image stays the same whatever the other "
     "images of the batch are. It was frozen (torch.jit.freeze), traced in eval mode, or has no "
-    "batch normalisation. Save torch.jit.script(model) without freezing it, or register it for "
-    "running statistics (batch_statistics = false)";
+    "batch normalisation (of a class named BatchNorm... or SyncBatchNorm). Save "
+    "torch.jit.script(model) without freezing it, or register it for running statistics "
+    "(batch_statistics = false)";
+
+constexpr char kNoRunningStatistics[] =
+    "it cannot use running statistics: its output for an image changes with the other images of "
+    "the batch. It was traced in train mode, or its batch normalisation keeps no running "
+    "statistics. Save torch.jit.script(model), or call model.eval() before tracing it";
+
+constexpr char kRandom[] =
+    "it gives another output for the same images when it is run again: dropout or another random "
+    "step is built in, as torch.jit.trace does with a model in train mode. Save "
+    "torch.jit.script(model), or call model.eval() before tracing it";
 
 // Random images, each with a brightness range of its own so that batches differ in their
 // statistics, normalised as the model asks.
@@ -67,21 +78,42 @@ absl::Status CheckFinite(const at::Tensor& probabilities) {
 absl::StatusOr<at::Tensor> Forward(const GuessModelInfo& info, Network* network,
                                    const at::Tensor& views, bool batch_statistics) {
   const c10::NoGradGuard no_grad;
-  const at::Tensor logits = network->Forward(views, batch_statistics);
+  // A copy, since a network may write into its input.
+  const at::Tensor logits = network->Forward(views.clone(), batch_statistics);
   MIXFEED_RETURN_IF_ERROR(CheckLogits(info, logits, views.size(0)));
   return logits.to(at::kFloat);
-}
-
-absl::StatusOr<at::Tensor> FirstRow(const GuessModelInfo& info, Network* network,
-                                    const at::Tensor& views) {
-  MIXFEED_ASSIGN_OR_RETURN(const at::Tensor logits, Forward(info, network, views, true));
-  MIXFEED_RETURN_IF_ERROR(CheckFinite(at::softmax(logits, 1)));
-  return logits[0].clone();
 }
 
 bool Differs(const at::Tensor& a, const at::Tensor& b) {
   const double largest = std::max(a.abs().max().item<double>(), b.abs().max().item<double>());
   return (a - b).abs().max().item<double>() > kLeastChange * largest;
+}
+
+// What the output for the first image of a batch depends on.
+struct Dependence {
+  bool on_image = false;
+  bool on_others = false;  // the other images of the batch
+};
+
+// InvalidArgument for a network that is random.
+absl::StatusOr<Dependence> TryFirstRow(const GuessModelInfo& info, Network* network,
+                                       bool batch_statistics) {
+  const at::Tensor views = RandomViews(info, kTrialRows, /*seed=*/1);
+  const at::Tensor others = RandomViews(info, kTrialRows, /*seed=*/2);
+  at::Tensor same_first = others.clone();
+  same_first[0].copy_(views[0]);
+  at::Tensor other_first = views.clone();
+  other_first[0].copy_(others[0]);
+  std::vector<at::Tensor> outputs;
+  for (const at::Tensor& batch : {views, views, same_first, other_first}) {
+    MIXFEED_ASSIGN_OR_RETURN(const at::Tensor logits,
+                             Forward(info, network, batch, batch_statistics));
+    MIXFEED_RETURN_IF_ERROR(CheckFinite(at::softmax(logits, 1)));
+    outputs.push_back(logits);
+  }
+  if (Differs(outputs[0], outputs[1])) return absl::InvalidArgumentError(kRandom);
+  return Dependence{.on_image = Differs(outputs[0][0], outputs[3][0]),
+                    .on_others = Differs(outputs[0][0], outputs[2][0])};
 }
 
 }  // namespace
@@ -100,11 +132,9 @@ absl::Status CheckInfo(const GuessModelInfo& info) {
 absl::Status ForwardProbabilities(const GuessModelInfo& info, Network* network,
                                   std::span<const float> views, int rows, bool batch_statistics,
                                   std::span<float> probabilities) {
-  // A copy, since a network may write into its input.
   const at::Tensor input =
       at::from_blob(const_cast<float*>(views.data()),
-                    {rows, info.input.channels, info.input.height, info.input.width}, at::kFloat)
-          .clone();
+                    {rows, info.input.channels, info.input.height, info.input.width}, at::kFloat);
   MIXFEED_ASSIGN_OR_RETURN(const at::Tensor logits,
                            Forward(info, network, input, batch_statistics));
   at::Tensor output = at::from_blob(probabilities.data(), {rows, info.classes}, at::kFloat);
@@ -123,19 +153,18 @@ absl::Status CheckNetwork(const GuessModelInfo& info, Network* network) {
   return absl::OkStatus();
 }
 
+absl::Status CheckRunningStatistics(const GuessModelInfo& info, Network* network) {
+  MIXFEED_ASSIGN_OR_RETURN(const Dependence output,
+                           TryFirstRow(info, network, /*batch_statistics=*/false));
+  return output.on_others ? absl::FailedPreconditionError(kNoRunningStatistics) : absl::OkStatus();
+}
+
 absl::Status CheckBatchStatistics(const GuessModelInfo& info, Network* network) {
-  const at::Tensor views = RandomViews(info, kTrialRows, /*seed=*/1);
-  const at::Tensor others = RandomViews(info, kTrialRows, /*seed=*/2);
-  at::Tensor same_first = others.clone();
-  same_first[0].copy_(views[0]);
-  at::Tensor other_first = views.clone();
-  other_first[0].copy_(others[0]);
-  MIXFEED_ASSIGN_OR_RETURN(const at::Tensor base, FirstRow(info, network, views));
-  MIXFEED_ASSIGN_OR_RETURN(const at::Tensor with_others, FirstRow(info, network, same_first));
-  MIXFEED_ASSIGN_OR_RETURN(const at::Tensor with_other_image, FirstRow(info, network, other_first));
+  MIXFEED_ASSIGN_OR_RETURN(const Dependence output,
+                           TryFirstRow(info, network, /*batch_statistics=*/true));
   // A network that says the same of every image does so under any statistics: its last layer may
   // just be initialised to zeros.
-  if (Differs(base, with_others) || !Differs(base, with_other_image)) return absl::OkStatus();
+  if (output.on_others || !output.on_image) return absl::OkStatus();
   return absl::FailedPreconditionError(kNoBatchStatistics);
 }
 

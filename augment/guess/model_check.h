@@ -25,8 +25,13 @@ absl::Status ForwardProbabilities(const GuessModelInfo& info, Network* network,
 // InvalidArgument when its output is not what ForwardProbabilities wants.
 absl::Status CheckNetwork(const GuessModelInfo& info, Network* network);
 
+// Runs the network with running statistics. FailedPrecondition when the output for an image changes
+// with the other images of the batch; InvalidArgument when it changes from one run to the next.
+absl::Status CheckRunningStatistics(const GuessModelInfo& info, Network* network);
+
 // Runs the network with batch statistics. FailedPrecondition when the output for an image does not
-// change with the other images of the batch, although it changes with the image itself.
+// change with the other images of the batch, although it changes with the image itself;
+// InvalidArgument when it changes from one run to the next.
 absl::Status CheckBatchStatistics(const GuessModelInfo& info, Network* network);
 
 }  // namespace mixfeed

@@ -24,7 +24,7 @@ class Network {
   // The network's output for `views` (float32 [rows][C][H][W]), which should be logits
   // [rows][classes]. With batch statistics its batch norms normalise with those of these rows.
   // Everything that a network remembers from one call to the next is as before afterwards, also
-  // when it throws.
+  // when it throws; where that cannot be done, this call and all later ones throw.
   virtual at::Tensor Forward(const at::Tensor& views, bool batch_statistics) = 0;
 };
 

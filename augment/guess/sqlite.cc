@@ -110,11 +110,11 @@ absl::Status SqliteDatabase::Execute(const std::string& sql) {
   return code == SQLITE_OK ? absl::OkStatus() : ErrorOf(path_, code, db_);
 }
 
-absl::StatusOr<int64_t> SqliteDatabase::QueryInt(const std::string& sql) {
+absl::StatusOr<std::string> SqliteDatabase::QueryText(const std::string& sql) {
   MIXFEED_ASSIGN_OR_RETURN(const std::unique_ptr<SqliteStatement> statement, Prepare(sql));
   SqliteQuery query(statement.get());
   MIXFEED_ASSIGN_OR_RETURN(const bool has_row, query.Step());
-  return has_row ? query.Int(0) : 0;
+  return has_row ? query.Text(0) : "";
 }
 
 absl::StatusOr<std::unique_ptr<SqliteStatement>> SqliteDatabase::Prepare(const std::string& sql) {

@@ -80,8 +80,8 @@ class SqliteDatabase {
   // Runs statements that give no rows, separated by semicolons.
   absl::Status Execute(const std::string& sql);
 
-  // The first column of the first row, as a number: for pragmas.
-  absl::StatusOr<int64_t> QueryInt(const std::string& sql);
+  // The first column of the first row: for pragmas. "" without a row.
+  absl::StatusOr<std::string> QueryText(const std::string& sql);
 
   absl::StatusOr<std::unique_ptr<SqliteStatement>> Prepare(const std::string& sql);
 

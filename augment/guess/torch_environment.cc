@@ -61,9 +61,10 @@ void SetOperatorThreads(int threads) {
 }
 
 std::string TorchEnvironment(int operator_threads) {
-  return absl::StrCat("libtorch ", TORCH_VERSION, " (", ConfigValue("CPU capability usage:"),
-                      "), oneDNN ", ConfigValue("MKL-DNN v"), OneDnnIsa(), ", ", BlasName(),
-                      ", compiler " __VERSION__ ", ", operator_threads, " threads an operator");
+  return absl::StrCat("mixfeed " MIXFEED_VERSION ", cpu, libtorch ", TORCH_VERSION, " (",
+                      ConfigValue("CPU capability usage:"), "), oneDNN ", ConfigValue("MKL-DNN v"),
+                      OneDnnIsa(), ", ", BlasName(), ", compiler " __VERSION__ ", ",
+                      operator_threads, " threads an operator");
 }
 
 }  // namespace mixfeed

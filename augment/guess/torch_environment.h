@@ -9,8 +9,8 @@ namespace mixfeed {
 void SetOperatorThreads(int threads);
 
 // Everything about this process that may change the last bits of a forward pass, but for the model:
-// "libtorch 1.13.0 (AVX2), oneDNN 2.6.3 (isa 0xe7), OpenBLAS 0.3.21 ..., compiler 12.2.0, 1 threads
-// an operator".
+// "mixfeed 0.1.0, cpu, libtorch 1.13.0 (AVX2), oneDNN 2.6.3 (isa 0xe7), OpenBLAS 0.3.21 ...,
+// compiler 12.2.0, 1 threads an operator".
 std::string TorchEnvironment(int operator_threads);
 
 }  // namespace mixfeed

@@ -43,24 +43,31 @@ void PrintToStandardError(const std::string& text) { std::cerr << text; }
 // One for each worker, which alone uses it: a network may change while it runs.
 using Networks = std::vector<std::unique_ptr<Network>>;
 
+// Whether a network can use batch and running statistics, and if not why.
+struct Fitness {
+  absl::Status batch;
+  absl::Status running;
+
+  const absl::Status& For(bool batch_statistics) const {
+    return batch_statistics ? batch : running;
+  }
+};
+
 class TorchModel : public GuessModel {
  public:
-  // `batch_statistics` says whether the network can use them, and if not why.
-  TorchModel(GuessModelInfo info, WorkerThreads* workers, Networks networks,
-             absl::Status batch_statistics)
+  TorchModel(GuessModelInfo info, WorkerThreads* workers, Networks networks, Fitness fitness)
       : info_(std::move(info)),
         workers_(workers),
         networks_(std::move(networks)),
-        batch_statistics_(std::move(batch_statistics)) {}
+        fitness_(std::move(fitness)) {}
 
   const GuessModelInfo& info() const override { return info_; }
 
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override {
     MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, probabilities));
-    if (batch_statistics && !batch_statistics_.ok()) {
-      return WithModelName(info_.name, batch_statistics_);
-    }
+    const absl::Status& fit = fitness_.For(batch_statistics);
+    if (!fit.ok()) return WithModelName(info_.name, fit);
     absl::Status status;
     workers_->Run([&](int worker) {
       Network* const network = networks_[static_cast<size_t>(worker)].get();
@@ -87,7 +94,7 @@ class TorchModel : public GuessModel {
   const GuessModelInfo info_;
   WorkerThreads* const workers_;
   const Networks networks_;
-  const absl::Status batch_statistics_;
+  const Fitness fitness_;
 };
 
 }  // namespace
@@ -134,14 +141,18 @@ class TorchRuntime::Impl {
       return CheckNetwork(source.info, networks[0].get());
     });
     MIXFEED_RETURN_IF_ERROR(sound);
-    absl::Status batch_statistics = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
+    Fitness fitness;
+    fitness.batch = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
       return CheckBatchStatistics(source.info, networks[0].get());
     });
-    if (source.batch_statistics) MIXFEED_RETURN_IF_ERROR(batch_statistics);
+    fitness.running = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
+      return CheckRunningStatistics(source.info, networks[0].get());
+    });
+    MIXFEED_RETURN_IF_ERROR(fitness.For(source.batch_statistics));
     GuessModelInfo info = source.info;
     info.environment = environment_;
     *model = std::make_shared<TorchModel>(std::move(info), &workers_, std::move(networks),
-                                          std::move(batch_statistics));
+                                          std::move(fitness));
     return absl::OkStatus();
   }
 

@@ -39,9 +39,11 @@ class TorchRuntime {
 
   // Loads and checks a model: runs it on random views of two sizes and refuses (with the reason) a
   // file that is no TorchScript archive, wrong shapes or class counts, outputs that are not finite,
-  // a model that throws, and, under batch_statistics, one whose output for a row does not depend on
-  // the other rows (frozen, or traced in eval mode). No other code executes before TryModelInChild
-  // (model_trial.h) has passed. The model must not outlive the runtime.
+  // a model that throws, one that is random or changes its parameters, under batch_statistics one
+  // whose output for a row does not depend on the other rows (frozen, or traced in eval mode), and
+  // otherwise one whose output does (traced in train mode). What a model remembers besides
+  // parameters is taken back after every pass. An archive's code executes here, so a server loads
+  // only what TryModelInChild (model_trial.h) has passed. The model must not outlive the runtime.
   absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source);
 
   // The weights with which a built-in network starts, as an archive: what init_seed alone gives.

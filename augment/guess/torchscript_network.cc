@@ -4,43 +4,124 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
-#include <cstdint>
+#include <exception>
+#include <memory>
+#include <set>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "augment/guess/network.h"
+#include "augment/guess/torch_errors.h"
 
 namespace mixfeed {
 namespace {
 
-// A buffer of a module, as it was when it was loaded.
-class BufferSnapshot {
+// Something that a module remembers from one call to the next, as it was when it was loaded.
+class Snapshot {
  public:
-  BufferSnapshot(const torch::jit::Module& module, std::string name)
+  virtual ~Snapshot() = default;
+  // Undoes what a pass did to it; throws when it cannot.
+  virtual void Restore() = 0;
+};
+
+// A tensor that may change: a buffer, or an attribute that holds one.
+class TensorSnapshot : public Snapshot {
+ public:
+  TensorSnapshot(const torch::jit::Module& module, std::string name, const std::string& path)
       : module_(module),
         name_(std::move(name)),
+        path_(path),
         original_(module_.attr(name_).toTensor()),
         backup_(original_.clone()) {}
 
-  // Undoes both ways of changing it: putting another tensor in its stead, and writing into it. The
+  // Undoes both ways of changing it: putting another value in its stead, and writing into it. The
   // tensor's version counter does not tell of the latter, since batch norm does not raise it.
-  void Restore() {
+  void Restore() override {
     const c10::IValue current = module_.attr(name_);
     if (!current.isTensor() || !current.toTensor().is_same(original_)) {
       module_.setattr(name_, original_);
+    }
+    // copy_ would fill a tensor of another size with repetitions.
+    if (original_.sizes() != backup_.sizes()) {
+      throw std::runtime_error(absl::StrCat("its forward resizes ", path_, " in place"));
     }
     original_.copy_(backup_);
   }
 
  private:
   torch::jit::Module module_;
-  std::string name_;
-  at::Tensor original_;
-  at::Tensor backup_;
+  const std::string name_;
+  const std::string path_;
+  const at::Tensor original_;
+  const at::Tensor backup_;
 };
+
+// A number, text, list or the like.
+class ValueSnapshot : public Snapshot {
+ public:
+  ValueSnapshot(const torch::jit::Module& module, std::string name)
+      : module_(module), name_(std::move(name)), backup_(module_.attr(name_).deepcopy()) {}
+
+  // A copy, since the next pass may write into a list.
+  void Restore() override { module_.setattr(name_, backup_.deepcopy()); }
+
+ private:
+  torch::jit::Module module_;
+  const std::string name_;
+  const c10::IValue backup_;
+};
+
+// A parameter. These are most of a model's bytes and should not change while it guesses: they are
+// watched and not copied.
+class ParameterSnapshot : public Snapshot {
+ public:
+  ParameterSnapshot(const torch::jit::Module& module, std::string name, const std::string& path)
+      : module_(module),
+        name_(std::move(name)),
+        path_(path),
+        original_(module_.attr(name_).toTensor()),
+        version_(original_._version()) {}
+
+  void Restore() override {
+    const c10::IValue current = module_.attr(name_);
+    if (current.isTensor() && current.toTensor().is_same(original_) &&
+        original_._version() == version_) {
+      return;
+    }
+    throw std::runtime_error(absl::StrCat(
+        "its forward changes the parameter ", path_,
+        ", so that a guess would depend on those before it; a guess model must not train itself"));
+  }
+
+ private:
+  const torch::jit::Module module_;
+  const std::string name_;
+  const std::string path_;
+  const at::Tensor original_;
+  const decltype(original_._version()) version_;
+};
+
+// Objects of C++ classes (packed weights of quantised layers) have nothing that a forward writes.
+bool IsCppObject(const c10::IValue& value) {
+  if (!value.isObject()) return false;
+  const auto name = value.toObject()->type()->name();
+  return name.has_value() && absl::StartsWith(name->qualifiedName(), "__torch__.torch.classes.");
+}
+
+// Null for what cannot change: submodules, which have snapshots of their own, and C++ objects.
+std::unique_ptr<Snapshot> MakeSnapshot(const torch::jit::Module& module, const std::string& name,
+                                       const std::string& path, bool parameter) {
+  const c10::IValue value = module.attr(name);
+  if (value.isModule() || IsCppObject(value)) return nullptr;
+  if (!value.isTensor()) return std::make_unique<ValueSnapshot>(module, name);
+  if (parameter) return std::make_unique<ParameterSnapshot>(module, name, path);
+  return std::make_unique<TensorSnapshot>(module, name, path);
+}
 
 class TorchScriptNetwork : public Network {
  public:
@@ -49,60 +130,84 @@ class TorchScriptNetwork : public Network {
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
 
  private:
-  // Switches the batch norms to batch statistics for one call, and takes back what it changed.
-  class Scope {
-   public:
-    Scope(TorchScriptNetwork* network, bool batch_statistics);
-    ~Scope();
-
-   private:
-    TorchScriptNetwork* const network_;
-    const bool batch_statistics_;
-  };
-
-  void SetBatchNormTraining(bool on) {
-    for (torch::jit::Module& norm : batch_norms_) norm.setattr("training", on);
-  }
+  void AddSnapshots(const std::string& path, const torch::jit::Module& part);
+  at::Tensor Run(const at::Tensor& views, bool batch_statistics);
+  // Also takes batch norms back to running statistics: `training` is an attribute like others.
+  void Restore();
 
   torch::jit::Module module_;
   std::vector<torch::jit::Module> batch_norms_;
-  std::vector<BufferSnapshot> buffers_;
+  std::vector<std::unique_ptr<Snapshot>> snapshots_;
+  std::string broken_;  // why the network can no longer be used
 };
 
+// By the class, since others (InstanceNorm) have running statistics and a mode, too.
 bool IsBatchNorm(const torch::jit::Module& module) {
-  return module.hasattr("running_mean") && module.hasattr("running_var") &&
-         module.hasattr("training");
+  const auto qualified = module.type()->name();
+  if (!qualified.has_value() || !module.hasattr("training")) return false;
+  const std::string& name = qualified->name();
+  return absl::StartsWith(name, "BatchNorm") || name == "SyncBatchNorm";
 }
 
 TorchScriptNetwork::TorchScriptNetwork(const torch::jit::Module& module) : module_(module) {
   module_.eval();
-  for (const torch::jit::Module& part : module_.modules()) {
-    if (IsBatchNorm(part)) batch_norms_.push_back(part);
-    for (const auto& buffer : part.named_buffers(/*recurse=*/false)) {
-      buffers_.emplace_back(part, buffer.name);
-    }
+  for (const auto& part : module_.named_modules()) {
+    if (IsBatchNorm(part.value)) batch_norms_.push_back(part.value);
+    AddSnapshots(part.name.empty() ? "" : part.name + ".", part.value);
   }
 }
 
-TorchScriptNetwork::Scope::Scope(TorchScriptNetwork* network, bool batch_statistics)
-    : network_(network), batch_statistics_(batch_statistics) {
-  if (batch_statistics_) network_->SetBatchNormTraining(true);
-}
-
-TorchScriptNetwork::Scope::~Scope() {
-  if (batch_statistics_) network_->SetBatchNormTraining(false);
-  for (BufferSnapshot& buffer : network_->buffers_) buffer.Restore();
+void TorchScriptNetwork::AddSnapshots(const std::string& path, const torch::jit::Module& part) {
+  std::set<std::string> parameters;
+  for (const auto& parameter : part.named_parameters(/*recurse=*/false)) {
+    parameters.insert(parameter.name);
+  }
+  for (const auto& attribute : part.named_attributes(/*recurse=*/false)) {
+    const std::string& name = attribute.name;
+    std::unique_ptr<Snapshot> snapshot =
+        MakeSnapshot(part, name, path + name, parameters.count(name) > 0);
+    if (snapshot != nullptr) snapshots_.push_back(std::move(snapshot));
+  }
 }
 
 at::Tensor TorchScriptNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
-  const Scope scope(this, batch_statistics);
+  if (!broken_.empty()) throw std::runtime_error(broken_);
+  at::Tensor output;
+  std::exception_ptr error;
+  try {
+    output = Run(views, batch_statistics);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  Restore();
+  if (error != nullptr) std::rethrow_exception(error);
+  return output;
+}
+
+at::Tensor TorchScriptNetwork::Run(const at::Tensor& views, bool batch_statistics) {
+  if (batch_statistics) {
+    for (torch::jit::Module& norm : batch_norms_) norm.setattr("training", true);
+  }
   // The same operators from the first call on: what the optimiser makes of a graph after it has
   // profiled a few calls may differ in the last bits.
   const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
   const c10::IValue output = module_.forward({views});
-  if (output.isTensor()) return output.toTensor();
+  // A copy, since the output may be a buffer, which is about to be restored.
+  if (output.isTensor()) return output.toTensor().clone();
   throw std::runtime_error(absl::StrCat("forward returned ", output.tagKind(),
                                         "; wanted is one tensor of logits [rows, classes]"));
+}
+
+void TorchScriptNetwork::Restore() {
+  try {
+    for (const std::unique_ptr<Snapshot>& snapshot : snapshots_) snapshot->Restore();
+  } catch (const std::exception& error) {
+    broken_ = absl::StrCat(
+        "it is of no more use, since its state after a pass cannot be taken "
+        "back: ",
+        TorchErrorMessage(error));
+    throw std::runtime_error(broken_);
+  }
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ inline bool Bernoulli(double probability, PhiloxStream* stream) {
   return UniformBelowOne(stream) < probability;
 }
 
-// Draws Beta(a, b) values, a and b of 0.01..100, by rejection from the log-logistic distribution
+// Draws Beta(a, b) values, a and b of 0.01..101, by rejection from the log-logistic distribution
 // (algorithm BA of Cheng 1978, "Generating beta variates with nonintegral shape parameters"): at
 // most four trials on average, 1.1 at a = b = 0.75. Works on the value's logit, so nothing under-
 // or overflows at small shapes, where Gamma variates would.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "augment/base/status_macros.h"
+#include "augment/pool/class_names.h"
 #include "augment/pool/file_io.h"
 
 namespace mixfeed {
@@ -79,6 +80,7 @@ absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& folde
     return absl::DataLossError(absl::StrCat(path, ": names ", names.size(), " classes; ",
                                             layout.title, " has ", known.size(), " here"));
   }
+  MIXFEED_RETURN_IF_ERROR(CheckClassNames(path, names));
   return names;
 }
 

@@ -22,7 +22,8 @@ std::string FindCifarFolder(const std::string& folder, CifarKind kind);
 
 // Reads what FindCifarFolder found; neither name nor fingerprint are set. Errors name the file and
 // the byte offset: NotFound (a missing training file), DataLoss (empty or no whole number of
-// records, label out of range, wrong number of class names).
+// records, label out of range, wrong number of class names, names that are
+// not UTF-8 or there twice).
 absl::StatusOr<Dataset> ReadCifar(const std::string& folder, CifarKind kind);
 
 }  // namespace mixfeed

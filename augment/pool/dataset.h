@@ -16,7 +16,7 @@ struct ImageShape {
   int height = 32;
   int width = 32;
 
-  int64_t pixels() const { return int64_t{channels} * height * width; }
+  constexpr int64_t pixels() const { return int64_t{channels} * height * width; }
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
 };
 
@@ -40,6 +40,8 @@ struct Dataset {
   ImageSet test;  // may be empty
   // XXH3-64 of shape, class count, labels and pixels: equal exactly when the data are.
   uint64_t fingerprint = 0;
+  // What went wrong while it was read without making it worse, for a log; empty: nothing.
+  std::string notice;
 
   int num_classes() const { return static_cast<int>(class_names.size()); }
   const ImageSet& partition(Partition p) const { return p == Partition::kTrain ? train : test; }

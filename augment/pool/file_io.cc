@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 
 namespace mixfeed {
@@ -44,17 +45,21 @@ absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder) {
   return names;
 }
 
-absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path) {
+absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path, int64_t max_bytes) {
   if (!IsFile(path)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
   std::error_code error;
   const auto size = static_cast<int64_t>(fs::file_size(path, error));
   std::ifstream file(path, std::ios::binary);
   if (error || !file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
-  if (size > kMaxFileBytes) {
+  if (size > max_bytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", kMaxFileBytes));
+        absl::StrCat(path, ": has ", size, " bytes; allowed are up to ", max_bytes));
   }
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  std::vector<uint8_t> bytes;
+  MIXFEED_RETURN_IF_ERROR(CatchOutOfMemory(path, size, [&] {
+    bytes.resize(static_cast<size_t>(size));
+    return absl::OkStatus();
+  }));
   file.read(reinterpret_cast<char*>(bytes.data()), size);
   if (file.gcount() != size) {
     return absl::DataLossError(absl::StrCat(path, ": ends at byte ", file.gcount(), " of ", size));

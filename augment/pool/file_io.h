@@ -10,7 +10,7 @@
 
 namespace mixfeed {
 
-// Largest file that is read whole.
+// Largest file that is read whole, unless the reader says less.
 inline constexpr int64_t kMaxFileBytes = int64_t{4} << 30;
 
 // Folder and file name joined by a slash.
@@ -24,8 +24,9 @@ bool IsFile(const std::string& path);  // a regular one, or a link to one
 absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
 
 // A file's bytes. Errors name the file: NotFound (not there, not a regular file, not readable),
-// DataLoss (ends early), InvalidArgument (larger than kMaxFileBytes).
-absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path);
+// DataLoss (ends early), InvalidArgument (larger than max_bytes), ResourceExhausted (no memory).
+absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path,
+                                                   int64_t max_bytes = kMaxFileBytes);
 
 // A text file's lines without line ends; errors as ReadWholeFile.
 absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path);

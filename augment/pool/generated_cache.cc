@@ -1,12 +1,16 @@
 #include "augment/pool/generated_cache.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "augment/base/thread_pool.h"
@@ -21,6 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr int kTrainFiles = 5;
 constexpr char kChecksumFile[] = "checksum.txt";
+constexpr char kTemporary[] = ".tmp-";  // between a folder's name and its writer's process id
 
 std::string Checksum(const Dataset& dataset) {
   return absl::StrCat(absl::Hex(FingerprintDataset(dataset), absl::kZeroPad16), "\n");
@@ -41,7 +46,7 @@ absl::StatusOr<Dataset> ReadCache(const GeneratorSpec& spec, const std::string& 
 // Writes images begin..end-1 as CIFAR-10 records.
 absl::Status WriteRecords(const std::string& path, const ImageSet& images, int64_t begin,
                           int64_t end) {
-  const int64_t pixels = static_cast<int64_t>(images.pixels.size()) / images.count();
+  constexpr int64_t pixels = ImageShape{}.pixels();  // of CIFAR's images
   std::vector<uint8_t> bytes;
   bytes.reserve(static_cast<size_t>((end - begin) * (1 + pixels)));
   for (int64_t i = begin; i < end; ++i) {
@@ -67,25 +72,42 @@ absl::Status WriteFiles(const std::string& folder, const Dataset& dataset) {
     MIXFEED_RETURN_IF_ERROR(
         WriteRecords(path, dataset.train, i * count / kTrainFiles, (i + 1) * count / kTrainFiles));
   }
+  if (dataset.test.count() == 0) return absl::OkStatus();  // an empty file is no CIFAR file
   return WriteRecords(JoinPath(folder, "test_batch.bin"), dataset.test, 0, dataset.test.count());
 }
 
 // Puts the finished `temporary` in the place of `folder`. When another process was faster, its
-// folder, which has the same content, stays.
+// folder, which has the same content, stays; one that is damaged is replaced.
 absl::Status MoveIntoPlace(const GeneratorSpec& spec, const std::string& temporary,
                            const std::string& folder) {
   std::error_code error;
+  fs::rename(temporary, folder, error);
+  if (!error || ReadCache(spec, folder).ok()) return absl::OkStatus();
   fs::remove_all(folder, error);
   fs::rename(temporary, folder, error);
-  if (error && !ReadCache(spec, folder).ok()) {
-    return absl::InternalError(absl::StrCat(folder, ": cannot be replaced: ", error.message()));
+  if (!error || ReadCache(spec, folder).ok()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(folder, ": cannot be replaced: ", error.message()));
+}
+
+// Removes what processes that died while they wrote have left beside `folder`.
+void RemoveLeftovers(const std::string& folder) {
+  const fs::path path(folder);
+  const std::string prefix = path.filename().string() + kTemporary;
+  const auto names = ListFolder(path.parent_path().string());
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    pid_t writer = 0;
+    if (!absl::StartsWith(name, prefix)) continue;
+    if (!absl::SimpleAtoi(name.substr(prefix.size()), &writer) || writer < 1) continue;
+    std::error_code error;
+    if (kill(writer, 0) != 0 && errno == ESRCH) fs::remove_all(path.parent_path() / name, error);
   }
-  return absl::OkStatus();
 }
 
 absl::Status WriteCache(const GeneratorSpec& spec, const std::string& folder,
                         const Dataset& dataset) {
-  const std::string temporary = absl::StrCat(folder, ".tmp-", getpid());
+  RemoveLeftovers(folder);
+  const std::string temporary = absl::StrCat(folder, kTemporary, getpid());
   std::error_code error;
   fs::create_directories(temporary, error);
   if (error) {
@@ -113,7 +135,9 @@ absl::StatusOr<Dataset> OpenGeneratedDataset(const GeneratorSpec& spec,
   }
   ThreadPool threads(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
   MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, GenerateDataset(spec, &threads, progress));
-  if (!cache_dir.empty()) MIXFEED_RETURN_IF_ERROR(WriteCache(spec, folder, dataset));
+  if (cache_dir.empty()) return dataset;
+  const absl::Status written = WriteCache(spec, folder, dataset);
+  if (!written.ok()) dataset.notice = absl::StrCat("not cached: ", written.message());
   return dataset;
 }
 

@@ -12,8 +12,8 @@ namespace mixfeed {
 
 // The generated dataset of `spec`: read from its folder in `cache_dir` where that is there and
 // whole (sizes and a checksum say so), otherwise drawn on all hardware threads and put there at
-// once, by a rename. Without a `cache_dir` it is only drawn. Internal when the cache cannot be
-// written; name and fingerprint are not set.
+// once, by a rename. Without a `cache_dir` it is only drawn. A cache that cannot be written is no
+// error: the dataset's notice says why. Name and fingerprint are not set.
 absl::StatusOr<Dataset> OpenGeneratedDataset(const GeneratorSpec& spec,
                                              const std::string& cache_dir,
                                              const std::function<void(double)>& progress = {});

@@ -13,20 +13,10 @@
 namespace mixfeed {
 namespace {
 
-absl::Status CheckSize(const std::string& path, const std::vector<uint8_t>& file) {
-  const absl::StatusOr<ImageSize> size = ReadImageSize(file);
-  if (!size.ok()) {
-    return absl::DataLossError(absl::StrCat(path, ": ", std::string(size.status().message())));
-  }
-  if (size->width < 1 || size->height < 1) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": declares ", size->width, "x", size->height, " pixels"));
-  }
-  if (size->width > kMaxImagePixels / size->height) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": has ", size->width, "x", size->height,
-                                                   " pixels; allowed are up to ", kMaxImagePixels));
-  }
-  return absl::OkStatus();
+absl::Status CheckHeader(const std::string& path, const std::vector<uint8_t>& file) {
+  const absl::Status status = ReadImageSize(file).status();
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", std::string(status.message())));
 }
 
 absl::Status Decode(const std::string& path, const std::vector<uint8_t>& file, int side,
@@ -48,8 +38,9 @@ absl::Status Decode(const std::string& path, const std::vector<uint8_t>& file, i
 }  // namespace
 
 absl::Status ReadImageFile(const std::string& path, int side, uint8_t* pixels) {
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> file, ReadWholeFile(path));
-  MIXFEED_RETURN_IF_ERROR(CheckSize(path, file));
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> file,
+                           ReadWholeFile(path, kMaxImageFileBytes));
+  MIXFEED_RETURN_IF_ERROR(CheckHeader(path, file));
   const absl::Status status =
       StopOpenCvExceptions(path, [&] { return Decode(path, file, side, pixels); });
   // Whatever OpenCV throws about a file, the file is at fault.

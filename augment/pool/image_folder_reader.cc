@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "augment/base/thread_pool.h"
+#include "augment/pool/class_names.h"
 #include "augment/pool/file_io.h"
 #include "augment/pool/image_file.h"
 #include "augment/pool/image_loop.h"
@@ -146,6 +147,7 @@ absl::StatusOr<FolderContents> ListContents(const std::string& folder) {
   }
   FolderContents contents;
   contents.class_names = std::move(listing.folders);
+  MIXFEED_RETURN_IF_ERROR(CheckClassNames(partitions.train, contents.class_names));
   MIXFEED_ASSIGN_OR_RETURN(contents.train, ListPartition(partitions.train, contents.class_names));
   if (!partitions.test.empty()) {
     MIXFEED_ASSIGN_OR_RETURN(contents.test, ListPartition(partitions.test, contents.class_names));

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 
 namespace mixfeed {
@@ -67,6 +68,14 @@ absl::Status CheckPad(const ImageShape& shape, int pad, PadMode mode) {
   return absl::OkStatus();
 }
 
+absl::Status AllocatePixels(Pool* pool) {
+  const int64_t bytes = pool->count * pool->image_bytes() + Pool::kTailBytes;
+  return CatchOutOfMemory("a padded pool", bytes, [&] {
+    pool->pixels.resize(static_cast<size_t>(bytes));
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
@@ -80,7 +89,7 @@ absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> 
   MIXFEED_RETURN_IF_ERROR(CheckPad(shape, pad, mode));
 
   Pool pool{.shape = shape, .pad = pad, .count = bytes / shape.pixels(), .pixels = {}};
-  pool.pixels.resize(static_cast<size_t>(pool.count * pool.image_bytes() + Pool::kTailBytes));
+  MIXFEED_RETURN_IF_ERROR(AllocatePixels(&pool));
   const std::vector<int> rows = SourceCoordinates(shape.height, pad, mode);
   const std::vector<int> columns = SourceCoordinates(shape.width, pad, mode);
   const int64_t from_plane_bytes = int64_t{shape.height} * shape.width;

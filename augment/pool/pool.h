@@ -40,7 +40,7 @@ struct Pool {
 };
 
 // Pads `images` ([count][C][H][W] uint8). Errors: InvalidArgument for a pad outside 0..kMaxPad, or
-// too wide to reflect.
+// too wide to reflect; ResourceExhausted without memory.
 absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
                               PadMode mode, ThreadPool* threads);
 

@@ -1,5 +1,6 @@
 #include <xxhash.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,14 @@ class Lines {
   std::string text_;
 };
 
-std::string HashOfLists(const Split& lists) {
+// Lists whose order makes no difference are hashed sorted: the planner sorts that of the unlabelled
+// pool, and all of an ordered feed.
+std::string HashOfLists(Split lists, RowSource rows) {
+  std::sort(lists.unlabelled.begin(), lists.unlabelled.end());
+  if (rows == RowSource::kOrdered) {
+    std::sort(lists.labelled.begin(), lists.labelled.end());
+    std::sort(lists.validation.begin(), lists.validation.end());
+  }
   return Hex128(absl::StrCat("labelled ", absl::StrJoin(lists.labelled, " "), "\nunlabelled ",
                              absl::StrJoin(lists.unlabelled, " "), "\nvalidation ",
                              absl::StrJoin(lists.validation, " "), "\n"));
@@ -72,7 +80,7 @@ void AddSplit(const FeedSpec& spec, Lines* lines) {
     case SplitRule::kAll:
       break;
     case SplitRule::kLists:
-      lines->Add("split.lists", HashOfLists(split.lists));
+      lines->Add("split.lists", HashOfLists(split.lists, spec.recipe.rows));
       break;
   }
   if (split.rule != SplitRule::kLists) lines->Add("split.validation", split.validation);

@@ -37,7 +37,8 @@ absl::Status ValidateFeedSpec(const FeedSpec& spec);
 // One line a field, in a fixed order and spelling: specs with one text give the same batches. Left
 // out are the preset's name and every field that the recipe or the split's rule does not read, so
 // that spelling them differently does not make another feed. Doubles are written to round-trip
-// exactly; index lists as a hash of them. What feed ids are hashes of.
+// exactly; index lists as a hash of them, in which their order counts only where batches depend on
+// it (that of labelled lists, unless the feed is ordered). What feed ids are hashes of.
 std::string CanonicalText(const FeedSpec& spec);
 
 // The feed's id: 32 lower-case hex digits of XXH3-128 over CanonicalText, the dataset's fingerprint

@@ -14,7 +14,7 @@ inline constexpr int kMaxViews = 8;
 inline constexpr double kMinTemperature = 0.01;
 inline constexpr double kMaxTemperature = 100.0;
 inline constexpr double kMinBetaShape = 0.01;
-inline constexpr double kMaxBetaShape = 100.0;
+inline constexpr double kMaxBetaShape = 101.0;  // Beta(a + 1, a) for a up to 100
 
 // Which rows a batch of B has.
 enum class RowSource : uint8_t {
@@ -66,7 +66,7 @@ enum class Pairing : uint8_t {
 // row' = lambda * row + (1 - lambda) * partner, for pixels and targets alike.
 struct MixSpec {
   bool enabled = false;
-  // lambda ~ Beta(alpha, beta); each 0.01..100.
+  // lambda ~ Beta(alpha, beta); each 0.01..101.
   double alpha = 0.75;
   double beta = 0.75;
   LambdaScope lambda_scope = LambdaScope::kPerRow;

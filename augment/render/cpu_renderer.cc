@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 #include "augment/render/cpu_kernels.h"
 #include "augment/render/render_job.h"
@@ -74,7 +75,11 @@ class CpuRenderer : public Renderer {
 
   absl::StatusOr<std::shared_ptr<const ResidentPool>> Load(Pool pool) override {
     MIXFEED_RETURN_IF_ERROR(ValidatePool(pool));
-    return std::make_shared<const CpuPool>(std::move(pool));
+    const int64_t bytes = pool.count * pool.image_bytes();
+    return CatchOutOfMemory("a pool", bytes,
+                            [&]() -> absl::StatusOr<std::shared_ptr<const ResidentPool>> {
+                              return std::make_shared<const CpuPool>(std::move(pool));
+                            });
   }
 
   absl::StatusOr<std::unique_ptr<HostBuffer>> Allocate(size_t bytes) override {

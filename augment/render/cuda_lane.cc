@@ -30,6 +30,15 @@ absl::Status CudaLane::Render(RenderJob job, std::span<const RowJob> rows,
                               std::span<std::byte> out) {
   MIXFEED_RETURN_IF_ERROR(Reserve(rows.size_bytes(), out.size()));
   std::memcpy(host_rows_.get(), rows.data(), rows.size_bytes());
+  const absl::Status started = Start(job, rows, out);
+  // Also after an error: what was started before it still reads and writes the lane's buffers and
+  // the caller's.
+  const absl::Status finished = Wait();
+  return started.ok() ? finished : started;
+}
+
+absl::Status CudaLane::Start(RenderJob job, std::span<const RowJob> rows,
+                             std::span<std::byte> out) {
   MIXFEED_RETURN_IF_CUDA_ERROR(cudaMemcpyAsync(device_rows_.get(), host_rows_.get(),
                                                rows.size_bytes(), cudaMemcpyHostToDevice,
                                                stream_.get()));
@@ -38,7 +47,7 @@ absl::Status CudaLane::Render(RenderJob job, std::span<const RowJob> rows,
   MIXFEED_RETURN_IF_ERROR(LaunchRender(job, stream_.get()));
   MIXFEED_RETURN_IF_CUDA_ERROR(
       cudaMemcpyAsync(out.data(), job.out, out.size(), cudaMemcpyDeviceToHost, stream_.get()));
-  return Wait();
+  return absl::OkStatus();
 }
 
 absl::Status CudaLane::Upload(std::span<const uint8_t> from, std::byte* to) {
@@ -48,7 +57,12 @@ absl::Status CudaLane::Upload(std::span<const uint8_t> from, std::byte* to) {
 }
 
 absl::Status CudaLane::Wait() {
-  MIXFEED_RETURN_IF_CUDA_ERROR(cudaEventRecord(done_.get(), stream_.get()));
+  const absl::Status recorded =
+      CudaStatus(cudaEventRecord(done_.get(), stream_.get()), "cudaEventRecord");
+  if (!recorded.ok()) {
+    (void)cudaStreamSynchronize(stream_.get());  // spins, but nothing may be under way on return
+    return recorded;
+  }
   MIXFEED_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(done_.get()));
   return absl::OkStatus();
 }

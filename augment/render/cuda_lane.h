@@ -31,6 +31,9 @@ class CudaLane {
   CudaLane(CudaStream stream, CudaEvent done)
       : stream_(std::move(stream)), done_(std::move(done)) {}
   absl::Status Reserve(size_t row_bytes, size_t out_bytes);
+  // Starts what Render does; some of it may be under way when it fails.
+  absl::Status Start(RenderJob job, std::span<const RowJob> rows, std::span<std::byte> out);
+  // Returns when nothing is under way on the stream.
   absl::Status Wait();
 
   const CudaStream stream_;

@@ -1,5 +1,7 @@
 #include "augment/render/render_job.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 
@@ -54,6 +56,18 @@ ViewSource Locate(const PoolStrides& strides, const RenderView& view) {
   return LocateView(strides, view.image, view.crop_y, view.crop_x, view.flip != 0);
 }
 
+// Distances inside an image and image numbers are 32 bits, offsets in a pool 64: with both below
+// 2^31 none of them overflows.
+absl::Status ValidatePoolFitsIndices(const Pool& pool) {
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+  const int64_t height = int64_t{pool.shape.height} + 2 * pool.pad;
+  const int64_t width = int64_t{pool.shape.width} + 2 * pool.pad;
+  if (height <= kMax / width / pool.shape.channels && pool.count <= kMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("pool of ", pool.count, " padded images of ", pool.shape.channels, "x", height,
+                   "x", width, "; allowed are up to ", kMax, " images of up to ", kMax, " bytes"));
+}
+
 }  // namespace
 
 absl::Status ValidatePool(const Pool& pool) {
@@ -68,6 +82,7 @@ absl::Status ValidatePool(const Pool& pool) {
                                                    pool.pad, "; allowed is a pad of 0 to ",
                                                    kMaxPad));
   }
+  MIXFEED_RETURN_IF_ERROR(ValidatePoolFitsIndices(pool));
   if (static_cast<int64_t>(pool.pixels.size()) < pool.count * pool.image_bytes()) {
     return absl::InvalidArgumentError(absl::StrCat("pool of ", pool.count, " padded images of ",
                                                    pool.image_bytes(), " bytes has only ",

@@ -131,6 +131,7 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
     guess->set_age(static_cast<uint64_t>(batch.guess->age));
     guess->set_environment(batch.guess->environment);
     guess->set_confidence(batch.guess->confidence);
+    guess->set_environment_changed(batch.guess->environment_changed);
   }
   return header;
 }

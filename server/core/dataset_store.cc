@@ -19,6 +19,7 @@ DatasetStore::Entry ReadEntry(const DatasetSource& source) {
                   std::string(dataset.status().message()));
     return {source.name, dataset.status(), nullptr};
   }
+  if (!dataset->notice.empty()) spdlog::warn("dataset \"{}\": {}", source.name, dataset->notice);
   dataset->name = source.name;
   auto shared = std::make_shared<const Dataset>(*std::move(dataset));
   spdlog::info("dataset \"{}\": {} training and {} test images, {} classes", source.name,

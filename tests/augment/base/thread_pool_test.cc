@@ -48,6 +48,27 @@ TEST_P(ThreadPoolTest, LoopsOfSeveralCallersDoNotMix) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, ::testing::Values(0, 1, 2, 5));
 
+// While every other thread is busy elsewhere, a caller does its loops alone, one after the other.
+TEST(ThreadPoolTest, AFinishedLoopLeavesNothingInTheQueue) {
+  constexpr int kThreads = 3;
+  ThreadPool pool(kThreads);
+  std::atomic<int> busy = 0;
+  std::atomic<bool> go_on = false;
+  std::thread other([&] {
+    pool.ParallelFor(kThreads, 1, [&](int64_t, int64_t) {
+      ++busy;
+      while (!go_on) std::this_thread::yield();
+    });
+  });
+  while (busy < kThreads) std::this_thread::yield();
+  for (int loop = 0; loop < 10; ++loop) {
+    EXPECT_EQ(Visits(&pool, 100, 1), std::vector<int>(100, 1));
+    EXPECT_EQ(pool.queued(), 0u);
+  }
+  go_on = true;
+  other.join();
+}
+
 TEST(ThreadPoolTest, CountsTheCallerAsAThread) {
   EXPECT_EQ(ThreadPool(1).threads(), 1);
   EXPECT_EQ(ThreadPool(3).threads(), 3);

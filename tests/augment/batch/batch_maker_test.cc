@@ -8,6 +8,7 @@
 #include <numeric>
 #include <thread>
 
+#include "augment/target/target.h"
 #include "tests/augment/batch/feed_kit.h"
 #include "tests/testing/naive_renderer.h"
 
@@ -154,13 +155,16 @@ TEST_P(EveryPresetTest, SharesAreTheRowsOfTheWholeBatch) {
 }
 
 TEST_P(EveryPresetTest, SameBytesOnAnyThreadCountAndAgain) {
-  const FeedSpec spec = kit_.Spec(GetParam());
-  const std::string expected = ContentsOf(*MakeOrDie(*kit_.Maker(spec), kStep));
-  for (const int threads : {1, 2, 5}) {
-    FeedKit other({.threads = threads});
+  constexpr int kManyChunks = 64;  // rows that the renderer gives to several threads
+  constexpr int64_t kFirst = 0;    // the only full one of the ordered feed
+  const FeedSpec spec = kit_.Spec(GetParam(), kManyChunks);
+  FeedKit alone({.test = kManyChunks, .threads = 1});
+  const std::string expected = ContentsOf(*MakeOrDie(*alone.Maker(spec), kFirst));
+  for (const int threads : {2, 5, 70}) {
+    FeedKit other({.test = kManyChunks, .threads = threads});
     const auto maker = other.Maker(spec);
-    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), expected);
-    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), expected);
+    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kFirst)), expected);
+    EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kFirst)), expected);
   }
 }
 
@@ -256,12 +260,45 @@ TEST_F(BatchMakerTest, ModelIsShownEachViewUnmixedUnderItsOwnNormalisation) {
   }
 }
 
+// Answers the first class, whatever it is shown.
+class ConstantModel : public testing::FakeModel {
+ public:
+  using FakeModel::FakeModel;
+  absl::Status Guess(std::span<const float>, int rows, bool,
+                     std::span<float> probabilities) override {
+    for (int row = 0; row < rows; ++row) {
+      OneHot(0, probabilities.subspan(static_cast<size_t>(row) * kClasses, kClasses));
+    }
+    return absl::OkStatus();
+  }
+};
+
 TEST_F(BatchMakerTest, JournalledStepIsTheSameUnderAnotherModel) {
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  const std::string before = ContentsOf(*MakeOrDie(*maker, kStep));
+  kit_.model = std::make_shared<ConstantModel>(kit_.dataset->shape, kClasses);
+  EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), before);
+  // The other model does answer otherwise: another run of the same feed shows it.
+  EXPECT_NE(ContentsOf(*MakeOrDie(*kit_.Maker(maker->spec(), "other run"), kStep)), before);
+}
+
+TEST_F(BatchMakerTest, JournalledStepNeedsNoModel) {
   const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
   const std::string before = ContentsOf(*MakeOrDie(*maker, kStep));
   kit_.model = nullptr;
   EXPECT_EQ(ContentsOf(*MakeOrDie(*maker, kStep)), before);
   EXPECT_EQ(maker->Make(kStep + 1, {}, {}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(BatchMakerTest, AChangedEnvironmentIsFlaggedAlsoInAReplay) {
+  const auto maker = kit_.Maker(kit_.Spec("mixmatch"));
+  EXPECT_FALSE(MakeOrDie(*maker, 0)->guess->environment_changed);
+  kit_.model = std::make_shared<testing::FakeModel>(kit_.dataset->shape, kClasses, "elsewhere");
+  for (int replay = 0; replay < 2; ++replay) {
+    EXPECT_TRUE(MakeOrDie(*maker, 1)->guess->environment_changed);
+  }
+  EXPECT_FALSE(MakeOrDie(*maker, 2)->guess->environment_changed);
+  EXPECT_FALSE(MakeOrDie(*maker, 0)->guess->environment_changed);
 }
 
 TEST_F(BatchMakerTest, SharesOfAStepRunTheModelOnceAView) {

@@ -37,14 +37,14 @@ void Gate::AwaitWaiting(int threads) {
   while (waiting_ < threads) changed_.Wait(&mu_);
 }
 
-FakeModel::FakeModel(const ImageShape& shape, int classes) {
+FakeModel::FakeModel(const ImageShape& shape, int classes, const std::string& environment) {
   info_.name = "fake";
   info_.kind = "fake";
   info_.version = 3;
   info_.input = shape;
   info_.classes = classes;
   info_.normalisation = *FindNormalisation("signed");
-  info_.environment = "test";
+  info_.environment = environment;
 }
 
 absl::Status FakeModel::Guess(std::span<const float> views, int rows, bool /*batch_statistics*/,
@@ -101,7 +101,9 @@ BatchMakerOptions FeedKit::MakerOptions(const FeedSpec& spec, const std::string&
   if (spec.recipe.guesses()) {
     const auto find_model =
         [this](const std::string&) -> absl::StatusOr<std::shared_ptr<GuessModel>> {
-      if (model == nullptr) return absl::NotFoundError("no model is registered");
+      if (model == nullptr) {
+        return absl::FailedPreconditionError("none; register one with `mixfeed model register`");
+      }
       return model;
     };
     options.guesser = std::make_unique<Guesser>(spec.recipe.guess, find_model, journal.get());

@@ -35,7 +35,7 @@ class Gate {
 // A model without weights: the softmax of sums over every classes-th pixel. Its calls pass a gate.
 class FakeModel : public GuessModel {
  public:
-  FakeModel(const ImageShape& shape, int classes);
+  FakeModel(const ImageShape& shape, int classes, const std::string& environment = "test");
 
   const GuessModelInfo& info() const override { return info_; }
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,

@@ -31,8 +31,9 @@ std::string SaveForward(const std::string& forward) {
 }
 
 // The attributes of torch.nn.BatchNorm1d.
-Module NormModule(const LinearNetwork& network, const std::string& forward) {
-  Module norm("BatchNorm");
+Module NormModule(const LinearNetwork& network, const std::string& forward,
+                  const char* name = "BatchNorm1d") {
+  Module norm(name);
   norm.register_parameter("weight", Row(network.norm_weight), /*is_buffer=*/false);
   norm.register_parameter("bias", Row(network.norm_bias), /*is_buffer=*/false);
   norm.register_buffer("running_mean", Row(network.running_mean));
@@ -64,6 +65,12 @@ constexpr char kEvalNorm[] = R"(
 def forward(self, x):
     return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,
                             False, 0.1, 1e-5, False)
+)";
+
+constexpr char kTrainNorm[] = R"(
+def forward(self, x):
+    return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,
+                            True, 0.1, 1e-5, False)
 )";
 
 constexpr char kRebindingNorm[] = R"(
@@ -182,6 +189,81 @@ std::string FrozenArchive(int classes) {
 
 std::string EvalTracedArchive(int classes) {
   return Save(GoodModule(MakeLinearNetwork(classes), kEvalNorm));
+}
+
+std::string TrainTracedArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kTrainNorm));
+}
+
+std::string BakedInDropoutArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
+def forward(self, x):
+    n = torch.dropout(self.norm.forward(torch.mean(x, [2, 3])), 0.5, True)
+    return torch.linear(n, self.weight, self.bias)
+)"));
+}
+
+std::string InstanceNormArchive(int classes) {
+  const LinearNetwork network = MakeLinearNetwork(classes);
+  Module module = ModuleWith(network, NormModule(network, kCountingNorm));
+  module.register_module("other", NormModule(network, R"(
+def forward(self, x):
+    return x * 2 if self.training else x
+)",
+                                             "InstanceNorm2d"));
+  module.define(R"(
+def forward(self, x):
+    return torch.linear(self.other.forward(self.norm.forward(torch.mean(x, [2, 3]))), self.weight, self.bias)
+)");
+  return Save(module);
+}
+
+std::string AttributeChangingArchive(int classes) {
+  const LinearNetwork network = MakeLinearNetwork(classes);
+  Module module = ModuleWith(network, NormModule(network, kCountingNorm));
+  module.register_attribute("calls", c10::IntType::get(), int64_t{0});
+  module.register_attribute("scale", c10::FloatType::get(), 1.0);
+  module.register_attribute("seen", c10::ListType::ofInts(), c10::List<int64_t>());
+  module.register_attribute("last", c10::OptionalType::ofTensor(), c10::IValue());
+  module.define(R"(
+def forward(self, x):
+    y = torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
+    last = self.last
+    if last is not None:
+        y = y + torch.mean(last)
+    y = y * (1 + torch.arange(y.size(1)) * (self.calls + len(self.seen))) * self.scale
+    self.calls += 1
+    self.scale = self.scale * 0.5
+    self.seen.append(x.size(0))
+    self.last = y
+    return y
+)");
+  return Save(module);
+}
+
+std::string BufferReturningArchive(int classes) {
+  const LinearNetwork network = MakeLinearNetwork(classes);
+  Module module = ModuleWith(network, NormModule(network, kCountingNorm));
+  module.register_buffer("space", at::zeros({256, classes}));
+  module.define(R"(
+def forward(self, x):
+    y = self.space[:x.size(0)]
+    y.copy_(torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias))
+    return y
+)");
+  return Save(module);
+}
+
+std::string ParameterChangingArchive(int classes) {
+  return Save(GoodModule(MakeLinearNetwork(classes), kCountingNorm, R"(
+def forward(self, x):
+    self.weight.mul_(0.999)
+    return torch.linear(self.norm.forward(torch.mean(x, [2, 3])), self.weight, self.bias)
+)"));
+}
+
+std::string ResizesBeyondArchive(int classes, int rows) {
+  return Beyond(classes, rows, "self.norm.running_mean.resize_([7])");
 }
 
 std::string NoNormArchive(int classes) {

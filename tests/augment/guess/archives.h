@@ -51,6 +51,27 @@ std::string FrozenArchive(int classes);
 // the graph has `training = False`.
 std::string EvalTracedArchive(int classes);
 
+// As torch.jit.trace leaves a model that was in train mode: `training = True` in the graph, for the
+// batch norm, or for a dropout (p = 0.5) behind an ordinary batch norm.
+std::string TrainTracedArchive(int classes);
+std::string BakedInDropoutArchive(int classes);
+
+// GoodArchive with an InstanceNorm2d, which has running statistics, too, and whose output doubles
+// when it is put into train mode.
+std::string InstanceNormArchive(int classes);
+
+// Its output shows a number, a fraction, a list and a tensor that every call changes.
+std::string AttributeChangingArchive(int classes);
+
+// GoodArchive that returns a part of a buffer of its own, for up to 256 images.
+std::string BufferReturningArchive(int classes);
+
+// Every call changes its last layer's weight.
+std::string ParameterChangingArchive(int classes);
+
+// Passes every check, and resizes a buffer in place on batches of more than `rows` images.
+std::string ResizesBeyondArchive(int classes, int rows);
+
 // No batch norm.
 std::string NoNormArchive(int classes);
 

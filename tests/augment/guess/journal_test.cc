@@ -9,8 +9,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <thread>
 #include <vector>
@@ -39,8 +41,8 @@ StepGuess MakeGuess(float value, int rows = 4, int classes = 3) {
   return guess;
 }
 
-// A quarter of the smallest journal.
-StepGuess QuarterMebibyte(float value) { return MakeGuess(value, 256, 256); }
+// Almost a quarter of the smallest journal.
+StepGuess QuarterMebibyte(float value) { return MakeGuess(value, 255, 256); }
 
 std::unique_ptr<Journal> MustOpen(const JournalOptions& options) {
   absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(options);
@@ -71,6 +73,11 @@ void RunSql(const std::string& path, const std::string& sql) {
   EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
       << sqlite3_errmsg(db);
   sqlite3_close(db);
+}
+
+std::string ReadBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(JournalTest, KeepsEveryBitOfAGuess) {
@@ -110,6 +117,34 @@ TEST(JournalTest, FirstWriterWins) {
   EXPECT_EQ(MustInsert(journal.get(), "feed", 1, first), first);
   EXPECT_EQ(MustInsert(journal.get(), "feed", 1, second), first);
   EXPECT_EQ(Look(journal.get(), "feed", 1), "0.5");
+}
+
+// Whether the journal flags a guess of that feed and environment.
+bool IsFlagged(Journal* journal, const std::string& feed, int64_t step,
+               const std::string& environment) {
+  StepGuess guess = MakeGuess(0.5f);
+  guess.environment = environment;
+  const bool flagged = MustInsert(journal, feed, step, guess).environment_changed;
+  EXPECT_EQ((*journal->Find(feed, step))->environment_changed, flagged);
+  return flagged;
+}
+
+TEST(JournalTest, FlagsAChangeOfEnvironmentWithinAFeed) {
+  TempDir dir;
+  // Retention does not make it forget.
+  const JournalOptions options{.path = dir.File("journal"), .max_steps_per_feed = 1};
+  {
+    const auto journal = MustOpen(options);
+    EXPECT_FALSE(IsFlagged(journal.get(), "feed", 0, ""));
+    EXPECT_FALSE(IsFlagged(journal.get(), "feed", 1, ""));
+    EXPECT_TRUE(IsFlagged(journal.get(), "feed", 2, "one"));
+    EXPECT_FALSE(IsFlagged(journal.get(), "feed", 3, "one"));
+    EXPECT_FALSE(IsFlagged(journal.get(), "other", 0, "two"));
+  }
+  const auto journal = MustOpen(options);
+  EXPECT_TRUE(IsFlagged(journal.get(), "feed", 4, "two"));
+  EXPECT_TRUE(IsFlagged(journal.get(), "feed", 5, "one"));
+  EXPECT_FALSE(IsFlagged(journal.get(), "feed", 6, "one"));
 }
 
 TEST(JournalTest, RefusesGuessesThatDoNotFitThemselves) {
@@ -186,6 +221,40 @@ TEST(JournalRetentionTest, AGuessLargerThanTheJournalIsRefusedAndChangesNothing)
   EXPECT_EQ(Look(journal.get(), "feed", 1), "none");
 }
 
+TEST(JournalRetentionTest, CountsTextsAndARowsOverhead) {
+  const auto journal = MustOpen({.path = ":memory:", .max_bytes = kMebibyte});
+  StepGuess guess = MakeGuess(0.5f, 1, 1);
+  guess.environment.assign(kMebibyte / 4, 'e');
+  for (const int64_t step : {0, 1, 2, 3}) MustInsert(journal.get(), "feed", step, guess);
+  EXPECT_EQ(Look(journal.get(), "feed", 0), "FAILED_PRECONDITION");
+  EXPECT_EQ(Look(journal.get(), "feed", 1), "0.5");
+}
+
+TEST(JournalRetentionTest, WhatIsDroppedIsNoLongerCounted) {
+  const auto narrow = MustOpen({.path = ":memory:", .max_bytes = kMebibyte});
+  for (int64_t step = 0; step < 40; ++step) {
+    MustInsert(narrow.get(), "feed", step, QuarterMebibyte(0.5f));
+    EXPECT_EQ(Look(narrow.get(), "feed", std::max<int64_t>(0, step - 3)), "0.5") << step;
+  }
+}
+
+TEST(JournalRetentionTest, ASmallerLimitIsReachedOverSeveralCalls) {
+  TempDir dir;
+  {
+    const auto journal = MustOpenAt(dir.File("journal"));
+    for (int64_t step = 0; step < 1500; ++step) {
+      MustInsert(journal.get(), "feed", step, MakeGuess(0.5f));
+    }
+  }
+  const auto journal = MustOpen({.path = dir.File("journal"), .max_steps_per_feed = 1});
+  MustInsert(journal.get(), "feed", 1500, MakeGuess(0.5f));
+  EXPECT_EQ(Look(journal.get(), "feed", 999), "FAILED_PRECONDITION");
+  EXPECT_EQ(Look(journal.get(), "feed", 1000), "0.5");
+  MustInsert(journal.get(), "feed", 1501, MakeGuess(0.5f));
+  EXPECT_EQ(Look(journal.get(), "feed", 1500), "FAILED_PRECONDITION");
+  EXPECT_EQ(Look(journal.get(), "feed", 1501), "0.5");
+}
+
 TEST(JournalOpenTest, RefusesOptionsOutOfRange) {
   const JournalOptions wrong[] = {{.path = ""},
                                   {.path = ":memory:", .max_steps_per_feed = 0},
@@ -212,8 +281,16 @@ TEST(JournalOpenTest, RefusesAFileThatIsNoDatabase) {
 TEST(JournalOpenTest, RefusesSomebodyElsesDatabaseAndLeavesItAlone) {
   TempDir dir;
   RunSql(dir.File("other"), "CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES ('pie')");
+  const std::string before = ReadBytes(dir.File("other"));
   EXPECT_EQ(OpenError(dir.File("other")), absl::StatusCode::kDataLoss);
-  RunSql(dir.File("other"), "UPDATE recipes SET name = 'cake'");
+  EXPECT_EQ(ReadBytes(dir.File("other")), before);
+  EXPECT_FALSE(std::filesystem::exists(dir.File("other-wal")));
+}
+
+TEST(JournalOpenTest, UsesAWriteAheadLog) {
+  TempDir dir;
+  const auto journal = MustOpenAt(dir.File("journal"));
+  EXPECT_TRUE(std::filesystem::exists(dir.File("journal-wal")));
 }
 
 TEST(JournalOpenTest, RefusesAnotherVersion) {
@@ -246,6 +323,14 @@ TEST(JournalDamageTest, WrongCountsAreNoticed) {
   TempDir dir;
   const auto journal = MustOpenAt(dir.File("journal"));
   RunSql(dir.File("journal"), "UPDATE total SET bytes = 1000000000000");
+  EXPECT_EQ(journal->Insert("feed", 0, MakeGuess(0.5f)).status().code(),
+            absl::StatusCode::kDataLoss);
+}
+
+TEST(JournalDamageTest, AMissingTotalIsNoticed) {
+  TempDir dir;
+  const auto journal = MustOpenAt(dir.File("journal"));
+  RunSql(dir.File("journal"), "DELETE FROM total");
   EXPECT_EQ(journal->Insert("feed", 0, MakeGuess(0.5f)).status().code(),
             absl::StatusCode::kDataLoss);
 }

@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 using testing::LinearNetwork;
 using ::testing::Not;
 using ::testing::Pointwise;
+using ::testing::StartsWith;
 
 constexpr int kClasses = 5;
 constexpr ImageShape kShape{.channels = 3, .height = 4, .width = 6};
@@ -80,6 +81,14 @@ std::vector<float> ByHand(const LinearNetwork& network, const std::vector<float>
 
 MATCHER(IsAlmost, "") { return std::abs(std::get<0>(arg) - std::get<1>(arg)) < 1e-5f; }
 
+std::vector<float> MustGuess(GuessModel* model, const std::vector<float>& views, int rows,
+                             bool batch_statistics) {
+  std::vector<float> out(static_cast<size_t>(rows * kClasses));
+  const absl::Status status = model->Guess(views, rows, batch_statistics, out);
+  EXPECT_TRUE(status.ok()) << status;
+  return out;
+}
+
 class TorchRuntimeTest : public ::testing::Test {
  protected:
   std::shared_ptr<GuessModel> MustLoad(const ModelSource& source) {
@@ -88,15 +97,8 @@ class TorchRuntimeTest : public ::testing::Test {
     return model.ok() ? *model : nullptr;
   }
 
-  static std::vector<float> MustGuess(GuessModel* model, const std::vector<float>& views, int rows,
-                                      bool batch_statistics) {
-    std::vector<float> out(static_cast<size_t>(rows * kClasses));
-    const absl::Status status = model->Guess(views, rows, batch_statistics, out);
-    EXPECT_TRUE(status.ok()) << status;
-    return out;
-  }
-
-  TorchRuntime runtime_{2};
+  // One worker, so that a guess runs on the network that the one before it ran on.
+  TorchRuntime runtime_{1};
 };
 
 TEST_F(TorchRuntimeTest, GuessesAreThoseComputedByHand) {
@@ -131,8 +133,9 @@ TEST_F(TorchRuntimeTest, InfoIsWhatWasGivenAndTheEnvironment) {
 
 TEST_F(TorchRuntimeTest, EnvironmentNamesWhatAGuessDependsOn) {
   EXPECT_THAT(runtime_.environment(),
-              AllOf(HasSubstr("libtorch "), HasSubstr("oneDNN "), HasSubstr("compiler "),
-                    HasSubstr(", 1 threads an operator"), Not(HasSubstr("unknown"))));
+              AllOf(StartsWith("mixfeed " MIXFEED_VERSION ", cpu, libtorch "), HasSubstr("oneDNN "),
+                    HasSubstr("compiler "), HasSubstr(", 1 threads an operator"),
+                    Not(HasSubstr("unknown"))));
   EXPECT_EQ(TorchRuntime(0).environment(), runtime_.environment());
   EXPECT_THAT(TorchRuntime(5).environment(), HasSubstr(", 2 threads an operator"));
 }
@@ -153,7 +156,8 @@ TEST_P(RestoresStateTest, BatchStatisticsLeaveNoTraceInAnyBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Archives, RestoresStateTest,
-                         ::testing::Values(&testing::CountingArchive, &testing::RebindingArchive));
+                         ::testing::Values(&testing::CountingArchive, &testing::RebindingArchive,
+                                           &testing::AttributeChangingArchive));
 
 TEST_F(TorchRuntimeTest, AThrowingPassLeavesNoTraceEither) {
   const auto model = MustLoad(MakeSource(testing::ThrowsBeyondArchive(kClasses, 32)));
@@ -169,6 +173,62 @@ TEST_F(TorchRuntimeTest, DropoutStaysOffUnderBatchStatistics) {
   const auto dropout = MustLoad(MakeSource(testing::DropoutBatchNormArchive(kClasses)));
   const std::vector<float> views = RandomViews(16);
   EXPECT_EQ(MustGuess(dropout.get(), views, 16, true), MustGuess(plain.get(), views, 16, true));
+}
+
+TEST_F(TorchRuntimeTest, OnlyBatchNormsUseBatchStatistics) {
+  const auto plain = MustLoad(MakeSource(testing::GoodArchive(kClasses)));
+  const auto other = MustLoad(MakeSource(testing::InstanceNormArchive(kClasses)));
+  const std::vector<float> views = RandomViews(16);
+  EXPECT_EQ(MustGuess(other.get(), views, 16, true), MustGuess(plain.get(), views, 16, true));
+}
+
+TEST_F(TorchRuntimeTest, AnOutputInABufferIsReadBeforeTheBufferIsRestored) {
+  const auto plain = MustLoad(MakeSource(testing::GoodArchive(kClasses)));
+  const auto other = MustLoad(MakeSource(testing::BufferReturningArchive(kClasses)));
+  const std::vector<float> views = RandomViews(16);
+  EXPECT_EQ(MustGuess(other.get(), views, 16, true), MustGuess(plain.get(), views, 16, true));
+}
+
+TEST_F(TorchRuntimeTest, AModelWhoseStateCannotBeRestoredIsOfNoMoreUse) {
+  const auto model = MustLoad(MakeSource(testing::ResizesBeyondArchive(kClasses, 32)));
+  MustGuess(model.get(), RandomViews(32), 32, true);
+  std::vector<float> out(size_t{33} * kClasses);
+  for (const int rows : {33, 2}) {
+    const absl::Status status = model->Guess(
+        RandomViews(rows), rows, true, std::span(out).first(static_cast<size_t>(rows) * kClasses));
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("resizes norm.running_mean in place"));
+  }
+  const auto good = MustLoad(MakeSource(testing::GoodArchive(kClasses)));
+  MustGuess(good.get(), RandomViews(4), 4, true);
+}
+
+TEST_F(TorchRuntimeTest, AModelTracedInTrainModeServesBatchStatisticsOnly) {
+  const std::string archive = testing::TrainTracedArchive(kClasses);
+  const absl::Status refused = runtime_.Load(MakeSource(archive, false)).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("traced in train mode"));
+  const auto model = MustLoad(MakeSource(archive, true));
+  const std::vector<float> views = RandomViews(8);
+  EXPECT_THAT(MustGuess(model.get(), views, 8, true),
+              Pointwise(IsAlmost(), ByHand(testing::MakeLinearNetwork(kClasses), views, 8, true)));
+  std::vector<float> out(size_t{8} * kClasses);
+  EXPECT_EQ(model->Guess(views, 8, false, out), refused);
+}
+
+TEST_F(TorchRuntimeTest, AModelWithoutBatchNormServesRunningStatistics) {
+  const auto model = MustLoad(MakeSource(testing::NoNormArchive(kClasses), false));
+  MustGuess(model.get(), RandomViews(4), 4, false);
+}
+
+TEST_F(TorchRuntimeTest, BuiltInRandomnessIsRefusedUnderEitherStatistics) {
+  for (const bool batch_statistics : {true, false}) {
+    const absl::Status status =
+        runtime_.Load(MakeSource(testing::BakedInDropoutArchive(kClasses), batch_statistics))
+            .status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("dropout or another random step"));
+  }
 }
 
 TEST_F(TorchRuntimeTest, AModelThatWritesIntoItsInputDoesNotReachTheCallers) {
@@ -209,6 +269,10 @@ std::vector<Refusal> Refusals() {
       {"WrongInput", testing::WrongInputArchive(kClasses), kWrong, "running_mean"},
       {"Frozen", testing::FrozenArchive(kClasses), kNotAble, "torch.jit.freeze"},
       {"EvalTraced", testing::EvalTracedArchive(kClasses), kNotAble, "traced in eval mode"},
+      {"ChangesParameters", testing::ParameterChangingArchive(kClasses), kWrong,
+       "its forward changes the parameter weight"},
+      {"Resizes", testing::ResizesBeyondArchive(kClasses, 0), kWrong,
+       "resizes norm.running_mean in place"},
       {"NoNorm", testing::NoNormArchive(kClasses), kNotAble, "no batch normalisation"},
   };
 }
@@ -280,10 +344,33 @@ TEST_F(TorchRuntimeTest, OutputsThatAreNotFiniteLaterAreDataLoss) {
   MustGuess(model.get(), RandomViews(32), 32, true);
 }
 
-TEST_F(TorchRuntimeTest, ConcurrentCallsGiveWhatCallsInTurnGive) {
+TEST(TorchRuntimeThreadsTest, UpToThreeGuessThreadsGiveTheSameBits) {
+  ModelSource source = MakeSource("");
+  source.info.kind = "resnet-small";
+  source.info.input = {.channels = 3, .height = 16, .width = 16};
+  std::mt19937 random(3);
+  std::vector<float> views(static_cast<size_t>(32 * source.info.input.pixels()));
+  for (float& value : views) value = std::normal_distribution<float>()(random);
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3}) {
+    TorchRuntime runtime(threads);
+    const auto model = runtime.Load(source);
+    ASSERT_TRUE(model.ok()) << model.status();
+    // Several, so that each worker gets some.
+    for (int pass = 0; pass < 4; ++pass) {
+      std::vector<float> out(size_t{32} * kClasses);
+      ASSERT_TRUE((*model)->Guess(views, 32, true, out).ok());
+      if (first.empty()) first = out;
+      EXPECT_EQ(out, first) << threads << " threads, pass " << pass;
+    }
+  }
+}
+
+TEST(TorchRuntimeThreadsTest, ConcurrentCallsGiveWhatCallsInTurnGive) {
+  TorchRuntime runtime(2);
   std::vector<std::shared_ptr<GuessModel>> models;
   for (const unsigned seed : {1u, 2u}) {
-    models.push_back(MustLoad(
+    models.push_back(*runtime.Load(
         MakeSource(testing::LinearArchive(testing::MakeLinearNetwork(kClasses, 3, seed)))));
   }
   const auto guess = [&](size_t caller) {

@@ -175,9 +175,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, BetaDistributionTest,
                                            Shapes{1.0001, 1.0001}, Shapes{2, 2}, Shapes{8, 8},
                                            Shapes{32, 32}, Shapes{100, 100}, Shapes{1.01, 0.01},
                                            Shapes{1.1, 0.1}, Shapes{1.75, 0.75}, Shapes{2, 1},
-                                           Shapes{3, 2}, Shapes{100, 99}, Shapes{0.01, 1.01},
-                                           Shapes{100, 0.01}, Shapes{0.01, 100}, Shapes{0.3, 5},
-                                           Shapes{40, 1.5}));
+                                           Shapes{3, 2}, Shapes{100, 99}, Shapes{101, 100},
+                                           Shapes{0.01, 1.01}, Shapes{100, 0.01}, Shapes{0.01, 100},
+                                           Shapes{0.3, 5}, Shapes{40, 1.5}));
 
 // Constants of the mixup literature: mean of max(lambda, 1 - lambda).
 TEST(BetaDistributionTest, MeanOfTheFlooredValueIsTheKnownConstant) {

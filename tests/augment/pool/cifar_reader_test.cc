@@ -84,6 +84,9 @@ TEST_F(Cifar10Test, RefusesAnotherNumberOfClassNames) {
   WriteText(folder_.File("batches.meta.txt"), "a\nb\n");
   EXPECT_THAT(ReadCifar(folder_.path(), kCifar10),
               FailsWith(absl::StatusCode::kDataLoss, "batches.meta.txt: names 2 classes"));
+  WriteText(folder_.File("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\na\n");
+  EXPECT_THAT(ReadCifar(folder_.path(), CifarKind::kCifar10),
+              FailsWith(absl::StatusCode::kDataLoss, "batches.meta.txt: classes 0 and 9"));
 }
 
 TEST_F(Cifar10Test, ReadsAFolderWithoutATestFile) {

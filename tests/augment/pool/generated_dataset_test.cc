@@ -1,14 +1,17 @@
 #include "augment/pool/generated_dataset.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
-#include <limits>
+#include <opencv2/core/version.hpp>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "augment/pool/cifar_reader.h"
 #include "augment/pool/generated_cache.h"
 #include "tests/augment/pool/image_files.h"
@@ -18,7 +21,6 @@
 namespace mixfeed {
 namespace {
 
-using testing::FailsWith;
 using testing::IsOk;
 
 constexpr GeneratorSpec kSmall{.seed = 3, .train_images = 200, .test_images = 20};
@@ -85,48 +87,14 @@ TEST(GeneratedDatasetTest, ReportsProgressUpToOne) {
   EXPECT_THAT(progress, ::testing::ElementsAre(::testing::DoubleEq(200.0 / 220), 1));
 }
 
-using MeanColour = std::array<double, 3>;
-
-MeanColour MeanColourOf(const ImageSet& images, int64_t i) {
-  MeanColour mean{};
-  for (size_t c = 0; c < 3; ++c) {
-    for (int64_t p = 0; p < 1024; ++p) {
-      mean[c] += images.pixels[static_cast<size_t>(i * 3072 + p) + c * 1024] / 1024.0;
-    }
-  }
-  return mean;
-}
-
-// Fraction of images whose nearest class mean, by the image's mean colour, is their own.
-double MeanColourAccuracy(const ImageSet& images) {
-  std::array<MeanColour, 10> classes{};
-  const double per_class = static_cast<double>(images.count()) / 10;
-  for (int64_t i = 0; i < images.count(); ++i) {
-    const MeanColour colour = MeanColourOf(images, i);
-    MeanColour& sum = classes[static_cast<size_t>(images.labels[static_cast<size_t>(i)])];
-    for (size_t c = 0; c < 3; ++c) sum[c] += colour[c] / per_class;
-  }
-  double right = 0;
-  for (int64_t i = 0; i < images.count(); ++i) {
-    const MeanColour colour = MeanColourOf(images, i);
-    size_t nearest = 0;
-    double least = std::numeric_limits<double>::infinity();
-    for (size_t k = 0; k < 10; ++k) {
-      double distance = 0;
-      for (size_t c = 0; c < 3; ++c) {
-        distance += (colour[c] - classes[k][c]) * (colour[c] - classes[k][c]);
-      }
-      if (distance < least) nearest = k;
-      least = std::min(least, distance);
-    }
-    right += images.labels[static_cast<size_t>(i)] == static_cast<int16_t>(nearest) ? 1 : 0;
-  }
-  return right / static_cast<double>(images.count());
-}
-
-TEST(GeneratedDatasetTest, CannotBeToldByColourAlone) {
-  const Dataset dataset = Generate({.seed = 0, .train_images = 1000, .test_images = 0}, 2);
-  EXPECT_LT(MeanColourAccuracy(dataset.train), 0.25);
+// A change of the images that forgets kGeneratorVersion leaves users with caches, splits and feed
+// ids of other images. Whoever means to change them raises the version and this number with it.
+TEST(GeneratedDatasetTest, TheVersionStandsForTheseImages) {
+#if CV_VERSION_MAJOR != 4 || CV_VERSION_MINOR != 6
+  GTEST_SKIP() << "the number was made with OpenCV 4.6, of the reference system";
+#endif
+  EXPECT_EQ(kGeneratorVersion, 1);
+  EXPECT_EQ(absl::StrCat(absl::Hex(FingerprintDataset(Generate(kSmall, 2)))), "8c97b40d5c16a29b");
 }
 
 class GeneratedCacheTest : public ::testing::Test {
@@ -155,6 +123,16 @@ class GeneratedCacheTest : public ::testing::Test {
     EXPECT_TRUE(SamePixels(*cached, *first));
   }
 
+  std::ptrdiff_t EntriesOfCache() const {
+    const std::filesystem::directory_iterator entries(cache_dir_);
+    return std::distance(begin(entries), end(entries));
+  }
+  static ino_t InodeOf(const std::string& path) {
+    struct stat status = {};
+    EXPECT_EQ(stat(path.c_str(), &status), 0);
+    return status.st_ino;
+  }
+
   const testing::TempDir folder_;
   const std::string cache_dir_ = folder_.File("made/when/needed");
   bool drawn_ = false;
@@ -180,8 +158,7 @@ TEST_F(GeneratedCacheTest, IsACifar10Folder) {
 
 TEST_F(GeneratedCacheTest, LeavesNothingElseBehind) {
   ASSERT_THAT(Open(), IsOk());
-  const std::filesystem::directory_iterator entries(cache_dir_);
-  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+  EXPECT_EQ(EntriesOfCache(), 1);
 }
 
 TEST_F(GeneratedCacheTest, KeepsSeedsApart) {
@@ -223,10 +200,57 @@ TEST_F(GeneratedCacheTest, IsDrawnAgainForAnotherSize) {
   EXPECT_EQ(made->test.count(), 30);
 }
 
-TEST_F(GeneratedCacheTest, NamesACacheThatCannotBeWritten) {
+TEST_F(GeneratedCacheTest, ACacheThatCannotBeWrittenIsNoticedAndNoError) {
   testing::WriteBytes(folder_.File("file"), "x");
-  EXPECT_THAT(OpenGeneratedDataset(kSmall, folder_.File("file/cache")),
-              FailsWith(absl::StatusCode::kInternal, folder_.File("file/cache")));
+  const auto made = OpenGeneratedDataset(kSmall, folder_.File("file/cache"));
+  ASSERT_THAT(made, IsOk());
+  EXPECT_TRUE(SamePixels(*made, Generate(kSmall, 1)));
+  EXPECT_THAT(made->notice, ::testing::AllOf(::testing::StartsWith("not cached: "),
+                                             ::testing::HasSubstr(folder_.File("file/cache"))));
+}
+
+TEST_F(GeneratedCacheTest, IsReadTheSecondTimeWithoutTestImages) {
+  GeneratorSpec spec = kSmall;
+  spec.test_images = 0;
+  for (const bool drawn : {true, false}) {
+    const auto made = Open(spec);
+    ASSERT_THAT(made, IsOk());
+    EXPECT_EQ(made->notice, "");
+    EXPECT_EQ(drawn_, drawn);
+    EXPECT_EQ(made->test.count(), 0);
+  }
+}
+
+TEST_F(GeneratedCacheTest, TheFolderOfAFasterProcessIsKept) {
+  const std::string folder = GeneratedCacheFolder(kSmall, cache_dir_);
+  ino_t faster = 0;
+  // Another's folder appears while this one draws.
+  const auto be_faster = [&](double) {
+    if (faster != 0) return;
+    ASSERT_THAT(OpenGeneratedDataset(kSmall, cache_dir_), IsOk());
+    faster = InodeOf(folder);
+  };
+  const auto made = OpenGeneratedDataset(kSmall, cache_dir_, be_faster);
+  ASSERT_THAT(made, IsOk());
+  EXPECT_NE(faster, 0u);
+  EXPECT_EQ(InodeOf(folder), faster);
+  EXPECT_EQ(EntriesOfCache(), 1);
+}
+
+TEST_F(GeneratedCacheTest, LeftoversOfDeadProcessesAreRemoved) {
+  const pid_t dead = fork();
+  if (dead == 0) _exit(0);
+  waitpid(dead, nullptr, 0);
+  const std::string folder = GeneratedCacheFolder(kSmall, cache_dir_);
+  const std::string left = absl::StrCat(folder, ".tmp-", dead);
+  const std::string alive = absl::StrCat(folder, ".tmp-", getppid());
+  for (const std::string& path : {left, alive}) {
+    std::filesystem::create_directories(path);
+    testing::WriteBytes(path + "/data_batch_1.bin", "x");
+  }
+  ASSERT_THAT(Open(), IsOk());
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(alive));
 }
 
 TEST_F(GeneratedCacheTest, IsNotWrittenWithoutAFolder) {

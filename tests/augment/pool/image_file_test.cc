@@ -5,6 +5,7 @@
 #include <opencv2/imgproc.hpp>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "augment/pool/image_header.h"
 #include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
@@ -67,6 +68,8 @@ TEST_P(ImageFormatTest, IsRefusedWhenItIsCutOff) {
                         whole.size() / 2, whole.size() - 20}) {
     testing::WriteBytes(path(), whole.substr(0, length));
     EXPECT_THAT(Read(), FailsWith(kDataLoss, path() + ": ")) << length << " bytes";
+    if (length < 20) continue;
+    EXPECT_THAT(Read(), FailsWith(kDataLoss, absl::StrCat(" ends at byte ", length)));
   }
 }
 
@@ -116,14 +119,59 @@ TEST_F(ImageFileTest, TooManyPixelsAreRefusedByTheHeaderAlone) {
   EXPECT_THAT(Read(std::string("\xff\xd8\xff\xc0\0\x09\x08\xff\xff\xff\xff\x03\0", 13) +
                    std::string("\xff\xda\0\2\0\0\0\0\0\xff\xd9", 11)),
               FailsWith(kInvalid, "65535x65535"));
-  // The largest that are allowed get to the decoder.
+  // The largest that are allowed are looked at further.
   EXPECT_THAT(Read(png + std::string("\0\0\x1f\x40\0\0\x1f\x40", 8)),
-              FailsWith(kDataLoss, "cannot be decoded"));
+              FailsWith(kDataLoss, "PNG ends at byte 24"));
 }
 
 TEST_F(ImageFileTest, NoPixelsAreRefused) {
   EXPECT_THAT(Read("P6 0 10 255\n"), FailsWith(kDataLoss, path_ + ": declares 0x10 pixels"));
   EXPECT_THAT(Read("P6 x 10 255\n"), FailsWith(kDataLoss, "declares 0x0 pixels"));
+}
+
+// What is missing is told by the header, or by the chunk that is cut off.
+TEST_F(ImageFileTest, TheLengthThatIsMissingIsNamed) {
+  EXPECT_THAT(Read("P5 4 4 255\n" + std::string(15, 'x')),
+              FailsWith(kDataLoss, path_ + ": PGM or PPM ends at byte 26 of 27"));
+  EXPECT_THAT(Read("P6 4 4 65535\n" + std::string(95, 'x')),
+              FailsWith(kDataLoss, "ends at byte 108 of 109"));
+  std::vector<uint8_t> bmp;
+  cv::imencode(".bmp", Picture(5, 4), bmp);
+  EXPECT_THAT(Read(std::string(bmp.begin(), bmp.end() - 1)),
+              FailsWith(kDataLoss, "BMP ends at byte 117 of 118"));
+  std::vector<uint8_t> png;
+  cv::imencode(".png", Picture(5, 4), png);
+  EXPECT_THAT(Read(std::string(png.begin(), png.end() - 1)),
+              FailsWith(kDataLoss, absl::StrCat("PNG ends at byte ", png.size() - 1)));
+  EXPECT_THAT(Read(std::string(png.begin(), png.end() - 13)),
+              FailsWith(kDataLoss, absl::StrCat("PNG ends at byte ", png.size() - 13, " of ",
+                                                png.size() - 12)));
+}
+
+std::string SmallJpeg() {
+  std::vector<uint8_t> jpeg;
+  cv::imencode(".jpg", Picture(8, 8), jpeg);
+  return {jpeg.begin(), jpeg.end()};
+}
+
+TEST_F(ImageFileTest, MarkersOfAJpegThatStandAloneHaveNoLength) {
+  const std::string jpeg = SmallJpeg();
+  EXPECT_THAT(Read(jpeg.substr(0, 2) + "\xff\x01" + jpeg.substr(2)), IsOk());
+}
+
+TEST_F(ImageFileTest, ASecondFrameHeaderInAJpegIsRefused) {
+  const std::string jpeg = SmallJpeg();
+  const size_t at = jpeg.find("\xff\xc0");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_THAT(Read(jpeg.substr(0, at + 19) + jpeg.substr(at)),
+              FailsWith(kDataLoss, absl::StrCat("second frame header at byte ", at + 19)));
+}
+
+TEST_F(ImageFileTest, HugeFilesAreRefusedUnread) {
+  std::ofstream(path_).close();
+  std::filesystem::resize_file(path_, uintmax_t{kMaxImageFileBytes} + 1);
+  EXPECT_THAT(ReadImageFile(path_, 8, pixels_.data()),
+              FailsWith(kInvalid, path_ + ": has 268435457 bytes; allowed are up to 268435456"));
 }
 
 TEST_F(ImageFileTest, OtherFilesAreRefused) {

@@ -108,6 +108,12 @@ TEST_F(ImageFolderTest, NamesAnEmptyClass) {
   EXPECT_THAT(Read(), FailsWith(kInvalid, folder_.File("train/dog") + ": class has no images"));
 }
 
+TEST_F(ImageFolderTest, NamesAClassThatIsNotUtf8) {
+  Add("train/caf\xe9/1.png", 1);
+  EXPECT_THAT(Read(), FailsWith(absl::StatusCode::kDataLoss,
+                                folder_.File("train") + ": the name of class 0, \"caf\\xe9\""));
+}
+
 TEST_F(ImageFolderTest, NamesATestClassThatTrainingLacks) {
   Add("train/cat/1.png", 1);
   Add("test/dog/1.png", 1);

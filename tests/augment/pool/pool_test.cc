@@ -5,6 +5,7 @@
 #include <opencv2/core.hpp>
 
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/sanitizers.h"
 #include "tests/testing/tiny_dataset.h"
 
 namespace mixfeed {
@@ -95,6 +96,17 @@ TEST(PoolTest, RefusesBytesThatAreNoWholeImages) {
               FailsWith(absl::StatusCode::kInvalidArgument, "images are 3073 bytes"));
   EXPECT_THAT(MakePool({.channels = 0, .height = 1, .width = 1}, bytes, 0, kZero, &threads),
               FailsWith(absl::StatusCode::kInvalidArgument, "0x1x1"));
+}
+
+TEST(PoolTest, MoreMemoryThanThereIsIsAnError) {
+  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer's allocator does not throw";
+  // Never read: the padded pool of it would take 16 PB.
+  const uint8_t pixel = 0;
+  const std::span<const uint8_t> images(&pixel, size_t{1} << 40);
+  ThreadPool threads(1);
+  EXPECT_THAT(
+      MakePool({.channels = 1, .height = 1, .width = 1}, images, kMaxPad, PadMode::kEdge, &threads),
+      FailsWith(absl::StatusCode::kResourceExhausted, "no memory for a padded pool of"));
 }
 
 }  // namespace

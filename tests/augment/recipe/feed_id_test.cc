@@ -183,6 +183,24 @@ TEST(CanonicalTextTest, ListsDifferByContentOrderAndPlace) {
   EXPECT_EQ(texts.size(), std::size(lists));
 }
 
+// The planner sorts these lists, so that their order makes no other batches.
+TEST(CanonicalTextTest, TheOrderOfListsThatAreSortedMakesNoOtherFeed) {
+  const auto text_of = [](const char* preset, const Split& lists) {
+    FeedSpec spec = Spec(preset);
+    spec.split.rule = SplitRule::kLists;
+    spec.split.lists = lists;
+    spec.recipe.ordered_pool = PoolId::kValidation;
+    return CanonicalText(spec);
+  };
+  EXPECT_EQ(text_of("mixmatch", {.labelled = {1}, .unlabelled = {3, 2}}),
+            text_of("mixmatch", {.labelled = {1}, .unlabelled = {2, 3}}));
+  EXPECT_NE(text_of("mixmatch", {.labelled = {1}, .unlabelled = {3, 2}}),
+            text_of("mixmatch", {.labelled = {1}, .unlabelled = {3, 4}}));
+  EXPECT_EQ(text_of("eval", {.labelled = {4, 1}, .unlabelled = {}, .validation = {3, 2}}),
+            text_of("eval", {.labelled = {1, 4}, .unlabelled = {}, .validation = {2, 3}}));
+  EXPECT_NE(text_of("mixup", {.labelled = {4, 1}}), text_of("mixup", {.labelled = {1, 4}}));
+}
+
 TEST(CanonicalTextTest, LongListsTakeNoMoreRoom) {
   FeedSpec spec = Spec("mixmatch");
   spec.split.rule = SplitRule::kLists;

@@ -98,7 +98,7 @@ TEST(ValidateFeedSpecTest, RefusesTheRestNamingFieldValueAndWhatIsAllowed) {
       {[](FeedSpec* s) { s->split.rule = SplitRule::kAll; },
        "split.rule is all; allowed: any other when the recipe has unlabelled rows, or "
        "split.unlabelled_includes_labelled"},
-      {[](FeedSpec* s) { s->recipe.mix.alpha = 0; }, "recipe.mix.alpha is 0; allowed: 0.01..100"},
+      {[](FeedSpec* s) { s->recipe.mix.alpha = 0; }, "recipe.mix.alpha is 0; allowed: 0.01..101"},
   };
   for (const BadSpec& bad : cases) {
     const absl::Status status = Validate("mixmatch", bad.change);

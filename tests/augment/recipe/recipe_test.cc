@@ -45,11 +45,11 @@ std::vector<Number> Numbers() {
       {.field = "recipe.mix.alpha",
        .find = [](Recipe* r) { return &r->mix.alpha; },
        .low = 0.01,
-       .high = 100},
+       .high = 101},
       {.field = "recipe.mix.beta",
        .find = [](Recipe* r) { return &r->mix.beta; },
        .low = 0.01,
-       .high = 100},
+       .high = 101},
   };
 }
 

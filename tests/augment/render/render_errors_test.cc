@@ -116,6 +116,14 @@ TEST_F(RenderErrorsTest, APoolThatIsNotWhatItSaysIsRefused) {
       [](Pool& pool) { pool.shape.channels = kMaxChannels + 1; },
       [](Pool& pool) { pool.shape.height = 0; },
       [](Pool& pool) { pool.shape.width = 0; },
+      // Sizes that overflow, in all or in the part that would pass for a small one.
+      [](Pool& pool) { pool.count = int64_t{1} << 62; },
+      [](Pool& pool) { pool.count = int64_t{1} << 31; },
+      [](Pool& pool) { pool.shape.height = std::numeric_limits<int>::max(); },
+      [](Pool& pool) { pool.shape.height = pool.shape.width = 1 << 16; },
+      [](Pool& pool) {
+        pool.shape = {4, 1 << 15, 1 << 15};
+      },
   };
   for (const std::function<void(Pool&)>& change : spoil) {
     Pool pool = scene_.pool();

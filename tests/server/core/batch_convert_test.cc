@@ -135,8 +135,12 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
                 {.sample = 200, .pool = PoolId::kUnlabelled, .view = 1}};
   batch.partner = {5, 0};
   batch.lambda = {0.75f, 1.0f};
-  batch.guess =
-      GuessOrigin{.model = "m", .version = 3, .age = 4, .environment = "here", .confidence = 0.75f};
+  batch.guess = GuessOrigin{.model = "m",
+                            .version = 3,
+                            .age = 4,
+                            .environment = "here",
+                            .environment_changed = true,
+                            .confidence = 0.75f};
   const v1::BatchHeader header = HeaderOf("id", batch);
   EXPECT_EQ(header.feed_id(), "id");
   EXPECT_EQ(header.step(), 12u);
@@ -156,6 +160,7 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
   EXPECT_EQ(header.guess().age(), 4u);
   EXPECT_EQ(header.guess().environment(), "here");
   EXPECT_EQ(header.guess().confidence(), 0.75f);
+  EXPECT_TRUE(header.guess().environment_changed());
 }
 
 TEST(HeaderOfTest, FeedsThatDoNotGuessHaveNoOrigin) {

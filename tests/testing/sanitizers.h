@@ -1,0 +1,18 @@
+#ifndef MIXFEED_TESTS_TESTING_SANITIZERS_H_
+#define MIXFEED_TESTS_TESTING_SANITIZERS_H_
+
+namespace mixfeed::testing {
+
+// Their allocators end the program where others throw std::bad_alloc.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized =
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+}  // namespace mixfeed::testing
+
+#endif  // MIXFEED_TESTS_TESTING_SANITIZERS_H_
