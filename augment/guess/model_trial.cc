@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/torch_errors.h"
 #include "augment/guess/trial_protocol.h"
 
 namespace mixfeed {
@@ -116,7 +117,8 @@ absl::Status ReadToEnd(int fd, const ModelTrialOptions& options, Clock::time_poi
 
 // Ends the child if it still runs, and says how it ended.
 int Reap(pid_t child) {
-  // One that has closed its output is ending already: this does not change what it ends with.
+  // One that has reported closes its output only by ending, mostly before this; one that closed it
+  // and runs on has no finding to give, and ends here.
   kill(child, SIGKILL);
   int wait_status = 0;
   while (waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
@@ -143,10 +145,6 @@ absl::Status ValidateOptions(const ModelTrialOptions& options) {
       absl::StrCat("model trial: program '", options.program, "', deadline_ms ",
                    options.deadline_ms, ", memory_limit_bytes ", options.memory_limit_bytes,
                    "; allowed: a program, a deadline from 1, a limit from 0"));
-}
-
-absl::Status WithModelName(const std::string& name, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat("guess model ", name, ": ", status.message()));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -37,6 +38,11 @@ std::string TorchErrorMessage(const std::exception& error) {
   }
   if (lines.size() > kMaxLines) lines.resize(kMaxLines);
   return absl::StrJoin(lines, "; ").substr(0, kMaxCharacters);
+}
+
+absl::Status WithModelName(const std::string& name, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("guess model ", name, ": ", status.message()));
 }
 
 absl::Status CatchTorchErrors(absl::StatusCode code, const std::function<absl::Status()>& work) {

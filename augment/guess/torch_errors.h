@@ -17,6 +17,9 @@ absl::Status CatchTorchErrors(absl::StatusCode code, const std::function<absl::S
 // traceback the last line, and never more than a few hundred characters.
 std::string TorchErrorMessage(const std::exception& error);
 
+// An error with "guess model NAME: " in front; OK as it is.
+absl::Status WithModelName(const std::string& name, const absl::Status& status);
+
 }  // namespace mixfeed
 
 #endif  // MIXFEED_AUGMENT_GUESS_TORCH_ERRORS_H_

@@ -32,11 +32,6 @@ LoadNetwork FindLoader(const std::string& kind) {
   return kind == kTorchScriptKind ? &LoadTorchScript : &LoadBuiltinNetwork;
 }
 
-absl::Status WithModelName(const std::string& name, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("guess model ", name, ": ", status.message()));
-}
-
 // Models that print must not write into what a program prints.
 void PrintToStandardError(const std::string& text) { std::cerr << text; }
 

@@ -45,7 +45,11 @@ int Main(const std::string& memory_limit) {
   rlim_t bytes = 0;
   const auto parsed =
       std::from_chars(memory_limit.data(), memory_limit.data() + memory_limit.size(), bytes);
-  if (parsed.ec != std::errc()) return 2;
+  if (parsed.ec != std::errc() || parsed.ptr != memory_limit.data() + memory_limit.size()) {
+    std::cerr << "MEMORY_LIMIT_BYTES is \"" << memory_limit
+              << "\"; allowed: whole numbers from 0\n";
+    return 2;
+  }
   LimitThisProcess(bytes);
   const std::string source((std::istreambuf_iterator<char>(std::cin)), {});
   std::cout << EncodeFinding({TryModel(source)}) << std::flush;

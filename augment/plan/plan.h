@@ -25,7 +25,7 @@ struct ViewPlan {
 // Unmixed rows have partner == own index and lambda == 1.
 struct Plan {
   int64_t step = 0;
-  int labelled_rows = 0;    // rows that bring a label of their own (all rows of kOrdered too)
+  int labelled_rows = 0;    // rows before the unlabelled groups; of kOrdered all, whatever the pool
   int unlabelled_rows = 0;  // of one view index
   int views = 0;            // K; 0 without unlabelled rows
   std::vector<ViewPlan> rows;

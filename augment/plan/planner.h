@@ -27,6 +27,9 @@ class Planner {
   // ValidateFeedSpec refuses.
   static absl::StatusOr<std::unique_ptr<Planner>> Create(const FeedSpec& spec, Split split,
                                                          int64_t test_count);
+  // Its streams point into its split.
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
 
   // OutOfRange for a negative step, one past the end of an ordered feed, or one beyond kMaxStep.
   absl::StatusOr<Plan> MakePlan(int64_t step) const;

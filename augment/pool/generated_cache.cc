@@ -46,13 +46,13 @@ absl::StatusOr<Dataset> ReadCache(const GeneratorSpec& spec, const std::string& 
 // Writes images begin..end-1 as CIFAR-10 records.
 absl::Status WriteRecords(const std::string& path, const ImageSet& images, int64_t begin,
                           int64_t end) {
-  constexpr int64_t pixels = ImageShape{}.pixels();  // of CIFAR's images
+  constexpr int64_t kPixels = ImageShape{}.pixels();  // of CIFAR's images
   std::vector<uint8_t> bytes;
-  bytes.reserve(static_cast<size_t>((end - begin) * (1 + pixels)));
+  bytes.reserve(static_cast<size_t>((end - begin) * (1 + kPixels)));
   for (int64_t i = begin; i < end; ++i) {
     bytes.push_back(static_cast<uint8_t>(images.labels[static_cast<size_t>(i)]));
-    const auto first = images.pixels.begin() + i * pixels;
-    bytes.insert(bytes.end(), first, first + pixels);
+    const auto first = images.pixels.begin() + i * kPixels;
+    bytes.insert(bytes.end(), first, first + kPixels);
   }
   return WriteWholeFile(path, bytes.data(), static_cast<int64_t>(bytes.size()));
 }

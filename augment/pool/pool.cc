@@ -69,7 +69,7 @@ absl::Status CheckPad(const ImageShape& shape, int pad, PadMode mode) {
 }
 
 absl::Status AllocatePixels(Pool* pool) {
-  const int64_t bytes = pool->count * pool->image_bytes() + Pool::kTailBytes;
+  const int64_t bytes = pool->count * pool->image_bytes();
   return CatchOutOfMemory("a padded pool", bytes, [&] {
     pool->pixels.resize(static_cast<size_t>(bytes));
     return absl::OkStatus();

@@ -23,11 +23,8 @@ inline constexpr int kMaxPad = 64;
 
 // A partition's images, padded once so that a crop is an offset. The image at `index` has its
 // channel planes one after another, each (height + 2 pad) rows of (width + 2 pad) bytes without
-// gaps; kTailBytes readable bytes follow the last one, so that vector loads may run over. Immutable
-// after MakePool; shared between threads.
+// gaps. Immutable after MakePool; shared between threads.
 struct Pool {
-  static constexpr int64_t kTailBytes = 128;
-
   ImageShape shape;  // of the images before padding
   int pad = 0;
   int64_t count = 0;

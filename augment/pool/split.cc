@@ -296,9 +296,8 @@ absl::Status CheckSpec(const SplitSpec& spec) {
     return Invalid("rule is ", static_cast<int>(spec.rule), "; allowed are 0 to ",
                    std::size(kRules) - 1);
   }
-  constexpr uint64_t kMaxSeed = std::numeric_limits<uint32_t>::max();
-  if (kRules[static_cast<size_t>(spec.rule)].draws && spec.seed > kMaxSeed) {
-    return Invalid("seed is ", spec.seed, "; allowed are 0 to ", kMaxSeed);
+  if (kRules[static_cast<size_t>(spec.rule)].draws && spec.seed > kMaxSplitSeed) {
+    return Invalid("seed is ", spec.seed, "; allowed are 0 to ", kMaxSplitSeed);
   }
   if (spec.labelled < 0) return Invalid("labelled is ", spec.labelled, "; allowed are 0 and more");
   return absl::OkStatus();

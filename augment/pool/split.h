@@ -30,9 +30,12 @@ enum class SplitRule : uint8_t {
   kLists,     // the given lists
 };
 
+// Largest seed of a split, NumPy's.
+inline constexpr uint64_t kMaxSplitSeed = 0xFFFFFFFF;
+
 struct SplitSpec {
   SplitRule rule = SplitRule::kMixMatch;
-  // Seed of the split alone (the feed has its own), up to 2^32 - 1, as in NumPy. Under kMixMatch 0
+  // Seed of the split alone (the feed has its own), up to kMaxSplitSeed. Under kMixMatch 0
   // means "not shuffled", as in the official script.
   uint64_t seed = 1;
   int64_t labelled = 250;  // number of labelled images; not used by kPerClass, kAll, kLists

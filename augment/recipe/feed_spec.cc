@@ -2,14 +2,14 @@
 
 #include <limits>
 
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
+#include "augment/recipe/enum_names.h"
 
 namespace mixfeed {
 namespace {
 
 constexpr int64_t kMaxImages = std::numeric_limits<int32_t>::max();
-constexpr uint64_t kMaxNumpySeed = std::numeric_limits<uint32_t>::max();
 
 bool HasLabelledCount(SplitRule rule) {
   return rule == SplitRule::kMixMatch || rule == SplitRule::kBalanced || rule == SplitRule::kRandom;
@@ -30,7 +30,7 @@ absl::Status CheckSplit(const SplitSpec& split) {
   MIXFEED_RETURN_IF_ERROR(CheckEnum("split.rule", split.rule));
   MIXFEED_RETURN_IF_ERROR(CheckRange("split.validation", split.validation, int64_t{0}, kMaxImages));
   if (split.rule != SplitRule::kLists) {
-    MIXFEED_RETURN_IF_ERROR(CheckRange("split.seed", split.seed, uint64_t{0}, kMaxNumpySeed));
+    MIXFEED_RETURN_IF_ERROR(CheckRange("split.seed", split.seed, uint64_t{0}, kMaxSplitSeed));
   }
   if (HasLabelledCount(split.rule)) {
     return CheckRange("split.labelled", split.labelled, int64_t{0}, kMaxImages);

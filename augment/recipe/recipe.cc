@@ -2,8 +2,9 @@
 
 #include <tuple>
 
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
+#include "augment/recipe/enum_names.h"
 
 namespace mixfeed {
 namespace {

@@ -78,7 +78,7 @@ struct MixSpec {
 
 // How batches are made. A preset is a named value of this struct (presets.h).
 struct Recipe {
-  std::string preset = "mixmatch";  // the name it was made from; documentation only
+  std::string preset;  // the name it was made from, empty for none; documentation only
   RowSource rows = RowSource::kLabelledAndUnlabelled;
   PoolId ordered_pool = PoolId::kTest;  // the pool of kOrdered; unused otherwise
   int views = 2;                        // K, views of every unlabelled image, 1..8; 1 otherwise

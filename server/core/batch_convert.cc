@@ -2,8 +2,8 @@
 
 #include <limits>
 
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
 #include "server/core/enum_table.h"
 #include "server/core/spec_convert.h"
 

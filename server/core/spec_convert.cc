@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
 #include "augment/recipe/presets.h"
 #include "server/core/enum_table.h"
 

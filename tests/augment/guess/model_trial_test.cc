@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/testing/temp_dir.h"
 
@@ -162,6 +164,15 @@ TEST(ModelTrialProcessTest, LeavesNoProcessesAndNoOpenFiles) {
   EXPECT_EQ(OpenFiles(), before);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(TryModelProgramTest, RefusesBadArgumentsWithExitCodeTwo) {
+  for (const char* arguments : {"", "1 2", "x", "12x", "-1", "''", "99999999999999999999"}) {
+    const std::string command =
+        absl::StrCat(MIXFEED_TRY_MODEL, " ", arguments, " < /dev/null > /dev/null 2> /dev/null");
+    const int status = std::system(command.c_str());
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << arguments << ": " << status;
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "tests/augment/plan/plan_testing.h"
@@ -38,6 +39,8 @@ std::vector<ViewPlan> Rows(const Plan& plan, int begin, int end) {
 }
 
 // --- layout ---
+
+static_assert(!std::is_copy_constructible_v<Planner> && !std::is_copy_assignable_v<Planner>);
 
 TEST(PlannerTest, MixMatchRowsAreLabelledThenUnlabelledViewByView) {
   FeedSpec spec = PresetSpec("mixmatch", 16);

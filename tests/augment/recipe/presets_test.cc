@@ -85,5 +85,7 @@ TEST(PresetsTest, SupervisedAndEvalMixNothing) {
   EXPECT_EQ(eval.view.flip_probability, 0);
 }
 
+TEST(PresetsTest, ARecipeOfNoPresetHasNoName) { EXPECT_EQ(Recipe{}.preset, ""); }
+
 }  // namespace
 }  // namespace mixfeed

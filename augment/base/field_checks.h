@@ -1,5 +1,5 @@
-#ifndef MIXFEED_AUGMENT_RECIPE_FIELD_CHECKS_H_
-#define MIXFEED_AUGMENT_RECIPE_FIELD_CHECKS_H_
+#ifndef MIXFEED_AUGMENT_BASE_FIELD_CHECKS_H_
+#define MIXFEED_AUGMENT_BASE_FIELD_CHECKS_H_
 
 #include <cstdint>
 #include <string>
@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "augment/recipe/enum_names.h"
 
 namespace mixfeed {
 
@@ -24,7 +23,8 @@ absl::Status CheckRange(const std::string& field, Number value, Number low, Numb
   return FieldError(field, absl::StrCat(value), absl::StrCat(low, "..", high));
 }
 
-// Refuses values that are no enumerators, as a cast from the wire can make them.
+// Refuses values that are no enumerators, as a cast from the wire can make them. NamesOf(value) is
+// the enum's (recipe/enum_names.h).
 template <typename Enum>
 absl::Status CheckEnum(const std::string& field, Enum value) {
   const auto names = NamesOf(value);
@@ -34,4 +34,4 @@ absl::Status CheckEnum(const std::string& field, Enum value) {
 
 }  // namespace mixfeed
 
-#endif  // MIXFEED_AUGMENT_RECIPE_FIELD_CHECKS_H_
+#endif  // MIXFEED_AUGMENT_BASE_FIELD_CHECKS_H_
