@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
 #include "augment/target/target.h"
 
 namespace mixfeed {

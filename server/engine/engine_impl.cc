@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
 #include "server/engine/handles.h"
 
 namespace mixfeed {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/recipe/field_checks.h"
 #include "server/engine/engine_impl.h"
 
 namespace mixfeed {
