@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -188,6 +189,9 @@ TEST_F(GuesserTest, RendersEveryViewOnceAsTheModelNormalises) {
 
 TEST_F(GuesserTest, AtMostTwoViewsAreUnderWayInBuffersThatAreUsedAgain) {
   Mutex mu;
+  CondVar came;
+  // Time in which a third view would come, if it were let in.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
   int under_way = 0;
   int most = 0;
   std::set<const float*> buffers;
@@ -195,6 +199,9 @@ TEST_F(GuesserTest, AtMostTwoViewsAreUnderWayInBuffersThatAreUsedAgain) {
     MutexLock lock(&mu);
     most = std::max(most, ++under_way);
     buffers.insert(out.data());
+    came.NotifyAll();
+    while (most <= 2 && came.WaitUntil(&mu, deadline)) {
+    }
     return RenderIndex(k, normalisation, out);
   };
   const auto model = std::make_shared<FakeModel>([&](float pixel, std::span<float> out) {
