@@ -3,7 +3,8 @@
 
 namespace mixfeed::testing {
 
-// Their allocators end the program where others throw std::bad_alloc.
+// Whether this build has a sanitizer's allocator. It needs the address space, ends the program
+// where others throw std::bad_alloc, and keeps freed memory for a while.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
 #elif defined(__has_feature)

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/augment/guess/archives.h"
+#include "tests/testing/sanitizers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -24,14 +25,6 @@ using ::testing::HasSubstr;
 using testing::TempDir;
 
 constexpr int kClasses = 5;
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kMemoryIsLimited = false;
-#elif defined(__has_feature)
-constexpr bool kMemoryIsLimited = !__has_feature(address_sanitizer);
-#else
-constexpr bool kMemoryIsLimited = true;
-#endif
 
 ModelSource MakeSource(std::string archive) {
   ModelSource source;
@@ -79,7 +72,9 @@ TEST(ModelTrialTest, AModelThatNeverReturnsEndsAtTheDeadline) {
 }
 
 TEST(ModelTrialTest, AModelThatTakesAllMemoryIsStopped) {
-  if (!kMemoryIsLimited) GTEST_SKIP() << "AddressSanitizer needs the address space";
+  if (testing::kSanitized) {
+    GTEST_SKIP() << "a sanitizer needs the address space";
+  }
   constexpr int64_t kLimit = int64_t{2} << 30;
   ExpectFinding(Try(testing::MemoryHogArchive(), {.program = "", .memory_limit_bytes = kLimit}),
                 absl::StatusCode::kResourceExhausted, "you tried to allocate");
