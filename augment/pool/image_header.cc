@@ -152,7 +152,7 @@ Result PnmSize(Bytes file) {
   }
   const ImageSize size = {numbers[0], numbers[1]};
   if (at < file.size()) MIXFEED_RETURN_IF_ERROR(CheckPixels(size));
-  const int64_t pixel_bytes = (file[1] == '6' ? 3 : 1) * (numbers[2] > 255 ? 2 : 1);
+  const int64_t pixel_bytes = int64_t{file[1] == '6' ? 3 : 1} * (numbers[2] > 255 ? 2 : 1);
   const int64_t begin = static_cast<int64_t>(at) + 1;
   if (begin > static_cast<int64_t>(file.size())) return CutOff("PGM or PPM", file.size());
   MIXFEED_RETURN_IF_ERROR(

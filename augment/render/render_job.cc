@@ -60,8 +60,8 @@ ViewSource Locate(const PoolStrides& strides, const RenderView& view) {
 // 2^31 none of them overflows.
 absl::Status ValidatePoolFitsIndices(const Pool& pool) {
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-  const int64_t height = int64_t{pool.shape.height} + 2 * pool.pad;
-  const int64_t width = int64_t{pool.shape.width} + 2 * pool.pad;
+  const int64_t height = pool.shape.height + int64_t{2} * pool.pad;
+  const int64_t width = pool.shape.width + int64_t{2} * pool.pad;
   if (height <= kMax / width / pool.shape.channels && pool.count <= kMax) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("pool of ", pool.count, " padded images of ", pool.shape.channels, "x", height,

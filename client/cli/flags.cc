@@ -117,7 +117,7 @@ const SpecFlag kSpecFlags[] = {
            text, [spec](double t) { spec->mutable_recipe()->mutable_guess()->set_temperature(t); });
      }},
     {"--alpha", "A",
-     "lambda is drawn from Beta(A, A), 0.01..100; default 0.75 for mixmatch, 1 for mixup",
+     "lambda is drawn from Beta(A, A), 0.01..101; default 0.75 for mixmatch, 1 for mixup",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<double>(text, [spec](double a) {
          v1::Mix* mix = spec->mutable_recipe()->mutable_mix();

@@ -11,7 +11,7 @@ namespace {
 
 class WireFrame final : public EncodedFrame {
  public:
-  explicit WireFrame(grpc::ByteBuffer bytes) : bytes_(std::move(bytes)) {}
+  explicit WireFrame(const grpc::ByteBuffer& bytes) : bytes_(bytes) {}
   const grpc::ByteBuffer& bytes() const { return bytes_; }
 
  private:
@@ -21,8 +21,9 @@ class WireFrame final : public EncodedFrame {
 absl::StatusOr<FramePtr> Encode(const std::string& feed_id, std::shared_ptr<const Batch> batch) {
   const v1::BatchHeader header = HeaderOf(feed_id, *batch);
   const FrameBulk bulk{.pixels = batch->pixels, .targets = std::as_bytes(batch->targets)};
-  MIXFEED_ASSIGN_OR_RETURN(grpc::ByteBuffer bytes, WriteFrame(header, bulk, std::move(batch)));
-  return std::make_shared<const WireFrame>(std::move(bytes));
+  MIXFEED_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes,
+                           WriteFrame(header, bulk, std::move(batch)));
+  return std::make_shared<const WireFrame>(bytes);
 }
 
 }  // namespace
