@@ -143,7 +143,7 @@ TEST(SpecFlagsTest, HelpGivesRangesAndDefaults) {
       {"--batch", "1..4096; default 64"},
       {"--views", "1..8; default 2"},
       {"--temperature", "0.01..100; default 0.5"},
-      {"--alpha", "0.01..100; default 0.75"},
+      {"--alpha", "0.01..101; default 0.75"},
       {"--model", "not needed"},
       {"--pool", "the default"},
   };
