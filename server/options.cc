@@ -133,10 +133,13 @@ void AddWork(ServerOptions* options, CLI::App* app) {
                    "[NAME=]DIR|generated[?key=value&...]: a CIFAR binary folder, a folder of "
                    "images, or the generated dataset; keys labels=fine|coarse, size=N, seed=N. "
                    "Repeat it for several")
-      ->required();
-  group->add_option("--model", options->models,
-                    "NAME=KIND|FILE: a guess model to register at the start: a built-in network "
-                    "(resnet-small, wrn-28-2) or a TorchScript archive. Repeat it for several");
+      ->required()
+      ->allow_extra_args(false);
+  group
+      ->add_option("--model", options->models,
+                   "NAME=KIND|FILE: a guess model to register at the start: a built-in network "
+                   "(resnet-small, wrn-28-2) or a TorchScript archive. Repeat it for several")
+      ->allow_extra_args(false);
   group->add_option("--device", options->device,
                     "auto (CUDA if there is one), cpu, cuda or cuda:N: where pixels are rendered");
   group->add_option("--threads", options->threads, "threads that render; 0: one a core");

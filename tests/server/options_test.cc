@@ -189,6 +189,8 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--device", "gpu"}, "--device is \"gpu\"; allowed: auto, cpu, cuda, cuda:N"},
       {{"--device", "cuda:x"}, "--device is"},
       {{"--frobnicate"}, "--frobnicate"},
+      {{"--data", "a", "b"}, "not expected: b"},
+      {{"--model", "m=resnet-small", "n=resnet-small"}, "not expected: n=resnet-small"},
   };
   for (const BadFlags& flags : bad) {
     const absl::Status status = Parse(flags.arguments).status();
