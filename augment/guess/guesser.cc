@@ -1,6 +1,7 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <future>
 #include <optional>
@@ -57,8 +58,8 @@ absl::Status CheckJournalFits(const StepGuess& guess, const GuessRequest& reques
                                           " of ", request.classes));
 }
 
-// One forward pass per view index, up to kViewsAtOnce of them at once: whoever is done with a view
-// takes the next.
+// One forward pass per view index, as many at once as there are buffers: whoever is done with a
+// view takes the next.
 class ViewGuesses {
  public:
   ViewGuesses(const GuessRequest& request, bool batch_statistics, GuessModel* model,
@@ -70,17 +71,16 @@ class ViewGuesses {
         view_floats_(static_cast<size_t>(request.rows * request.shape.pixels())),
         guess_floats_(static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes)) {}
 
-  // [views][rows][classes]
-  absl::StatusOr<std::vector<float>> Make() {
-    const int lanes = std::min(request_.views, kViewsAtOnce);
+  // [views][rows][classes]. As many views are under way at once as there are buffers.
+  absl::StatusOr<std::vector<float>> Make(std::span<std::vector<float>> buffers) {
     const auto views = static_cast<size_t>(request_.views);
-    const int64_t bytes = static_cast<int64_t>(
-        sizeof(float) * (view_floats_ * static_cast<size_t>(lanes) + guess_floats_ * views));
+    buffers = buffers.first(std::min(buffers.size(), views));
+    const auto bytes = static_cast<int64_t>(
+        sizeof(float) * (view_floats_ * buffers.size() + guess_floats_ * views));
     return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::StatusOr<std::vector<float>> {
       probabilities_.resize(guess_floats_ * views);
       statuses_.resize(views);
-      std::vector<std::vector<float>> buffers(static_cast<size_t>(lanes),
-                                              std::vector<float>(view_floats_));
+      for (std::vector<float>& buffer : buffers) buffer.resize(view_floats_);
       Run(buffers);
       for (const absl::Status& status : statuses_) MIXFEED_RETURN_IF_ERROR(status);
       return std::move(probabilities_);
@@ -142,12 +142,15 @@ absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
 
 absl::StatusOr<StepGuess> Guesser::MakeGuess(const GuessRequest& request,
                                              const RenderGuessView& render_view) const {
-  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, find_model_(spec_.model));
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, ModelOf(request.feed_id));
   const GuessModelInfo& info = model->info();
   MIXFEED_RETURN_IF_ERROR(CheckModelFits(info, request));
-  MIXFEED_ASSIGN_OR_RETURN(
-      const std::vector<float> views,
-      ViewGuesses(request, spec_.batch_statistics, model.get(), render_view).Make());
+  std::array<std::vector<float>, kViewsAtOnce> buffers;
+  for (std::vector<float>& buffer : buffers) buffer = TakeBuffer();
+  absl::StatusOr<std::vector<float>> guessed =
+      ViewGuesses(request, spec_.batch_statistics, model.get(), render_view).Make(buffers);
+  for (std::vector<float>& buffer : buffers) ReturnBuffer(std::move(buffer));
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<float> views, std::move(guessed));
   const absl::Status sound = CheckProbabilities(views, request.classes);
   if (!sound.ok()) {
     return absl::DataLossError(absl::StrCat("guess model ", info.name, ": ", sound.message()));
@@ -164,6 +167,25 @@ absl::StatusOr<StepGuess> Guesser::MakeGuess(const GuessRequest& request,
   AverageViews(views, request.views, guess.probabilities);
   Sharpen(spec_.temperature, request.classes, guess.probabilities);
   return guess;
+}
+
+std::vector<float> Guesser::TakeBuffer() const {
+  MutexLock lock(&mu_);
+  if (idle_buffers_.empty()) return {};
+  std::vector<float> buffer = std::move(idle_buffers_.back());
+  idle_buffers_.pop_back();
+  return buffer;
+}
+
+void Guesser::ReturnBuffer(std::vector<float> buffer) const {
+  MutexLock lock(&mu_);
+  idle_buffers_.push_back(std::move(buffer));
+}
+
+absl::StatusOr<std::shared_ptr<GuessModel>> Guesser::ModelOf(const std::string& feed_id) const {
+  if (!spec_.model.empty()) return find_model_(spec_.model);
+  MIXFEED_ASSIGN_OR_RETURN(const std::optional<std::string> last, journal_->LastModel(feed_id));
+  return find_model_(last.value_or(""));
 }
 
 }  // namespace mixfeed

@@ -6,8 +6,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "augment/base/mutex.h"
 #include "augment/guess/guess_model.h"
 #include "augment/guess/journal.h"
 #include "augment/recipe/recipe.h"
@@ -34,7 +36,9 @@ struct GuessRequest {
 };
 
 // Gives a step its guesses: from the journal, or else from the model, averaged, sharpened and
-// journalled. Thread safe: while one call runs the model another renders its views.
+// journalled. A spec that names no model means the one that has guessed for the feed so far, and at
+// first the only one registered, so that another's registration does not end the feed. Thread safe:
+// while one call runs the model another renders its views.
 class Guesser {
  public:
   // `journal` must outlive the guesser.
@@ -48,10 +52,19 @@ class Guesser {
  private:
   absl::StatusOr<StepGuess> MakeGuess(const GuessRequest& request,
                                       const RenderGuessView& render_view) const;
+  absl::StatusOr<std::shared_ptr<GuessModel>> ModelOf(const std::string& feed_id) const;
+
+  // Memory for views that a call gives back to those after it, since fresh memory takes as long as
+  // rendering into it. No more of it than calls were under way at once.
+  std::vector<float> TakeBuffer() const;
+  void ReturnBuffer(std::vector<float> buffer) const;
 
   const GuessSpec spec_;
   const FindModel find_model_;
   Journal* const journal_;
+
+  mutable Mutex mu_;
+  mutable std::vector<std::vector<float>> idle_buffers_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace mixfeed

@@ -164,6 +164,7 @@ class SqliteJournal : public Journal {
   absl::StatusOr<std::optional<StepGuess>> Find(const std::string& feed_id, int64_t step) override;
   absl::StatusOr<StepGuess> Insert(const std::string& feed_id, int64_t step,
                                    const StepGuess& guess) override;
+  absl::StatusOr<std::optional<std::string>> LastModel(const std::string& feed_id) override;
 
  private:
   struct Feed {
@@ -197,6 +198,7 @@ class SqliteJournal : public Journal {
   const std::unique_ptr<SqliteDatabase> db_ ABSL_PT_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> find_guess_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> find_feed_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<SqliteStatement> last_model_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> add_feed_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> add_guess_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> set_environment_ ABSL_GUARDED_BY(mu_);
@@ -218,6 +220,8 @@ absl::Status SqliteJournal::Prepare() {
       {&find_feed_,
        "SELECT feed, steps, dropped_through, environment IS NOT NULL, environment FROM feeds "
        "WHERE id = ?"},
+      {&last_model_,
+       "SELECT model FROM guesses JOIN feeds USING (feed) WHERE id = ? ORDER BY step DESC LIMIT 1"},
       {&add_feed_, "INSERT INTO feeds (id) VALUES (?)"},
       {&add_guess_,
        "INSERT INTO guesses (feed, step, row_count, classes, probabilities, model, model_version, "
@@ -265,6 +269,14 @@ absl::StatusOr<StepGuess> SqliteJournal::Insert(const std::string& feed_id, int6
   if (!stored.has_value()) return Contradiction();
   MIXFEED_RETURN_IF_ERROR(transaction->Commit());
   return *std::move(stored);
+}
+
+absl::StatusOr<std::optional<std::string>> SqliteJournal::LastModel(const std::string& feed_id) {
+  MutexLock lock(&mu_);
+  SqliteQuery query(last_model_.get());
+  MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed_id).Step());
+  if (!found) return std::nullopt;
+  return query.Text(0);
 }
 
 absl::StatusOr<std::optional<StepGuess>> SqliteJournal::FindLocked(const std::string& feed_id,

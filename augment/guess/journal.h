@@ -60,6 +60,9 @@ class Journal {
   // sizes that do not fit each other. DataLoss when the tables contradict each other.
   virtual absl::StatusOr<StepGuess> Insert(const std::string& feed_id, int64_t step,
                                            const StepGuess& guess) = 0;
+
+  // The model that guessed the feed's highest step; nullopt while there is none.
+  virtual absl::StatusOr<std::optional<std::string>> LastModel(const std::string& feed_id) = 0;
 };
 
 }  // namespace mixfeed

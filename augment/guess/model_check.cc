@@ -28,8 +28,9 @@ constexpr char kNoBatchStatistics[] =
     "it cannot use batch statistics: its output for an image stays the same whatever the other "
     "images of the batch are. It was frozen (torch.jit.freeze), traced in eval mode, or has no "
     "batch normalisation (of a class named BatchNorm... or SyncBatchNorm). Save "
-    "torch.jit.script(model) without freezing it, or register it for running statistics "
-    "(batch_statistics = false)";
+    "torch.jit.script(model) without freezing it, or guess with running statistics "
+    "(batch_statistics = false, `--statistics running`), both when it is registered and in the "
+    "feed's spec";
 
 constexpr char kNoRunningStatistics[] =
     "it cannot use running statistics: its output for an image changes with the other images of "

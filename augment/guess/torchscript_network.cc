@@ -15,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
 #include "augment/guess/network.h"
 #include "augment/guess/torch_errors.h"
 
@@ -210,12 +211,27 @@ void TorchScriptNetwork::Restore() {
   }
 }
 
+// The likeliest mistake is a file that torch.save wrote.
+absl::StatusOr<torch::jit::Module> ReadArchive(const std::string& archive) {
+  torch::jit::Module module;
+  std::istringstream stream(archive);
+  const absl::Status status = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
+    module = torch::jit::load(stream, at::kCPU);
+    return absl::OkStatus();
+  });
+  if (status.ok()) return module;
+  return absl::Status(
+      status.code(),
+      absl::StrCat(
+          "it is no TorchScript archive, as torch.jit.script(model).save(FILE) writes it: ",
+          status.message()));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Network>> LoadTorchScript(const ModelSource& source) {
   if (source.archive.empty()) return absl::InvalidArgumentError("the archive is empty");
-  std::istringstream stream(source.archive);
-  torch::jit::Module module = torch::jit::load(stream, at::kCPU);
+  MIXFEED_ASSIGN_OR_RETURN(torch::jit::Module module, ReadArchive(source.archive));
   if (!module.find_method("forward")) {
     return absl::InvalidArgumentError("the archive's module has no method 'forward'");
   }

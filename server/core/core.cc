@@ -15,8 +15,9 @@
 namespace mixfeed {
 namespace {
 
-// While one batch waits for the model, the other's views are rendered.
-constexpr int kGuessWorkers = 2;
+// While two batches are in the model, which runs two passes at once, a third one's views are
+// rendered.
+constexpr int kGuessWorkers = 3;
 constexpr char kTryModelProgram[] = "mixfeed-try-model";
 
 int OrCores(int threads) {

@@ -186,7 +186,8 @@ absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::Find(const std::strin
   if (candidates == 1) return found;
   if (candidates > 1) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "recipe.guess.model is empty and several models are registered; allowed: one of ", names));
+        "recipe.guess.model is empty and several models are registered; allowed: one of ", names,
+        " (--model NAME)"));
   }
   constexpr char kHow[] = "register one with `mixfeed model register` or --model NAME=KIND|FILE";
   if (names.empty()) {

@@ -256,6 +256,19 @@ TEST_F(GuesserTest, AsksForTheModelOfTheSpec) {
   EXPECT_EQ(asked, "teacher");
 }
 
+TEST_F(GuesserTest, AFeedThatNamesNoModelKeepsItsFirst) {
+  std::vector<std::string> asked;
+  const auto find = [&](const std::string& name) {
+    asked.push_back(name);
+    return model_;
+  };
+  for (const int64_t step : {7, 3}) {
+    Guesser guesser({}, find, journal_.get());  // another one, as after a restart
+    EXPECT_TRUE(guesser.Guess(MakeRequest(step), RenderIndex).ok());
+  }
+  EXPECT_THAT(asked, ::testing::ElementsAre("", "fake"));
+}
+
 TEST_F(GuesserTest, AReplayReadsTheJournalAndNeverRunsTheModel) {
   const auto first = MakeGuesser(model_).Guess(MakeRequest(), RenderIndex);
   ASSERT_TRUE(first.ok()) << first.status();
@@ -386,6 +399,9 @@ class BrokenJournal : public Journal {
   }
   absl::StatusOr<StepGuess> Insert(const std::string&, int64_t, const StepGuess&) override {
     return absl::ResourceExhaustedError("disk full");
+  }
+  absl::StatusOr<std::optional<std::string>> LastModel(const std::string&) override {
+    return std::nullopt;
   }
 
  private:

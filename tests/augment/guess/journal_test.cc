@@ -147,6 +147,18 @@ TEST(JournalTest, FlagsAChangeOfEnvironmentWithinAFeed) {
   EXPECT_FALSE(IsFlagged(journal.get(), "feed", 6, "one"));
 }
 
+TEST(JournalTest, KnowsTheModelOfAFeedsHighestStep) {
+  const auto journal = MustOpenAt(":memory:");
+  EXPECT_EQ(*journal->LastModel("feed"), std::nullopt);
+  StepGuess guess = MakeGuess(0.5f);
+  for (const auto& [step, model] : {std::pair(5, "old"), {9, "new"}, {7, "between"}}) {
+    guess.model = model;
+    MustInsert(journal.get(), "feed", step, guess);
+  }
+  MustInsert(journal.get(), "other", 100, MakeGuess(0.5f));
+  EXPECT_EQ(*journal->LastModel("feed"), "new");
+}
+
 TEST(JournalTest, RefusesGuessesThatDoNotFitThemselves) {
   const auto journal = MustOpenAt(":memory:");
   StepGuess short_one = MakeGuess(0.5f);
