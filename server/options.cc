@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "server/device_name.h"
 
@@ -210,8 +211,11 @@ absl::StatusOr<ParsedFlags> ParseFlags(int argc, const char* const* argv) {
     flags.text = text.str();
     return flags;
   } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(error.what(), "\nRun mixfeed-server --help for all flags."));
+    // What was not understood says more than what is missing for want of it.
+    const std::vector<std::string> unknown = app.remaining();
+    return absl::InvalidArgumentError(absl::StrCat(
+        unknown.empty() ? error.what() : "not understood: " + absl::StrJoin(unknown, " "),
+        "\nRun mixfeed-server --help for all flags."));
   }
   MIXFEED_RETURN_IF_ERROR(ValidateOptions(flags.options));
   return flags;

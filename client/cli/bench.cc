@@ -223,7 +223,8 @@ class Bench final : public Command {
 
   void PrintText(const Result& result, const v1::OpenFeedResponse& feed, std::ostream& out) const {
     out << feed.spec().recipe().preset() << ", " << feed.rows() << " rows of " << format_.type
-        << ", medians of " << rounds_ << " rounds of " << seconds_ << " s\n\n";
+        << ", medians of " << rounds_ << " rounds of " << seconds_ << " s, on "
+        << (server_given_->count() == 0 ? "a server of its own" : server_.server) << "\n\n";
     TextTable table({"", "images/s", ""});
     table.Add({"wire limit (one ready-made batch)", absl::StrFormat("%.0f", result.wire), ""});
     table.Add({"fresh batches", absl::StrFormat("%.0f", result.fresh),

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/command.h"
 #include "client/cli/console.h"
@@ -84,7 +85,12 @@ int ReportParse(const CLI::App& root, const CLI::ParseError& error, std::ostream
     root.exit(error, out, err);
     return Report(CheckOutput(out), err);
   }
-  err << "mixfeed: " << error.what() << "; see " << NameOfParsed(root) << " --help\n";
+  // What was not understood says more than what is missing for want of it.
+  const std::vector<std::string> unknown = root.remaining(/*recurse=*/true);
+  err << "mixfeed: "
+      << (unknown.empty() ? std::string(error.what())
+                          : absl::StrCat("not understood: ", absl::StrJoin(unknown, " ")))
+      << "; see " << NameOfParsed(root) << " --help\n";
   return kExitUsage;
 }
 

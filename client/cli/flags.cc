@@ -41,6 +41,13 @@ std::string SetRecipe(const std::string& text, v1::FeedSpec* spec) {
   return "";
 }
 
+std::string SetStatistics(const std::string& text, v1::FeedSpec* spec) {
+  if (text != "batch" && text != "running")
+    return absl::StrCat("'", text, "' is not batch or running");
+  spec->mutable_recipe()->mutable_guess()->set_batch_statistics(text == "batch");
+  return std::string();
+}
+
 std::string SetPool(const std::string& text, v1::FeedSpec* spec) {
   const auto& type = *v1::Pool_descriptor();
   for (const std::string& name : EnumTexts(type)) {
@@ -130,6 +137,9 @@ const SpecFlag kSpecFlags[] = {
        spec->mutable_recipe()->mutable_guess()->set_model(text);
        return std::string();
      }},
+    {"--statistics", "batch|running",
+     "of batch norm, with which the model guesses: the step's own (the default), or the model's",
+     SetStatistics},
     {"--pool", "NAME",
      "what eval goes through: test (the default), validation, labelled, unlabelled", SetPool},
 };

@@ -28,8 +28,11 @@ class ModelRegister final : public Command {
     app->add_option("--init-seed", init_seed_, "of a built-in network's fresh weights");
     app->add_option("--normalise", normalise_,
                     "what its input is to be: signed (the default), cifar10, imagenet, ...");
-    app->add_flag("--running-statistics", running_statistics_,
-                  "the model need not be able to normalise with batch statistics");
+    app->add_option("--statistics", statistics_,
+                    "of batch norm, that the model must be able to guess with: the step's own "
+                    "(batch), or only the model's (running)")
+        ->check(CLI::IsMember({"batch", "running"}))
+        ->capture_default_str();
     server_.AddTo(app);
   }
 
@@ -60,7 +63,7 @@ class ModelRegister final : public Command {
     header.set_update(update_);
     header.set_init_seed(init_seed_);
     if (!normalise_.empty()) header.mutable_normalisation()->set_name(normalise_);
-    header.set_batch_statistics(!running_statistics_);
+    header.set_batch_statistics(statistics_ == "batch");
     return header;
   }
 
@@ -72,7 +75,7 @@ class ModelRegister final : public Command {
   uint64_t update_ = 0;
   uint64_t init_seed_ = 0;
   uint32_t classes_ = 0;
-  bool running_statistics_ = false;
+  std::string statistics_ = "batch";
 };
 
 class ModelList final : public Command {

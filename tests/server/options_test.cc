@@ -189,8 +189,8 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--device", "gpu"}, "--device is \"gpu\"; allowed: auto, cpu, cuda, cuda:N"},
       {{"--device", "cuda:x"}, "--device is"},
       {{"--frobnicate"}, "--frobnicate"},
-      {{"--data", "a", "b"}, "not expected: b"},
-      {{"--model", "m=resnet-small", "n=resnet-small"}, "not expected: n=resnet-small"},
+      {{"--data", "a", "b"}, "not understood: b"},
+      {{"--model", "m=resnet-small", "n=resnet-small"}, "not understood: n=resnet-small"},
   };
   for (const BadFlags& flags : bad) {
     const absl::Status status = Parse(flags.arguments).status();
@@ -203,6 +203,11 @@ TEST(ParseFlagsTest, DataIsNeeded) {
   const absl::Status status = Parse({}, /*with_data=*/false).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("--data"));
+}
+
+TEST(ParseFlagsTest, AMistypedFlagIsNamedAndNotTheOneThatIsMissing) {
+  const absl::Status status = Parse({"--dta", "generated"}, /*with_data=*/false).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not understood: --dta generated"));
 }
 
 TEST(ParseFlagsTest, PublicAddressTakesTlsOrInsecure) {

@@ -118,7 +118,7 @@ TEST_F(CommandsTest, ModelRegisterSendsHeaderAndFile) {
   std::ofstream(dir.File("model.pt")) << "archive";
   ASSERT_EQ(Run({"model", "register", "mine", "--kind", "torchscript", "--file",
                  dir.File("model.pt"), "--update", "9", "--classes", "7", "--init-seed", "5",
-                 "--normalise", "cifar10", "--running-statistics"}),
+                 "--normalise", "cifar10", "--statistics", "running"}),
             kExitOk)
       << err_;
   const v1::RegisterModelHeader header = server_.last_header();

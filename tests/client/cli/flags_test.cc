@@ -71,6 +71,8 @@ TEST(SpecFlagsTest, EveryFlagSetsItsField) {
       {{"--temperature", "0.25"}, "recipe { guess { temperature: 0.25 } }"},
       {{"--alpha", "0.75"}, "recipe { mix { alpha: 0.75 } }"},
       {{"--model", "small"}, "recipe { guess { model: 'small' } }"},
+      {{"--statistics", "running"}, "recipe { guess { batch_statistics: false } }"},
+      {{"--statistics", "batch"}, "recipe { guess { batch_statistics: true } }"},
       {{"--pool", "validation"}, "recipe { ordered_pool: VALIDATION }"},
       {{"--batch", "8", "--views=1", "--seed", "0"}, "batch: 8 recipe { views: 1 } seed: 0"},
   };
@@ -81,7 +83,7 @@ TEST(SpecFlagsTest, WhatIsNoNumberIsRefused) {
   const std::vector<std::string> wrong[] = {
       {"--batch", "-1"},      {"--batch", "x"},       {"--batch", "4294967296"},
       {"--seed", "1.5"},      {"--labels", "some"},   {"--temperature", "hot"},
-      {"--validation", "5k"}, {"--pool", "training"},
+      {"--validation", "5k"}, {"--pool", "training"}, {"--statistics", "own"},
   };
   for (const auto& args : wrong) {
     SpecFlags flags;
