@@ -29,6 +29,10 @@ constexpr int kMeasurementThreads = 1;
 constexpr size_t kMaxWaitingCalls = 256;
 constexpr size_t kMaxWaitingMeasurements = 4;
 
+// Whose health can be asked for by name, besides that of the whole server.
+constexpr const char* kServices[] = {"mixfeed.v1.FeedService", "mixfeed.v1.ModelService",
+                                     "mixfeed.v1.InspectService"};
+
 // Requests are small: the largest are a chunk of 1 MiB and a spec with index lists.
 constexpr int kMaxRequestBytes = 8 << 20;
 
@@ -109,7 +113,12 @@ absl::Status Server::Impl::Listen(const ServerOptions& options) {
   for (const auto& service : services) builder.RegisterService(service.get());
   transport = builder.BuildAndStart();
   host = HostOf(options.listen);
-  if (transport && port != 0) return absl::OkStatus();
+  if (transport && port != 0) {
+    for (const char* name : kServices) {
+      transport->GetHealthCheckService()->SetServingStatus(name, true);
+    }
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
       absl::StrCat("--listen ", options.listen,
                    ": cannot be bound: the port is taken, the host is not this machine's, or the "

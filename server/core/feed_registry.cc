@@ -33,12 +33,15 @@ absl::Status NotOpen(const std::string& id) {
 absl::Status FeedRegistry::Restore() {
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<FeedStore::Record> records, parts_.store->ReadAll());
   MutexLock opening(&open_mu_);
+  size_t restored = 0;
   for (const FeedStore::Record& record : records) {
     const absl::Status status = RestoreOne(record);
+    restored += status.ok();
     if (status.ok()) continue;
     spdlog::warn("feed {} of run \"{}\" is not restored: {}", record.feed_id, record.run,
                  std::string(status.message()));
   }
+  if (!records.empty()) spdlog::info("{} of {} feeds are open again", restored, records.size());
   return absl::OkStatus();
 }
 

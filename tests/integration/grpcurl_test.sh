@@ -21,6 +21,7 @@ for service in mixfeed.v1.FeedService mixfeed.v1.ModelService mixfeed.v1.Inspect
   expect "$service" call "$address" list
 done
 expect '"SERVING"' call "$address" grpc.health.v1.Health/Check
+expect '"SERVING"' call -d '{"service": "mixfeed.v1.FeedService"}' "$address" grpc.health.v1.Health/Check
 expect 'rpc GetBatch' call "$address" describe mixfeed.v1.FeedService
 expect 'message FeedSpec' call "$address" describe mixfeed.v1.FeedSpec
 expect feed_id call -d '{"spec": {"recipe": {"preset": "mixup"}, "batch": 4}, "run": "grpcurl"}' "$address" mixfeed.v1.FeedService/OpenFeed
