@@ -142,7 +142,7 @@ std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl
 void Server::Shutdown(int64_t drain_ms) {
   const auto drained = std::chrono::system_clock::now() + std::chrono::milliseconds(drain_ms);
   impl_->transport->GetHealthCheckService()->SetServingStatus(false);
-  impl_->core->Shutdown(drain_ms);
+  impl_->core->engine()->Shutdown(drain_ms);
   // Refuses new calls, and cancels those that are left at the deadline; returns when none are left.
   impl_->transport->Shutdown(std::max(drained, std::chrono::system_clock::now() + kFinishGrace));
 }

@@ -58,10 +58,8 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Start(const ServerOptions& options,
   return core;
 }
 
-Core::~Core() { Shutdown(0); }
-
-void Core::Shutdown(int64_t drain_ms) {
-  if (engine_) engine_->Shutdown(drain_ms);
+Core::~Core() {
+  if (engine_) engine_->Shutdown(0);
 }
 
 absl::Status Core::Begin(const EncodeFrame& encode) {

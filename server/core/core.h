@@ -33,9 +33,6 @@ class Core {
                                                      const EncodeFrame& encode);
   ~Core();
 
-  // Drains the engine for at most `drain_ms` (feed_engine.h). Idempotent.
-  void Shutdown(int64_t drain_ms);
-
   const ServerOptions& options() const { return options_; }
   const std::string& device() const { return memory_->device.description; }
   Renderer* renderer() const { return memory_->device.renderer.get(); }
