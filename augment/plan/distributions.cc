@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "augment/plan/det_math.h"
+#include "augment/base/det_math.h"
 
 namespace mixfeed {
 namespace {

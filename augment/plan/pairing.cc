@@ -31,6 +31,9 @@ std::vector<int32_t> DrawPartners(Pairing pairing, int rows, PhiloxStream stream
     case Pairing::kRolled:
       std::rotate(partner.begin(), partner.end() - 1, partner.end());
       break;
+    case Pairing::kHalves:
+      std::rotate(partner.begin(), partner.begin() + rows / 2, partner.end());
+      break;
   }
   return partner;
 }

@@ -179,7 +179,7 @@ void Planner::Mix(Plan* plan) const {
   plan->partner =
       DrawPartners(mix.pairing, rows,
                    PhiloxStream(spec_.seed, Purpose::kPairing, static_cast<uint64_t>(plan->step)));
-  if (mix.lambda_scope == LambdaScope::kPerBatch) {
+  if (mix.lambda_scope == DrawScope::kPerBatch) {
     plan->lambda.assign(plan->rows.size(), DrawLambdas(plan->step, 1).front());
   } else {
     plan->lambda = DrawLambdas(plan->step, rows);

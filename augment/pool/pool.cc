@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kImagesPerChunk = 64;
 
-// Source coordinate of padded coordinate `i`; -1 stands for a black pixel.
+// Source coordinate of padded coordinate `i`; -1 stands for the fill.
 int SourceCoordinate(int i, int pad, int size, PadMode mode) {
   const int source = i - pad;
   if (source >= 0 && source < size) return source;
@@ -22,6 +22,7 @@ int SourceCoordinate(int i, int pad, int size, PadMode mode) {
     case PadMode::kEdge:
       return source < 0 ? 0 : size - 1;
     case PadMode::kZero:
+    case PadMode::kConstant:
       break;
   }
   return -1;
@@ -35,7 +36,7 @@ std::vector<int> SourceCoordinates(int size, int pad, PadMode mode) {
   return sources;
 }
 
-// Pads one plane of `width` pixels a row. `to` is zero before the call.
+// Pads one plane of `width` pixels a row. `to` is the fill before the call.
 void PadPlane(const uint8_t* from, int width, int pad, const std::vector<int>& rows,
               const std::vector<int>& columns, uint8_t* to) {
   for (int row : rows) {
@@ -79,7 +80,7 @@ absl::Status AllocatePixels(Pool* pool) {
 }  // namespace
 
 absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
-                              PadMode mode, ThreadPool* threads) {
+                              PadMode mode, ThreadPool* threads, const PadFill& fill) {
   const int64_t bytes = static_cast<int64_t>(images.size());
   if (shape.channels < 1 || shape.height < 1 || shape.width < 1 || bytes % shape.pixels() != 0) {
     return absl::InvalidArgumentError(
@@ -95,8 +96,12 @@ absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> 
   const int64_t from_plane_bytes = int64_t{shape.height} * shape.width;
   threads->ParallelFor(pool.count, kImagesPerChunk, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin * shape.channels; plane < end * shape.channels; ++plane) {
-      PadPlane(images.data() + plane * from_plane_bytes, shape.width, pad, rows, columns,
-               pool.pixels.data() + plane * pool.plane_bytes());
+      uint8_t* const to = pool.pixels.data() + plane * pool.plane_bytes();
+      if (mode == PadMode::kConstant) {
+        std::memset(to, fill[static_cast<size_t>(plane % shape.channels)],
+                    static_cast<size_t>(pool.plane_bytes()));
+      }
+      PadPlane(images.data() + plane * from_plane_bytes, shape.width, pad, rows, columns, to);
     }
   });
   return pool;

@@ -1,6 +1,7 @@
 #ifndef MIXFEED_AUGMENT_POOL_POOL_H_
 #define MIXFEED_AUGMENT_POOL_POOL_H_
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -13,10 +14,14 @@ namespace mixfeed {
 
 // How the border around an image is filled before cropping.
 enum class PadMode : uint8_t {
-  kReflect,  // mirrored, the edge pixel not repeated (NumPy "reflect"): needs pad < height, width
-  kZero,     // black
-  kEdge,     // the edge pixel repeated
+  kReflect,   // mirrored, the edge pixel not repeated (NumPy "reflect"): needs pad < height, width
+  kZero,      // black
+  kEdge,      // the edge pixel repeated
+  kConstant,  // a colour
 };
+
+// The colour of kConstant, a level of 0..255 a channel.
+using PadFill = std::array<uint8_t, 4>;
 
 // Largest accepted padding, in pixels a side.
 inline constexpr int kMaxPad = 64;
@@ -36,10 +41,10 @@ struct Pool {
   int64_t image_bytes() const { return plane_bytes() * shape.channels; }
 };
 
-// Pads `images` ([count][C][H][W] uint8). Errors: InvalidArgument for a pad outside 0..kMaxPad, or
-// too wide to reflect; ResourceExhausted without memory.
+// Pads `images` ([count][C][H][W] uint8); `fill` is for kConstant. Errors: InvalidArgument for a
+// pad outside 0..kMaxPad, or too wide to reflect; ResourceExhausted without memory.
 absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> images, int pad,
-                              PadMode mode, ThreadPool* threads);
+                              PadMode mode, ThreadPool* threads, const PadFill& fill = {});
 
 }  // namespace mixfeed
 

@@ -15,8 +15,20 @@ std::span<const char* const> NamesOf(RowSource);
 std::span<const char* const> NamesOf(PoolId);
 std::span<const char* const> NamesOf(Sampling);
 std::span<const char* const> NamesOf(PadMode);
-std::span<const char* const> NamesOf(LambdaScope);
+std::span<const char* const> NamesOf(DrawScope);
 std::span<const char* const> NamesOf(Pairing);
+std::span<const char* const> NamesOf(FlipRule);
+std::span<const char* const> NamesOf(CropRange);
+std::span<const char* const> NamesOf(ViewOrder);
+std::span<const char* const> NamesOf(CutoutPlace);
+std::span<const char* const> NamesOf(CutoutFill);
+std::span<const char* const> NamesOf(MixMode);
+std::span<const char* const> NamesOf(LambdaLaw);
+std::span<const char* const> NamesOf(TargetRule);
+std::span<const char* const> NamesOf(PartnerSource);
+std::span<const char* const> NamesOf(PartnerClass);
+std::span<const char* const> NamesOf(BoxRule);
+std::span<const char* const> NamesOf(RampUnit);
 std::span<const char* const> NamesOf(SplitRule);
 
 // "unknown" for a value that is no enumerator.

@@ -17,7 +17,7 @@ Recipe MixMatch() {
   recipe.mix = {.enabled = true,
                 .alpha = 0.75,
                 .beta = 0.75,
-                .lambda_scope = LambdaScope::kPerRow,
+                .lambda_scope = DrawScope::kPerRow,
                 .lambda_floor = true,
                 .pairing = Pairing::kPermutation};
   return recipe;
@@ -40,7 +40,7 @@ Recipe Mixup() {
   recipe.mix = {.enabled = true,
                 .alpha = 1.0,
                 .beta = 1.0,
-                .lambda_scope = LambdaScope::kPerBatch,
+                .lambda_scope = DrawScope::kPerBatch,
                 .lambda_floor = false,
                 .pairing = Pairing::kPermutation};
   return recipe;

@@ -10,16 +10,24 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "augment/pool/pool.h"
+#include "augment/pool/view_effects.h"
 #include "augment/render/pixel_format.h"
 
 namespace mixfeed {
 
-// One view of a pool's image. Trivially copyable; shared with device code.
+// One view of a pool's image.
 struct RenderView {
   int32_t image = 0;   // index into the pool
   int16_t crop_y = 0;  // 0..2*pad
   int16_t crop_x = 0;
-  uint8_t flip = 0;  // 0 or 1; the crop is of the mirrored, padded image
+  uint8_t flip = 0;                      // 0 or 1; the crop is of the mirrored, padded image
+  const ViewEffects* effects = nullptr;  // null: none; must live until Render returns
+};
+
+// A further image of a row.
+struct WeightedView {
+  RenderView view;
+  float weight = 0;  // 0..1
 };
 
 // One output image: lambda * a + (1 - lambda) * b, then normalised (pixel.h has the exact order of
@@ -27,7 +35,12 @@ struct RenderView {
 struct RenderRow {
   RenderView a;
   RenderView b;
-  float lambda = 1.0f;
+  float lambda = 1.0f;  // 0..1
+  // Not empty: `b` alone inside it, `a` alone outside, whatever lambda is. Inside the image.
+  Box box = {};
+  // Further images (not together with a box). The weight of `b` is then what lambda and theirs
+  // leave of 1, and `b` is shown even where lambda is 1.
+  std::span<const WeightedView> more = {};
 };
 
 // A pool resident where a renderer works (host or device memory). Immutable, shared between

@@ -36,9 +36,9 @@ constexpr EnumPair<v1::View::PadMode, PadMode> kPadModes[] = {
     {v1::View::ZERO, PadMode::kZero},
     {v1::View::EDGE, PadMode::kEdge},
 };
-constexpr EnumPair<v1::Mix::LambdaScope, LambdaScope> kLambdaScopes[] = {
-    {v1::Mix::PER_ROW, LambdaScope::kPerRow},
-    {v1::Mix::PER_BATCH, LambdaScope::kPerBatch},
+constexpr EnumPair<v1::Mix::LambdaScope, DrawScope> kLambdaScopes[] = {
+    {v1::Mix::PER_ROW, DrawScope::kPerRow},
+    {v1::Mix::PER_BATCH, DrawScope::kPerBatch},
 };
 constexpr EnumPair<v1::Mix::Pairing, Pairing> kPairings[] = {
     {v1::Mix::PERMUTATION, Pairing::kPermutation},

@@ -52,7 +52,7 @@ FeedSpec MakeSpec(const Fields& fields) {
   recipe.mix.enabled = fields.at("mix") == "1";
   recipe.mix.alpha = std::stod(fields.at("alpha"));
   recipe.mix.beta = std::stod(fields.at("beta"));
-  recipe.mix.lambda_scope = ParseEnum<LambdaScope>(fields.at("lambda_scope"));
+  recipe.mix.lambda_scope = ParseEnum<DrawScope>(fields.at("lambda_scope"));
   recipe.mix.lambda_floor = fields.at("lambda_floor") == "1";
   recipe.mix.pairing = ParseEnum<Pairing>(fields.at("pairing"));
   return spec;

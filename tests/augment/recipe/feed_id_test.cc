@@ -93,7 +93,7 @@ TEST(CanonicalTextTest, EveryFieldThatIsReadChangesIt) {
       [](FeedSpec* s) { s->recipe.mix.enabled = false; },
       [](FeedSpec* s) { s->recipe.mix.alpha = 0.5; },
       [](FeedSpec* s) { s->recipe.mix.beta = 0.5; },
-      [](FeedSpec* s) { s->recipe.mix.lambda_scope = LambdaScope::kPerBatch; },
+      [](FeedSpec* s) { s->recipe.mix.lambda_scope = DrawScope::kPerBatch; },
       [](FeedSpec* s) { s->recipe.mix.lambda_floor = false; },
       [](FeedSpec* s) { s->recipe.mix.pairing = Pairing::kReversed; },
   };

@@ -51,7 +51,7 @@ TEST(PresetsTest, MixMatchIsTheOfficialAlgorithm) {
   EXPECT_TRUE(recipe.mix.enabled);
   EXPECT_EQ(recipe.mix.alpha, 0.75);
   EXPECT_EQ(recipe.mix.beta, 0.75);
-  EXPECT_EQ(recipe.mix.lambda_scope, LambdaScope::kPerRow);
+  EXPECT_EQ(recipe.mix.lambda_scope, DrawScope::kPerRow);
   EXPECT_TRUE(recipe.mix.lambda_floor);
   EXPECT_EQ(recipe.mix.pairing, Pairing::kPermutation);
 }
@@ -66,7 +66,7 @@ TEST(PresetsTest, MixupIsThatOfItsAuthors) {
   EXPECT_TRUE(recipe.mix.enabled);
   EXPECT_EQ(recipe.mix.alpha, 1);
   EXPECT_EQ(recipe.mix.beta, 1);
-  EXPECT_EQ(recipe.mix.lambda_scope, LambdaScope::kPerBatch);
+  EXPECT_EQ(recipe.mix.lambda_scope, DrawScope::kPerBatch);
   EXPECT_FALSE(recipe.mix.lambda_floor);
   EXPECT_EQ(recipe.mix.pairing, Pairing::kPermutation);
 }

@@ -117,7 +117,7 @@ TEST(ValidateRecipeTest, RefusesValuesThatAreNoEnumerators) {
        "recipe.labelled_sampling is 2; allowed: epochs, with_replacement"},
       {"mixmatch", [](Recipe* r) { r->unlabelled_sampling = static_cast<Sampling>(2); },
        "recipe.unlabelled_sampling is 2; allowed: epochs, with_replacement"},
-      {"mixmatch", [](Recipe* r) { r->mix.lambda_scope = static_cast<LambdaScope>(2); },
+      {"mixmatch", [](Recipe* r) { r->mix.lambda_scope = static_cast<DrawScope>(2); },
        "recipe.mix.lambda_scope is 2; allowed: per_row, per_batch"},
       {"mixmatch", [](Recipe* r) { r->mix.pairing = static_cast<Pairing>(3); },
        "recipe.mix.pairing is 3; allowed: permutation, reversed, rolled"},
@@ -155,7 +155,7 @@ TEST(RecipeTest, EqualityLeavesOutThePresetsNameOnly) {
       [](Recipe* r) { r->mix.enabled = false; },
       [](Recipe* r) { r->mix.alpha = 1; },
       [](Recipe* r) { r->mix.beta = 1; },
-      [](Recipe* r) { r->mix.lambda_scope = LambdaScope::kPerBatch; },
+      [](Recipe* r) { r->mix.lambda_scope = DrawScope::kPerBatch; },
       [](Recipe* r) { r->mix.lambda_floor = false; },
       [](Recipe* r) { r->mix.pairing = Pairing::kRolled; },
   };
@@ -167,7 +167,7 @@ TEST(EnumNamesTest, NamesFollowTheEnumerators) {
   EXPECT_STREQ(NameOf(PoolId::kUnlabelled), "unlabelled");
   EXPECT_STREQ(NameOf(Sampling::kWithReplacement), "with_replacement");
   EXPECT_STREQ(NameOf(PadMode::kEdge), "edge");
-  EXPECT_STREQ(NameOf(LambdaScope::kPerBatch), "per_batch");
+  EXPECT_STREQ(NameOf(DrawScope::kPerBatch), "per_batch");
   EXPECT_STREQ(NameOf(Pairing::kRolled), "rolled");
   EXPECT_STREQ(NameOf(SplitRule::kLists), "lists");
   EXPECT_STREQ(NameOf(static_cast<Pairing>(3)), "unknown");

@@ -104,7 +104,7 @@ TEST(SpecConvertTest, OverridesReachTheirFields) {
   expected.mix = {.enabled = true,
                   .alpha = 0.3,
                   .beta = 0.4,
-                  .lambda_scope = LambdaScope::kPerBatch,
+                  .lambda_scope = DrawScope::kPerBatch,
                   .lambda_floor = false,
                   .pairing = Pairing::kRolled};
   expected.labelled_sampling = Sampling::kWithReplacement;

@@ -1,4 +1,4 @@
-#include "augment/plan/det_math.h"
+#include "augment/base/det_math.h"
 
 #include <gtest/gtest.h>
 

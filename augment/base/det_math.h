@@ -1,5 +1,5 @@
-#ifndef MIXFEED_AUGMENT_PLAN_DET_MATH_H_
-#define MIXFEED_AUGMENT_PLAN_DET_MATH_H_
+#ifndef MIXFEED_AUGMENT_BASE_DET_MATH_H_
+#define MIXFEED_AUGMENT_BASE_DET_MATH_H_
 
 namespace mixfeed {
 
@@ -17,4 +17,4 @@ double DetExp(double x);
 
 }  // namespace mixfeed
 
-#endif  // MIXFEED_AUGMENT_PLAN_DET_MATH_H_
+#endif  // MIXFEED_AUGMENT_BASE_DET_MATH_H_
