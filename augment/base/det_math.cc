@@ -79,4 +79,40 @@ double DetExp(double x) {
   return power * (1 + (r + r * r * Polynomial<12>(kSeries, r)));
 }
 
+namespace {
+
+// pi / 2 in two parts, for at most two quarter turns.
+constexpr double kHalfPiHigh = 0x1.921fb54442d18p+0;
+constexpr double kHalfPiLow = 0x1.1a62633145c07p-54;
+constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
+
+// Taylor's coefficients in x^2, of sin(x) / x and of cos(x): below 2^-56 at pi / 4.
+constexpr double kSine[] = {1.0,          -1.0 / 6,        1.0 / 120,        -1.0 / 5040,
+                            1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000};
+constexpr double kCosine[] = {1.0,
+                              -1.0 / 2,
+                              1.0 / 24,
+                              -1.0 / 720,
+                              1.0 / 40320,
+                              -1.0 / 3628800,
+                              1.0 / 479001600,
+                              -1.0 / 87178291200,
+                              1.0 / 20922789888000};
+
+// sin(x + quarters * pi / 2).
+double SinOfTurn(double x, int quarters) {
+  const double nearest = (x * kTwoOverPi + kRoundingShift) - kRoundingShift;
+  const double rest = (x - nearest * kHalfPiHigh) - nearest * kHalfPiLow;
+  const int turn = (static_cast<int>(nearest) + quarters) & 3;
+  const double z = rest * rest;
+  const double value = turn % 2 == 0 ? rest * Polynomial<8>(kSine, z) : Polynomial<9>(kCosine, z);
+  return turn < 2 ? value : -value;
+}
+
+}  // namespace
+
+double DetSin(double x) { return SinOfTurn(x, 0); }
+
+double DetCos(double x) { return SinOfTurn(x, 1); }
+
 }  // namespace mixfeed

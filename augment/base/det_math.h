@@ -3,7 +3,7 @@
 
 namespace mixfeed {
 
-// Logarithm and exponential that give the same bits on every machine. The C library's do not: it
+// Elementary functions that give the same bits on every machine. The C library's do not: it
 // picks variants with fused multiply-adds by CPU. These are made of IEEE additions, multiplications
 // and divisions in a written order (compiled with -ffp-contract=off, rounding to nearest), within 2
 // ulp of the exact value.
@@ -14,6 +14,10 @@ double DetLog(double x);
 // e^x for x <= kMaxDetExp; 0 where the result would be subnormal.
 inline constexpr double kMaxDetExp = 709;
 double DetExp(double x);
+
+// Sine and cosine of |x| <= pi, within 2 ulp of 1.
+double DetSin(double x);
+double DetCos(double x);
 
 }  // namespace mixfeed
 

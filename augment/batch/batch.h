@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "augment/batch/batch_format.h"
 #include "augment/batch/slot_pool.h"
 #include "augment/plan/plan.h"
-#include "augment/render/pixel_format.h"
 
 namespace mixfeed {
 
@@ -27,7 +27,10 @@ struct Share {
   friend bool operator==(const Share&, const Share&) = default;
 };
 
-// The rows of `plan` that belong to `share`, in row order.
+// The rows of `plan` that belong to `share`, in the order in which they are sent: row order, or, of
+// an interleaved plan, MixMatch's interleave of the share's part of each group (the groups of n
+// rows are cut at the same K + 1 places, as equal as can be, the larger parts last, and part k of
+// group k changes places with part k of the labelled group).
 std::vector<int32_t> RowsOfShare(const Plan& plan, const Share& share);
 
 // Where a step's pseudo-labels came from.
@@ -46,7 +49,7 @@ struct GuessOrigin {
 struct Batch {
   int64_t step = 0;
   ImageShape shape;
-  PixelFormat format;
+  BatchFormat format;
   int classes = 0;
   // Of the plan, restricted to the share: row r of this batch is row row_index[r] of the step.
   // partner holds indices of the step's rows, so a partner may lie in another share.
@@ -54,11 +57,18 @@ struct Batch {
   std::vector<ViewPlan> rows;
   std::vector<int32_t> partner;
   std::vector<float> lambda;
+  // Multi-way mixing: Plan::more_partners and more_weights, source-major over this batch's rows.
+  std::vector<int32_t> more_partners;
+  std::vector<float> more_weights;
+  std::vector<Box> box;  // [rows], or empty when no row has one
+  int layer = 0;         // Plan::layer
+  double unlabelled_weight = 0;
   std::optional<GuessOrigin> guess;
 
   std::unique_ptr<Slot> slot;
   std::span<const std::byte> pixels;  // [rows] images in `format`, 64-byte aligned, in the slot
-  std::span<const float> targets;     // [rows][classes], 64-byte aligned, in the slot
+  // [rows][format.TargetColumns(classes)], 64-byte aligned, in the slot.
+  std::span<const float> targets;
 
   int size() const { return static_cast<int>(rows.size()); }
 };

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/target/target.h"
+#include "augment/batch/target_maker.h"
 
 namespace mixfeed {
 namespace {
@@ -42,12 +42,34 @@ absl::Status CheckOptions(const BatchMakerOptions& options) {
 // The rows of `share` and what the plan says of them.
 void TakeRows(const Plan& plan, const Share& share, Batch* batch) {
   batch->row_index = RowsOfShare(plan, share);
+  batch->layer = plan.layer;
+  batch->unlabelled_weight = plan.unlabelled_weight;
   for (const int32_t index : batch->row_index) {
     const size_t row = static_cast<size_t>(index);
     batch->rows.push_back(plan.rows[row]);
     batch->partner.push_back(plan.partner[row]);
     batch->lambda.push_back(plan.lambda[row]);
+    if (!plan.box.empty()) batch->box.push_back(plan.box[row]);
   }
+  const auto sent = static_cast<size_t>(plan.size());
+  for (size_t first = 0; first < plan.more_partners.size(); first += sent) {
+    for (const int32_t index : batch->row_index) {
+      batch->more_partners.push_back(plan.more_partners[first + static_cast<size_t>(index)]);
+      batch->more_weights.push_back(plan.more_weights[first + static_cast<size_t>(index)]);
+    }
+  }
+}
+
+// The further sources of every row, one row's after another's.
+std::vector<WeightedView> FurtherSources(const Plan& plan, const Batch& batch) {
+  std::vector<WeightedView> views;
+  views.reserve(batch.more_partners.size());
+  for (size_t r = 0; r < batch.rows.size(); ++r) {
+    for (size_t at = r; at < batch.more_partners.size(); at += batch.rows.size()) {
+      views.push_back({ViewOf(plan, batch.more_partners[at]), batch.more_weights[at]});
+    }
+  }
+  return views;
 }
 
 // GuessOrigin.confidence.
@@ -62,8 +84,13 @@ float Confidence(const StepGuess& guess) {
 
 }  // namespace
 
-RenderView ViewOf(const ViewPlan& plan) {
-  return {.image = plan.sample, .crop_y = plan.crop_y, .crop_x = plan.crop_x, .flip = plan.flip};
+RenderView ViewOf(const Plan& plan, int32_t row) {
+  const ViewPlan& view = plan.rows[static_cast<size_t>(row)];
+  return {.image = view.sample,
+          .crop_y = view.crop_y,
+          .crop_x = view.crop_x,
+          .flip = view.flip,
+          .effects = view.effects < 0 ? nullptr : &plan.effects[static_cast<size_t>(view.effects)]};
 }
 
 Partition PartitionOf(const Recipe& recipe) {
@@ -75,7 +102,11 @@ absl::StatusOr<std::unique_ptr<BatchMaker>> BatchMaker::Create(BatchMakerOptions
   MIXFEED_RETURN_IF_ERROR(CheckOptions(options));
   MIXFEED_ASSIGN_OR_RETURN(
       std::unique_ptr<Planner> planner,
-      Planner::Create(options.spec, options.split, options.dataset->test.count()));
+      Planner::Create(options.spec, {.split = options.split,
+                                     .test_count = options.dataset->test.count(),
+                                     .shape = options.dataset->shape,
+                                     .labels = options.dataset->train.labels,
+                                     .neighbours = options.neighbours}));
   return std::unique_ptr<BatchMaker>(new BatchMaker(std::move(options), std::move(planner)));
 }
 
@@ -83,28 +114,39 @@ BatchMaker::BatchMaker(BatchMakerOptions options, std::unique_ptr<Planner> plann
     : options_(std::move(options)), planner_(std::move(planner)) {}
 
 absl::Status BatchMaker::CheckShare(const Share& share) const {
-  if (share.world < 1 || options_.spec.batch % share.world != 0) {
+  const int rows = options_.spec.labelled_rows();
+  if (share.world < 1 || rows % share.world != 0) {
     return FieldError("world", absl::StrCat(share.world),
-                      absl::StrCat("the divisors of the batch of ", options_.spec.batch));
+                      absl::StrCat("the divisors of the batch of ", rows));
   }
   return CheckRange("rank", share.rank, 0, share.world - 1);
 }
 
-int64_t BatchMaker::SlotBytes(const PixelFormat& format, const Share& share) const {
+absl::Status BatchMaker::CheckFormat(const BatchFormat& format) const {
+  MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(format, dataset().shape.channels));
+  const Recipe& recipe = options_.spec.recipe;
+  const bool pairs = !recipe.guesses() && recipe.mix.label_smoothing == 0 &&
+                     (!recipe.mix.enabled || recipe.mix.sources == 2);
+  if (format.target_form == TargetForm::kSoft || pairs) return absl::OkStatus();
+  return FieldError("targets", "pairs",
+                    "soft when the recipe guesses, smooths labels or mixes more than two images");
+}
+
+int64_t BatchMaker::SlotBytes(const BatchFormat& format, const Share& share) const {
   const size_t rows = static_cast<size_t>(options_.spec.rows() / share.world);
-  const size_t classes = static_cast<size_t>(dataset().num_classes());
+  const auto columns = static_cast<size_t>(format.TargetColumns(dataset().num_classes()));
   return static_cast<int64_t>(
       RoundUpToSlotAlignment(rows * ImageBytes(dataset().shape, format.type)) +
-      RoundUpToSlotAlignment(rows * classes * sizeof(float)));
+      RoundUpToSlotAlignment(rows * columns * sizeof(float)));
 }
 
 absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
-                                                              const PixelFormat& format,
+                                                              const BatchFormat& format,
                                                               const Share& share,
                                                               SlotPool* slots) const {
-  MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(format, dataset().shape.channels));
+  MIXFEED_RETURN_IF_ERROR(CheckFormat(format));
   MIXFEED_RETURN_IF_ERROR(CheckShare(share));
-  MIXFEED_ASSIGN_OR_RETURN(const Plan plan, MakePlan(step));
+  MIXFEED_ASSIGN_OR_RETURN(const Plan plan, planner_->MakePlan(step, share.world));
   auto batch = std::make_shared<Batch>();
   batch->step = step;
   batch->shape = dataset().shape;
@@ -150,7 +192,7 @@ absl::Status BatchMaker::RenderGuessView(const Plan& plan, int k,
   const int first = plan.labelled_rows + k * plan.unlabelled_rows;
   std::vector<RenderRow> rows(static_cast<size_t>(plan.unlabelled_rows));
   for (size_t i = 0; i < rows.size(); ++i) {
-    rows[i].a = rows[i].b = ViewOf(plan.rows[static_cast<size_t>(first) + i]);
+    rows[i].a = rows[i].b = ViewOf(plan, first + static_cast<int32_t>(i));
   }
   const PixelFormat format = {PixelType::kFloat32, PixelLayout::kNchw, normalisation};
   return options_.renderer->Render(*options_.pool, rows, format, std::as_writable_bytes(out));
@@ -160,7 +202,8 @@ absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, Slot
                                   Batch* batch) const {
   const size_t rows = batch->rows.size();
   const size_t pixel_bytes = rows * ImageBytes(batch->shape, batch->format.type);
-  const size_t target_count = rows * static_cast<size_t>(batch->classes);
+  const auto columns = static_cast<size_t>(batch->format.TargetColumns(batch->classes));
+  const size_t target_count = rows * columns;
   const size_t target_offset = RoundUpToSlotAlignment(pixel_bytes);
   MIXFEED_ASSIGN_OR_RETURN(batch->slot,
                            slots->Acquire(target_offset + target_count * sizeof(float)));
@@ -168,7 +211,11 @@ absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, Slot
   const std::span<std::byte> pixels(memory, pixel_bytes);
   const std::span<float> targets(reinterpret_cast<float*>(memory + target_offset), target_count);
   MIXFEED_RETURN_IF_ERROR(RenderPixels(plan, *batch, pixels));
-  MixRows(plan, guess, *batch, targets);
+  const TargetMaker target_maker(options_.spec.recipe, dataset(), plan, guess);
+  for (size_t r = 0; r < rows; ++r) {
+    target_maker.Write(batch->format.target_form, batch->row_index[r],
+                       targets.subspan(r * columns, columns));
+  }
   batch->pixels = pixels;
   batch->targets = targets;
   return absl::OkStatus();
@@ -176,45 +223,19 @@ absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, Slot
 
 absl::Status BatchMaker::RenderPixels(const Plan& plan, const Batch& batch,
                                       std::span<std::byte> out) const {
+  const std::vector<WeightedView> further = FurtherSources(plan, batch);
   std::vector<RenderRow> rows(batch.rows.size());
+  const size_t each = rows.empty() ? 0 : further.size() / rows.size();
   for (size_t r = 0; r < rows.size(); ++r) {
-    rows[r].a = ViewOf(batch.rows[r]);
-    rows[r].b = ViewOf(plan.rows[static_cast<size_t>(batch.partner[r])]);
+    rows[r].a = ViewOf(plan, batch.row_index[r]);
+    // A hidden layer's rows come as they are.
+    if (plan.layer != 0) continue;
+    rows[r].b = ViewOf(plan, batch.partner[r]);
     rows[r].lambda = batch.lambda[r];
+    if (!batch.box.empty()) rows[r].box = batch.box[r];
+    if (each > 0) rows[r].more = std::span(further).subspan(r * each, each);
   }
   return options_.renderer->Render(*options_.pool, rows, batch.format, out);
-}
-
-void BatchMaker::MixRows(const Plan& plan, const StepGuess& guess, const Batch& batch,
-                         std::span<float> out) const {
-  const size_t classes = static_cast<size_t>(batch.classes);
-  std::vector<float> own(classes);
-  std::vector<float> partner(classes);
-  for (size_t r = 0; r < batch.rows.size(); ++r) {
-    SourceTarget(plan, guess, batch.row_index[r], own);
-    SourceTarget(plan, guess, batch.partner[r], partner);
-    MixTargets(batch.lambda[r], own, partner, out.subspan(r * classes, classes));
-  }
-}
-
-void BatchMaker::SourceTarget(const Plan& plan, const StepGuess& guess, int32_t row,
-                              std::span<float> target) const {
-  const ViewPlan& view = plan.rows[static_cast<size_t>(row)];
-  const bool hidden = view.pool == PoolId::kUnlabelled;
-  if (hidden && options_.spec.recipe.guesses()) {
-    const size_t image = static_cast<size_t>((row - plan.labelled_rows) % plan.unlabelled_rows);
-    std::copy_n(guess.probabilities.begin() + static_cast<std::ptrdiff_t>(image * target.size()),
-                target.size(), target.begin());
-    return;
-  }
-  const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;
-  const int16_t label =
-      hidden ? kNoLabel : dataset().partition(partition).labels[static_cast<size_t>(view.sample)];
-  if (label == kNoLabel) {
-    std::fill(target.begin(), target.end(), 1.0f / static_cast<float>(target.size()));
-  } else {
-    OneHot(label, target);
-  }
 }
 
 }  // namespace mixfeed

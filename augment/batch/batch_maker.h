@@ -18,8 +18,8 @@
 
 namespace mixfeed {
 
-// The view of one row as a renderer takes it.
-RenderView ViewOf(const ViewPlan& plan);
+// The view of one of the plan's rows as a renderer takes it; points into the plan.
+RenderView ViewOf(const Plan& plan, int32_t row);
 
 // The partition whose images a feed of `recipe` shows: what BatchMakerOptions::pool must hold.
 Partition PartitionOf(const Recipe& recipe);
@@ -32,15 +32,13 @@ struct BatchMakerOptions {
   std::shared_ptr<const ResidentPool> pool;  // PartitionOf(recipe), padded as the recipe asks
   Renderer* renderer = nullptr;              // must outlive the maker
   std::unique_ptr<Guesser> guesser;          // needed exactly when the recipe guesses
-  SlotPool* slots = nullptr;                 // must outlive the maker and its batches
+  // PlannerData::neighbours of the split.
+  std::shared_ptr<const NeighbourIndex> neighbours;
+  SlotPool* slots = nullptr;  // must outlive the maker and its batches
 };
 
 // Makes the batches of one feed: plan -> views -> guesses -> finished Batch in a slot. Make(step)
-// is idempotent: same step, same bytes. Thread safe.
-//
-// Targets before mixing: the one-hot label of rows that may show one (labelled, validation, test),
-// the step's guess for unlabelled rows of feeds that guess (one for all views of an image), and
-// 1 / classes each where the label is hidden (an ordered unlabelled pool) or not known.
+// is idempotent: same step, same bytes. Thread safe. What targets are: target_maker.h.
 class BatchMaker {
  public:
   // Errors: what Planner::Create refuses; InvalidArgument for a part that is missing or does not
@@ -50,7 +48,7 @@ class BatchMaker {
   // Errors: OutOfRange (step), InvalidArgument (format, share), ResourceExhausted (no slot), and
   // whatever guessing and rendering return. `slots`: where the slot comes from; null: the options'
   // pool. Callers beside the feed engine, whose promises the options' pool backs, bring their own.
-  absl::StatusOr<std::shared_ptr<const Batch>> Make(int64_t step, const PixelFormat& format,
+  absl::StatusOr<std::shared_ptr<const Batch>> Make(int64_t step, const BatchFormat& format,
                                                     const Share& share,
                                                     SlotPool* slots = nullptr) const;
 
@@ -61,11 +59,14 @@ class BatchMaker {
   absl::Status RenderGuessView(const Plan& plan, int k, const Normalisation& normalisation,
                                std::span<float> out) const;
 
-  // InvalidArgument when `world` does not divide the batch, or rank is not in 0..world-1.
+  // InvalidArgument when `world` does not divide the labelled rows, or rank is not in 0..world-1.
   absl::Status CheckShare(const Share& share) const;
 
+  // InvalidArgument for pixels as ValidatePixelFormat, and for pairs of targets that are no pairs.
+  absl::Status CheckFormat(const BatchFormat& format) const;
+
   // Slot bytes of a full batch of `share`, which must have passed CheckShare.
-  int64_t SlotBytes(const PixelFormat& format, const Share& share) const;
+  int64_t SlotBytes(const BatchFormat& format, const Share& share) const;
 
   const FeedSpec& spec() const { return options_.spec; }
   const Dataset& dataset() const { return *options_.dataset; }
@@ -80,11 +81,6 @@ class BatchMaker {
   absl::Status FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,
                         Batch* batch) const;
   absl::Status RenderPixels(const Plan& plan, const Batch& batch, std::span<std::byte> out) const;
-  void MixRows(const Plan& plan, const StepGuess& guess, const Batch& batch,
-               std::span<float> out) const;
-  // The target of the step's row `row` before mixing.
-  void SourceTarget(const Plan& plan, const StepGuess& guess, int32_t row,
-                    std::span<float> target) const;
 
   const BatchMakerOptions options_;
   const std::unique_ptr<Planner> planner_;

@@ -20,7 +20,7 @@ class LambdaSampler {
 
  private:
   const LambdaLaw law_;
-  const BetaDistribution beta_;
+  const BetaDistribution beta_;  // of both Beta laws
   const double low_;
   const double high_;
   const bool floor_;

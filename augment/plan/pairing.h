@@ -2,6 +2,7 @@
 #define MIXFEED_AUGMENT_PLAN_PAIRING_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "augment/plan/philox.h"
@@ -10,8 +11,28 @@
 namespace mixfeed {
 
 // The partner of each of `rows` rows. The stream is used by kPermutation only, which is uniform
-// over all permutations, fixed points included.
+// over all permutations, fixed points included. Of an odd number, kHalves leaves the last row
+// alone.
 std::vector<int32_t> DrawPartners(Pairing pairing, int rows, PhiloxStream stream);
+
+// Rows that are mixed with rows of a pool: the partner of rows[i] is pool[p[first + i]], for the
+// pairing p of all the pool's places.
+struct PairGroup {
+  std::vector<int32_t> rows;
+  std::vector<int32_t> pool;
+  size_t first = 0;
+};
+
+// The groups of MixMode, for labelled rows `x` and the groups of unlabelled rows `y` (none: x is
+// mixed with itself). Each group has a pairing of its own.
+std::vector<PairGroup> PairGroupsOf(MixMode mode, const std::vector<int32_t>& x,
+                                    const std::vector<std::vector<int32_t>>& y);
+
+// Partners in a batch by class: kSame is one uniform permutation of the rows of each class; kOther
+// draws each row's uniformly among those of other classes, or gives the row itself where there is
+// none. Streams are (seed; kPairing, step) and, for kOther, (seed; kPartner, step, row).
+std::vector<int32_t> DrawPartnersOfClass(PartnerClass classes, std::span<const int16_t> labels,
+                                         uint64_t seed, int64_t step);
 
 }  // namespace mixfeed
 

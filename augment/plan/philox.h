@@ -17,7 +17,16 @@ enum class Purpose : uint8_t {
   kLabelledView = 5,  // row is the image's index in its group of B
   kUnlabelledView = 6,
   kPairing = 7,
-  kLambda = 8,  // row is the row of the step; 0 for the whole batch
+  kLambda = 8,        // row is the row of the step; 0 for the whole batch
+  kFirstFlip = 9,     // of alternating flips; step is the sample, row the view's purpose
+  kMixed = 10,        // whether a row, pair or batch is mixed; row as in kLambda
+  kShare = 11,        // which rows are mixed
+  kCutMix = 12,       // whether it is a box; row as in kLambda
+  kBox = 13,          // a box and its lambda; row as in kLambda
+  kLayer = 14,        // which layer is mixed
+  kPartner = 15,      // a partner from a pool, or of another class; row is the row of the step
+  kPartnerView = 16,  // its view
+  kWeights = 17,      // Dirichlet weights; row as in kLambda, view the stick
 };
 
 // Random words that are a pure function of (seed; purpose, step, row, view): Philox4x32-10 (Salmon

@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
-#include "augment/plan/pairing.h"
 #include "augment/recipe/enum_names.h"
 
 namespace mixfeed {
 namespace {
 
-static_assert(kMaxBatch * (kMaxViews + 1) <= 1 << 16, "a Philox counter has 16 bits for the row");
+static_assert(kMaxRows <= 1 << 16, "a Philox counter has 16 bits for the row");
 
 constexpr int64_t kMaxPoolImages = std::numeric_limits<int32_t>::max();
 
@@ -32,6 +31,9 @@ std::span<const int32_t> ListOf(const Split& split, PoolId pool) {
 
 // The pools that a recipe draws from.
 std::vector<PoolId> PoolsOf(const Recipe& recipe) {
+  if (recipe.draws_partners() && recipe.mix.partner.source == PartnerSource::kUnlabelledPool) {
+    return {PoolId::kLabelled, PoolId::kUnlabelled};
+  }
   switch (recipe.rows) {
     case RowSource::kLabelled:
       return {PoolId::kLabelled};
@@ -55,28 +57,89 @@ Split InDrawingOrder(Split split, RowSource rows) {
   return split;
 }
 
+// A batch holds an image twice only when its sampling says so.
+absl::Status CheckBatchFits(const char* pool, int images, Sampling sampling, int64_t size) {
+  if (sampling == Sampling::kWithReplacement || sampling == Sampling::kTiled || images <= size) {
+    return absl::OkStatus();
+  }
+  return FieldError("batch", absl::StrCat(images, " ", pool, " images a step"),
+                    absl::StrCat("1..", size, ", the images of the pool, unless recipe.", pool,
+                                 "_sampling is tiled or with_replacement"));
+}
+
+absl::Status CheckImages(const Recipe& recipe, const ImageShape& shape) {
+  const int side = std::min(shape.height, shape.width);
+  const std::string images = absl::StrCat(" on images of ", shape.height, "x", shape.width);
+  const CutoutSpec& cutout = recipe.view.cutout;
+  if (cutout.size > 0 && (side < 2 || cutout.size > side)) {
+    return FieldError("recipe.view.cutout.size", absl::StrCat(cutout.size),
+                      absl::StrCat("0..", side < 2 ? 0 : side, images));
+  }
+  if (recipe.mix.enabled && recipe.mix.cutmix.probability > 0 && side < 2) {
+    return FieldError("recipe.mix.cutmix.probability", absl::StrCat(recipe.mix.cutmix.probability),
+                      absl::StrCat("0", images));
+  }
+  if (recipe.view.warp.resamples() && side < 2) {
+    return FieldError("recipe.view.warp", "set", absl::StrCat("no resampling", images));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckData(const FeedSpec& spec, const PlannerData& data) {
+  const Recipe& recipe = spec.recipe;
+  MIXFEED_RETURN_IF_ERROR(CheckImages(recipe, data.shape));
+  if (!recipe.mix.enabled) return absl::OkStatus();
+  const PartnerSpec& partner = recipe.mix.partner;
+  if (partner.classes != PartnerClass::kAny && data.labels.empty()) {
+    return absl::InvalidArgumentError("labels: needed when partners depend on classes");
+  }
+  const bool indexed = data.neighbours != nullptr;
+  if (indexed != (partner.neighbours > 0) ||
+      (indexed && data.neighbours->count() != static_cast<int64_t>(data.split.labelled.size()))) {
+    return absl::InvalidArgumentError(
+        "neighbours: an index of the labelled list is needed exactly when the recipe has "
+        "neighbours");
+  }
+  return absl::OkStatus();
+}
+
+// The pool that partners are drawn from.
+PoolId PartnerPoolOf(const Recipe& recipe) {
+  return recipe.mix.partner.source == PartnerSource::kUnlabelledPool ? PoolId::kUnlabelled
+                                                                     : PoolId::kLabelled;
+}
+
+PlannerData InDrawingOrder(PlannerData data, RowSource rows) {
+  data.split = InDrawingOrder(std::move(data.split), rows);
+  return data;
+}
+
 }  // namespace
 
-Planner::Planner(const FeedSpec& spec, Split split, int64_t test_count)
+Planner::Planner(const FeedSpec& spec, PlannerData data)
     : spec_(spec),
-      split_(InDrawingOrder(std::move(split), spec.recipe.rows)),
-      test_count_(test_count),
-      labelled_(split_.labelled, PoolId::kLabelled, spec_.recipe.labelled_sampling, spec_.seed),
-      unlabelled_(split_.unlabelled, PoolId::kUnlabelled, spec_.recipe.unlabelled_sampling,
+      data_(InDrawingOrder(std::move(data), spec.recipe.rows)),
+      labelled_(data_.split.labelled, PoolId::kLabelled, spec_.recipe.labelled_sampling,
+                spec_.seed),
+      unlabelled_(data_.split.unlabelled, PoolId::kUnlabelled, spec_.recipe.unlabelled_sampling,
                   spec_.seed),
-      lambda_(spec_.recipe.mix.alpha, spec_.recipe.mix.beta) {}
+      views_(spec_.recipe.view, data_.shape, spec_.seed),
+      partners_(spec_.recipe.mix.partner, ListOf(data_.split, PartnerPoolOf(spec_.recipe)),
+                data_.labels, data_.neighbours),
+      mix_(spec_, data_.shape, data_.labels) {}
 
-absl::StatusOr<std::unique_ptr<Planner>> Planner::Create(const FeedSpec& spec, Split split,
-                                                         int64_t test_count) {
+absl::StatusOr<std::unique_ptr<Planner>> Planner::Create(const FeedSpec& spec, PlannerData data) {
   MIXFEED_RETURN_IF_ERROR(ValidateFeedSpec(spec));
-  std::unique_ptr<Planner> planner(new Planner(spec, std::move(split), test_count));
+  MIXFEED_RETURN_IF_ERROR(CheckData(spec, data));
+  std::unique_ptr<Planner> planner(new Planner(spec, std::move(data)));
   MIXFEED_RETURN_IF_ERROR(planner->CheckPools());
+  MIXFEED_RETURN_IF_ERROR(planner->CheckBatch());
   return planner;
 }
 
 int64_t Planner::PoolSize(PoolId pool) const {
-  if (pool == PoolId::kTest) return test_count_;
-  return static_cast<int64_t>(ListOf(split_, pool).size());
+  if (pool == PoolId::kTest) return data_.test_count;
+  return static_cast<int64_t>(ListOf(data_.split, pool).size());
 }
 
 absl::Status Planner::CheckPools() const {
@@ -90,6 +153,16 @@ absl::Status Planner::CheckPools() const {
   return absl::OkStatus();
 }
 
+absl::Status Planner::CheckBatch() const {
+  const Recipe& recipe = spec_.recipe;
+  if (recipe.rows == RowSource::kOrdered) return absl::OkStatus();
+  MIXFEED_RETURN_IF_ERROR(CheckBatchFits("labelled", spec_.batch, recipe.labelled_sampling,
+                                         PoolSize(PoolId::kLabelled)));
+  if (!recipe.guesses()) return absl::OkStatus();
+  return CheckBatchFits("unlabelled", spec_.unlabelled_rows(), recipe.unlabelled_sampling,
+                        PoolSize(PoolId::kUnlabelled));
+}
+
 std::optional<int64_t> Planner::steps() const {
   if (spec_.recipe.rows != RowSource::kOrdered) return std::nullopt;
   return (PoolSize(spec_.recipe.ordered_pool) + spec_.batch - 1) / spec_.batch;
@@ -101,18 +174,23 @@ absl::Status Planner::CheckStep(int64_t step) const {
   return absl::OutOfRangeError(absl::StrCat("step is ", step, "; allowed: 0..", last));
 }
 
-absl::StatusOr<Plan> Planner::MakePlan(int64_t step) const {
+absl::StatusOr<Plan> Planner::MakePlan(int64_t step, int world) const {
   MIXFEED_RETURN_IF_ERROR(CheckStep(step));
+  const Recipe& recipe = spec_.recipe;
   Plan plan;
   plan.step = step;
-  plan.rows.reserve(static_cast<size_t>(spec_.rows()));
-  if (spec_.recipe.rows == RowSource::kOrdered) {
+  plan.interleaved = recipe.interleave;
+  plan.rows.reserve(static_cast<size_t>(spec_.rows()) * (recipe.draws_partners() ? 2 : 1));
+  if (recipe.rows == RowSource::kOrdered) {
     AddOrderedRows(&plan);
   } else {
     AddLabelledRows(&plan);
   }
-  if (spec_.recipe.guesses()) AddUnlabelledRows(&plan);
-  Mix(&plan);
+  if (recipe.guesses()) {
+    AddUnlabelledRows(&plan);
+    plan.unlabelled_weight = UnlabelledWeightAt(step);
+  }
+  mix_.Mix(world, &plan);
   return plan;
 }
 
@@ -124,84 +202,50 @@ void Planner::AddOrderedRows(Plan* plan) const {
     ViewPlan row;
     row.pool = pool;
     row.sample = pool == PoolId::kTest ? static_cast<int32_t>(place)
-                                       : ListOf(split_, pool)[static_cast<size_t>(place)];
+                                       : ListOf(data_.split, pool)[static_cast<size_t>(place)];
     plan->rows.push_back(row);
   }
-  plan->labelled_rows = plan->size();
+  plan->labelled_rows = static_cast<int>(plan->rows.size());
 }
 
 void Planner::AddLabelledRows(Plan* plan) const {
-  const std::vector<int32_t> samples = labelled_.Draw(plan->step, spec_.batch);
-  for (int i = 0; i < spec_.batch; ++i) {
-    plan->rows.push_back(
-        DrawView(plan->step, PoolId::kLabelled, samples[static_cast<size_t>(i)], i, 0));
+  const std::vector<DrawnSample> samples = labelled_.Draw(plan->step, spec_.batch);
+  ViewPlace place{.purpose = Purpose::kLabelledView, .step = plan->step};
+  for (place.image = 0; place.image < spec_.batch; ++place.image) {
+    plan->rows.push_back(views_.Draw(place, PoolId::kLabelled,
+                                     samples[static_cast<size_t>(place.image)], &plan->effects));
   }
-  plan->labelled_rows = spec_.batch;
+  plan->labelled_rows = spec_.labelled_rows();
+  if (!spec_.recipe.draws_partners()) return;
+  place.purpose = Purpose::kPartnerView;
+  for (place.image = 0; place.image < spec_.batch; ++place.image) {
+    PhiloxStream stream(spec_.seed, Purpose::kPartner, static_cast<uint64_t>(plan->step),
+                        static_cast<uint32_t>(place.image));
+    const DrawnSample partner = partners_.Draw(samples[static_cast<size_t>(place.image)], &stream);
+    plan->rows.push_back(views_.Draw(place, PartnerPoolOf(spec_.recipe), partner, &plan->effects));
+  }
 }
 
 void Planner::AddUnlabelledRows(Plan* plan) const {
-  const std::vector<int32_t> samples = unlabelled_.Draw(plan->step, spec_.batch);
-  for (int k = 0; k < spec_.recipe.views; ++k) {
-    for (int i = 0; i < spec_.batch; ++i) {
-      plan->rows.push_back(
-          DrawView(plan->step, PoolId::kUnlabelled, samples[static_cast<size_t>(i)], i, k));
+  const int images = spec_.unlabelled_rows();
+  const std::vector<DrawnSample> samples = unlabelled_.Draw(plan->step, images);
+  ViewPlace place{.purpose = Purpose::kUnlabelledView, .step = plan->step};
+  for (place.view = 0; place.view < spec_.recipe.views; ++place.view) {
+    for (place.image = 0; place.image < images; ++place.image) {
+      plan->rows.push_back(views_.Draw(place, PoolId::kUnlabelled,
+                                       samples[static_cast<size_t>(place.image)], &plan->effects));
     }
   }
-  plan->unlabelled_rows = spec_.batch;
+  plan->unlabelled_rows = images;
   plan->views = spec_.recipe.views;
 }
 
-ViewPlan Planner::DrawView(int64_t step, PoolId pool, int32_t sample, int image, int view) const {
-  const Purpose purpose =
-      pool == PoolId::kLabelled ? Purpose::kLabelledView : Purpose::kUnlabelledView;
-  PhiloxStream stream(spec_.seed, purpose, static_cast<uint64_t>(step),
-                      static_cast<uint32_t>(image), static_cast<uint32_t>(view));
-  const auto offsets = static_cast<uint32_t>(2 * spec_.recipe.view.pad + 1);
-  ViewPlan row;
-  row.sample = sample;
-  row.pool = pool;
-  row.view = static_cast<uint8_t>(view);
-  row.flip = Bernoulli(spec_.recipe.view.flip_probability, &stream) ? 1 : 0;
-  row.crop_y = static_cast<int16_t>(UniformInt(offsets, &stream));
-  row.crop_x = static_cast<int16_t>(UniformInt(offsets, &stream));
-  return row;
-}
-
-void Planner::Mix(Plan* plan) const {
-  const MixSpec& mix = spec_.recipe.mix;
-  const int rows = plan->size();
-  if (!mix.enabled) {
-    plan->partner.resize(plan->rows.size());
-    std::iota(plan->partner.begin(), plan->partner.end(), 0);
-    plan->lambda.assign(plan->rows.size(), 1.0f);
-    return;
-  }
-  plan->partner =
-      DrawPartners(mix.pairing, rows,
-                   PhiloxStream(spec_.seed, Purpose::kPairing, static_cast<uint64_t>(plan->step)));
-  if (mix.lambda_scope == DrawScope::kPerBatch) {
-    plan->lambda.assign(plan->rows.size(), DrawLambdas(plan->step, 1).front());
-  } else {
-    plan->lambda = DrawLambdas(plan->step, rows);
-  }
-}
-
-std::vector<float> Planner::DrawLambdas(int64_t step, int count) const {
-  std::vector<PhiloxStream> streams;
-  streams.reserve(static_cast<size_t>(count));
-  for (int row = 0; row < count; ++row) {
-    streams.emplace_back(spec_.seed, Purpose::kLambda, static_cast<uint64_t>(step),
-                         static_cast<uint32_t>(row));
-  }
-  std::vector<double> values(streams.size());
-  lambda_.Draw(streams, values);
-  const bool floor = spec_.recipe.mix.lambda_floor;
-  std::vector<float> lambdas;
-  lambdas.reserve(values.size());
-  for (const double value : values) {
-    lambdas.push_back(static_cast<float>(floor ? std::max(value, 1 - value) : value));
-  }
-  return lambdas;
+double Planner::UnlabelledWeightAt(int64_t step) const {
+  const UnlabelledWeight& weight = spec_.recipe.weight;
+  if (weight.ramp == RampUnit::kNone) return weight.value;
+  const auto steps = static_cast<double>(step);
+  const double progress = weight.ramp == RampUnit::kImages ? steps * spec_.batch : steps;
+  return weight.value * std::clamp(progress / weight.ramp_length, 0.0, 1.0);
 }
 
 }  // namespace mixfeed

@@ -11,16 +11,33 @@ SampleStream::SampleStream(std::span<const int32_t> samples, PoolId pool, Sampli
                            uint64_t seed)
     : samples_(samples), pool_(pool), sampling_(sampling), seed_(seed) {}
 
-std::vector<int32_t> SampleStream::Draw(int64_t step, int batch) const {
+std::vector<DrawnSample> SampleStream::Draw(int64_t step, int batch) const {
   const auto index = static_cast<uint64_t>(step);
-  if (sampling_ == Sampling::kWithReplacement) return DrawWithReplacement(index, batch);
-  return DrawEpochs(index * static_cast<uint64_t>(batch), batch);
+  const auto size = static_cast<uint64_t>(batch);
+  switch (sampling_) {
+    case Sampling::kWithReplacement:
+      return DrawWithReplacement(index, batch);
+    case Sampling::kEpochsDropLast: {
+      const uint64_t whole = samples_.size() / size;
+      return DrawEpochs(index / whole * samples_.size() + index % whole * size, batch);
+    }
+    case Sampling::kEpochs:
+    case Sampling::kTiled:
+      break;
+  }
+  return DrawEpochs(index * size, batch);
 }
 
-std::vector<int32_t> SampleStream::DrawEpochs(uint64_t position, int batch) const {
+DrawnSample SampleStream::At(uint32_t place, uint64_t epoch) const {
+  return {.sample = samples_[place],
+          .place = static_cast<int32_t>(place),
+          .epoch = static_cast<int64_t>(epoch)};
+}
+
+std::vector<DrawnSample> SampleStream::DrawEpochs(uint64_t position, int batch) const {
   const Purpose purpose =
       pool_ == PoolId::kLabelled ? Purpose::kLabelledOrder : Purpose::kUnlabelledOrder;
-  std::vector<int32_t> drawn;
+  std::vector<DrawnSample> drawn;
   drawn.reserve(static_cast<size_t>(batch));
   const uint64_t end = position + static_cast<uint64_t>(batch);
   while (position < end) {
@@ -30,19 +47,19 @@ std::vector<int32_t> SampleStream::DrawEpochs(uint64_t position, int batch) cons
     const KeyedPermutation order(static_cast<uint32_t>(samples_.size()),
                                  PhiloxStream(seed_, purpose, epoch));
     for (; position < stop; ++position) {
-      drawn.push_back(samples_[order(static_cast<uint32_t>(position - epoch_begin))]);
+      drawn.push_back(At(order(static_cast<uint32_t>(position - epoch_begin)), epoch));
     }
   }
   return drawn;
 }
 
-std::vector<int32_t> SampleStream::DrawWithReplacement(uint64_t step, int batch) const {
+std::vector<DrawnSample> SampleStream::DrawWithReplacement(uint64_t step, int batch) const {
   const Purpose purpose =
       pool_ == PoolId::kLabelled ? Purpose::kLabelledSample : Purpose::kUnlabelledSample;
   PhiloxStream stream(seed_, purpose, step);
-  std::vector<int32_t> drawn(static_cast<size_t>(batch));
-  for (int32_t& sample : drawn) {
-    sample = samples_[UniformInt(static_cast<uint32_t>(samples_.size()), &stream)];
+  std::vector<DrawnSample> drawn(static_cast<size_t>(batch));
+  for (DrawnSample& sample : drawn) {
+    sample = At(UniformInt(static_cast<uint32_t>(samples_.size()), &stream), 0);
   }
   return drawn;
 }

@@ -10,8 +10,16 @@
 
 namespace mixfeed {
 
+// A sample, and how it came.
+struct DrawnSample {
+  int32_t sample = 0;
+  int32_t place = 0;  // in the stream's list
+  int64_t epoch = 0;  // 0 when drawn with replacement
+};
+
 // An endless stream of a pool's samples. Position s of kEpochs is place s mod n of the permutation
-// of epoch s / n, for a list of n samples: every sample once an epoch, batches run on over its end.
+// of epoch s / n, for a list of n samples: every sample once an epoch, batches run on over its end
+// (kTiled is the same). kEpochsDropLast leaves out what no whole batch is left for.
 // Immutable; streams of the two pools are independent.
 class SampleStream {
  public:
@@ -19,12 +27,14 @@ class SampleStream {
   // kLabelled or kUnlabelled.
   SampleStream(std::span<const int32_t> samples, PoolId pool, Sampling sampling, uint64_t seed);
 
-  // The samples of positions step * batch ... step * batch + batch - 1.
-  std::vector<int32_t> Draw(int64_t step, int batch) const;
+  // The samples of positions step * batch ... step * batch + batch - 1. kEpochsDropLast: batch is
+  // at most the list's size.
+  std::vector<DrawnSample> Draw(int64_t step, int batch) const;
 
  private:
-  std::vector<int32_t> DrawEpochs(uint64_t position, int batch) const;
-  std::vector<int32_t> DrawWithReplacement(uint64_t step, int batch) const;
+  std::vector<DrawnSample> DrawEpochs(uint64_t position, int batch) const;
+  std::vector<DrawnSample> DrawWithReplacement(uint64_t step, int batch) const;
+  DrawnSample At(uint32_t place, uint64_t epoch) const;
 
   const std::span<const int32_t> samples_;
   const PoolId pool_;

@@ -16,7 +16,7 @@ constexpr const char* kCutoutPlaces[] = {"inside", "clipped"};
 constexpr const char* kCutoutFills[] = {"levels", "normalised_zero"};
 constexpr const char* kMixModes[] = {"xxy.yxy", "xx.yy", "xx.yxy", "xx.yx", "xx.",
                                      ".yy",     "xxy.",  ".yxy",   "."};
-constexpr const char* kLambdaLaws[] = {"beta", "uniform"};
+constexpr const char* kLambdaLaws[] = {"beta", "uniform", "size_biased_beta"};
 constexpr const char* kTargetRules[] = {"mixed", "own"};
 constexpr const char* kPartnerSources[] = {"batch", "labelled_pool", "unlabelled_pool"};
 constexpr const char* kPartnerClasses[] = {"any", "same", "other"};

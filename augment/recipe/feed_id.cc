@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "augment/recipe/enum_names.h"
 #include "augment/recipe/feed_spec.h"
+#include "augment/recipe/fields.h"
 
 namespace mixfeed {
 namespace {
@@ -19,8 +20,7 @@ std::string Hex128(const std::string& bytes) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
 
-// Collects "name=value" lines. Values are spelled so that equal values have one spelling: doubles
-// round-trip exactly, text is escaped.
+// Collects "name=value" lines; text is escaped.
 class Lines {
  public:
   void Add(const char* name, const char* value) { absl::StrAppend(&text_, name, "=", value, "\n"); }
@@ -30,10 +30,6 @@ class Lines {
   void Add(const char* name, int value) { Add(name, int64_t{value}); }
   void Add(const char* name, uint32_t value) { Add(name, uint64_t{value}); }
   void Add(const char* name, bool value) { Add(name, value ? "true" : "false"); }
-  void Add(const char* name, double value) {
-    // -0.0 + 0.0 is 0.0, which has one spelling.
-    Add(name, absl::StrFormat("%.17g", value + 0.0).c_str());
-  }
 
   std::string Take() { return std::move(text_); }
 
@@ -60,11 +56,6 @@ bool UsesSplitSeed(const SplitSpec& split) {
   return split.rule != SplitRule::kAll || split.validation > 0;
 }
 
-bool ReadsUnlabelledPool(const Recipe& recipe) {
-  return recipe.guesses() ||
-         (recipe.rows == RowSource::kOrdered && recipe.ordered_pool == PoolId::kUnlabelled);
-}
-
 void AddSplit(const FeedSpec& spec, Lines* lines) {
   const SplitSpec& split = spec.split;
   lines->Add("split.rule", NameOf(split.rule));
@@ -85,56 +76,64 @@ void AddSplit(const FeedSpec& spec, Lines* lines) {
   }
   if (split.rule != SplitRule::kLists) lines->Add("split.validation", split.validation);
   if (UsesSplitSeed(split)) lines->Add("split.seed", split.seed);
-  if (ReadsUnlabelledPool(spec.recipe)) {
+  if (spec.recipe.reads_unlabelled() || (spec.recipe.rows == RowSource::kOrdered &&
+                                         spec.recipe.ordered_pool == PoolId::kUnlabelled)) {
     lines->Add("split.unlabelled_includes_labelled", split.unlabelled_includes_labelled);
   }
 }
 
-void AddView(const ViewSpec& view, Lines* lines) {
-  lines->Add("recipe.view.flip_probability", view.flip_probability);
-  lines->Add("recipe.view.pad", view.pad);
-  if (view.pad > 0) lines->Add("recipe.view.pad_mode", NameOf(view.pad_mode));
-}
+// The fields of a recipe that are read, in order, and not left out as later ones with the value
+// that recipes had before them.
+class FieldLines {
+ public:
+  explicit FieldLines(const Recipe& recipe) : recipe_(recipe) {
+    VisitFields(before_, [this](const RecipeField&, const auto& value) {
+      before_texts_.push_back(FieldText(value));
+    });
+    VisitFields(recipe_, [this](const RecipeField& field, const auto& value) {
+      Add(field, FieldText(value));
+    });
+  }
 
-void AddGuess(const Recipe& recipe, Lines* lines) {
-  lines->Add("recipe.views", recipe.views);
-  lines->Add("recipe.unlabelled_sampling", NameOf(recipe.unlabelled_sampling));
-  lines->Add("recipe.guess.model", recipe.guess.model);
-  lines->Add("recipe.guess.temperature", recipe.guess.temperature);
-  lines->Add("recipe.guess.batch_statistics", recipe.guess.batch_statistics);
-}
+  // The first line, and those of the fields behind it.
+  void AddRowsTo(Lines* lines) const { AddTo(0, 1, lines); }
+  void AddOthersTo(Lines* lines) const { AddTo(1, lines_.size(), lines); }
 
-void AddMix(const MixSpec& mix, Lines* lines) {
-  lines->Add("recipe.mix.enabled", mix.enabled);
-  if (!mix.enabled) return;
-  lines->Add("recipe.mix.alpha", mix.alpha);
-  lines->Add("recipe.mix.beta", mix.beta);
-  lines->Add("recipe.mix.lambda_scope", NameOf(mix.lambda_scope));
-  lines->Add("recipe.mix.lambda_floor", mix.lambda_floor);
-  lines->Add("recipe.mix.pairing", NameOf(mix.pairing));
-}
+ private:
+  void Add(const RecipeField& field, const std::string& text) {
+    const std::string& before = before_texts_[visited_++];
+    if (!field.read(recipe_) || (field.later && text == before)) return;
+    lines_.emplace_back(absl::StrCat("recipe.", field.path), text);
+  }
+  void AddTo(size_t begin, size_t end, Lines* lines) const {
+    for (size_t i = begin; i < end; ++i) lines->Add(lines_[i].first.c_str(), lines_[i].second);
+  }
+
+  const Recipe& recipe_;
+  const Recipe before_;
+  std::vector<std::string> before_texts_;
+  size_t visited_ = 0;
+  std::vector<std::pair<std::string, std::string>> lines_;
+};
 
 }  // namespace
 
 std::string CanonicalText(const FeedSpec& spec) {
-  const Recipe& recipe = spec.recipe;
-  const bool ordered = recipe.rows == RowSource::kOrdered;
+  const FieldLines fields(spec.recipe);
+  const bool ordered = spec.recipe.rows == RowSource::kOrdered;
   Lines lines;
   lines.Add("plan_version", spec.plan_version);
   lines.Add("dataset", spec.dataset);
   lines.Add("batch", spec.batch);
-  lines.Add("recipe.rows", NameOf(recipe.rows));
+  fields.AddRowsTo(&lines);
   if (ordered) {
-    lines.Add("recipe.ordered_pool", NameOf(recipe.ordered_pool));
-    if (recipe.ordered_pool != PoolId::kTest) AddSplit(spec, &lines);
+    fields.AddOthersTo(&lines);
+    if (spec.recipe.ordered_pool != PoolId::kTest) AddSplit(spec, &lines);
     return lines.Take();
   }
   AddSplit(spec, &lines);
   lines.Add("seed", spec.seed);
-  AddView(recipe.view, &lines);
-  lines.Add("recipe.labelled_sampling", NameOf(recipe.labelled_sampling));
-  if (recipe.guesses()) AddGuess(recipe, &lines);
-  AddMix(recipe.mix, &lines);
+  fields.AddOthersTo(&lines);
   return lines.Take();
 }
 

@@ -39,6 +39,21 @@ absl::Status CheckSplit(const SplitSpec& split) {
   return absl::OkStatus();
 }
 
+// What the batch must be for the recipe's rows.
+absl::Status CheckRows(const FeedSpec& spec) {
+  const MixSpec& mix = spec.recipe.mix;
+  const bool paired =
+      mix.enabled && (mix.half || mix.lambda_scope == DrawScope::kPerPair ||
+                      (mix.probability < 1 && mix.probability_scope == DrawScope::kPerPair));
+  if (paired && spec.batch % 2 != 0) {
+    return FieldError("batch", absl::StrCat(spec.batch),
+                      "even numbers when rows are drawn in pairs or halves");
+  }
+  if (spec.rows() <= kMaxRows) return absl::OkStatus();
+  return FieldError("batch", absl::StrCat(spec.batch, ", of ", spec.rows(), " rows a step"),
+                    absl::StrCat("batches of up to ", kMaxRows, " rows"));
+}
+
 bool LeavesNothingUnlabelled(const SplitSpec& split) {
   return split.rule == SplitRule::kAll && !split.unlabelled_includes_labelled;
 }
@@ -52,9 +67,10 @@ absl::Status ValidateFeedSpec(const FeedSpec& spec) {
       CheckRange("plan_version", spec.plan_version, kPlanVersion, kPlanVersion));
   MIXFEED_RETURN_IF_ERROR(CheckSplit(spec.split));
   MIXFEED_RETURN_IF_ERROR(ValidateRecipe(spec.recipe));
-  if (spec.recipe.guesses() && LeavesNothingUnlabelled(spec.split)) {
+  MIXFEED_RETURN_IF_ERROR(CheckRows(spec));
+  if (spec.recipe.reads_unlabelled() && LeavesNothingUnlabelled(spec.split)) {
     return FieldError("split.rule", "all",
-                      "any other when the recipe has unlabelled rows, or "
+                      "any other when the recipe reads unlabelled images, or "
                       "split.unlabelled_includes_labelled");
   }
   return absl::OkStatus();

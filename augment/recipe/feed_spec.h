@@ -15,6 +15,7 @@ namespace mixfeed {
 inline constexpr uint32_t kPlanVersion = 1;
 
 inline constexpr int kMaxBatch = 4096;
+inline constexpr int kMaxRows = 1 << 16;  // views of a step, those that others are mixed with too
 
 // Everything that decides a feed's batches, but for the guesses. Pixel type, layout and
 // normalisation are not here: they are the consumer's choice (render/pixel_format.h).
@@ -23,11 +24,13 @@ struct FeedSpec {
   SplitSpec split;
   Recipe recipe;
   uint64_t seed = 0;  // of everything random but the split
-  int batch = 64;     // B, labelled rows a step, 1..kMaxBatch; kLabelledAndUnlabelled has B (K + 1)
+  int batch = 64;     // B, labelled images a step, 1..kMaxBatch
   uint32_t plan_version = kPlanVersion;
 
-  // Rows of a full batch.
-  int rows() const { return recipe.guesses() ? batch * (recipe.views + 1) : batch; }
+  // Rows of a full batch: labelled ones, and unlabelled ones of each of the K views.
+  int labelled_rows() const { return recipe.mix.enabled && recipe.mix.half ? batch / 2 : batch; }
+  int unlabelled_rows() const { return recipe.guesses() ? batch * recipe.unlabelled_ratio : 0; }
+  int rows() const { return labelled_rows() + recipe.views * unlabelled_rows(); }
 };
 
 // InvalidArgument with the field, its value and what is allowed. Checks what can be checked without

@@ -152,6 +152,8 @@ enum class MixMode : uint8_t {
 enum class LambdaLaw : uint8_t {
   kBeta,     // Beta(alpha, beta)
   kUniform,  // uniform on lambda_low..lambda_high; fixed where they are equal
+  // Beta(alpha + 1, alpha), the size-biased form of Beta(alpha, alpha): label-preserving mixup.
+  kSizeBiasedBeta,
 };
 
 enum class TargetRule : uint8_t {
@@ -275,6 +277,10 @@ struct Recipe {
   UnlabelledWeight weight;
 
   bool guesses() const { return rows == RowSource::kLabelledAndUnlabelled; }
+  // Whether batches are made of unlabelled images too.
+  bool reads_unlabelled() const {
+    return guesses() || (draws_partners() && mix.partner.source == PartnerSource::kUnlabelledPool);
+  }
   // Whether partners are images of a pool instead of rows of the batch.
   bool draws_partners() const { return mix.enabled && mix.partner.source != PartnerSource::kBatch; }
   // The preset's name is left out: two spellings of one recipe are equal.

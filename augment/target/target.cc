@@ -44,6 +44,14 @@ void OneHot(int label, std::span<float> row) {
   row[static_cast<size_t>(label)] = 1.0f;
 }
 
+void SmoothOneHot(int label, double smoothing, std::span<float> row) {
+  OneHot(label, row);
+  if (smoothing == 0) return;
+  const double off = smoothing / static_cast<double>(row.size());
+  std::fill(row.begin(), row.end(), static_cast<float>(off));
+  row[static_cast<size_t>(label)] = static_cast<float>(1 - smoothing + off);
+}
+
 void AverageViews(std::span<const float> views, int view_count, std::span<float> mean) {
   assert(view_count >= 1 && views.size() == mean.size() * static_cast<size_t>(view_count));
   for (size_t i = 0; i < mean.size(); ++i) {
@@ -79,6 +87,20 @@ void MixTargets(float lambda, std::span<const float> a, std::span<const float> b
   assert(a.size() == out.size() && b.size() == out.size());
   const float rest = 1.0f - lambda;
   for (size_t c = 0; c < out.size(); ++c) out[c] = lambda * a[c] + rest * b[c];
+}
+
+void MixManyTargets(std::span<const float> weights, std::span<const float> sources,
+                    std::span<float> out) {
+  assert(weights.size() >= 2 && sources.size() == weights.size() * out.size());
+  double rest = 1;
+  for (size_t i = 0; i < weights.size(); ++i) rest -= i == 1 ? 0.0 : weights[i];
+  for (size_t c = 0; c < out.size(); ++c) {
+    double sum = 0;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      sum += (i == 1 ? rest : weights[i]) * sources[i * out.size() + c];
+    }
+    out[c] = static_cast<float>(sum);
+  }
 }
 
 }  // namespace mixfeed

@@ -14,6 +14,10 @@ namespace mixfeed {
 // Writes the one-hot row of `label` (0..classes-1).
 void OneHot(int label, std::span<float> row);
 
+// The same with label smoothing s of 0..1 over C classes (Szegedy et al. 2016): 1 - s + s/C for the
+// label, s/C for the others.
+void SmoothOneHot(int label, double smoothing, std::span<float> row);
+
 // mean[i][c] = sum_k views[k][i][c] / K for `views` of shape [K][rows][classes]; K >= 1. The mean
 // is of probabilities, not of logits (MixMatch, equation 6). `mean` is [rows][classes].
 void AverageViews(std::span<const float> views, int view_count, std::span<float> mean);
@@ -29,6 +33,11 @@ absl::Status CheckProbabilities(std::span<const float> probabilities, int classe
 // out = lambda * a + (1 - lambda) * b, each float32 operation rounded once.
 void MixTargets(float lambda, std::span<const float> a, std::span<const float> b,
                 std::span<float> out);
+
+// Of n sources, [n][out.size()]: out = sum of weights[i] * source i, in double precision and index
+// order. The second weight is not read: it is what the others leave of 1. n >= 2.
+void MixManyTargets(std::span<const float> weights, std::span<const float> sources,
+                    std::span<float> out);
 
 }  // namespace mixfeed
 

@@ -78,5 +78,19 @@ TEST(DetExpTest, IsZeroInsteadOfSubnormal) {
   }
 }
 
+TEST(DetSinTest, IsAccurateOverItsRange) {
+  constexpr double kPi = 3.14159265358979323846;
+  constexpr double kUlpOfOne = 0x1p-52;
+  double worst = 0;
+  for (double x = -kPi; x <= kPi; x += 1e-4) {
+    const auto exact = static_cast<long double>(x);
+    worst = std::max({worst, std::abs(static_cast<double>(DetSin(x) - std::sin(exact))),
+                      std::abs(static_cast<double>(DetCos(x) - std::cos(exact)))});
+  }
+  EXPECT_LT(worst, kMaxUlps * kUlpOfOne);
+  EXPECT_EQ(DetSin(0), 0);
+  EXPECT_EQ(DetCos(0), 1);
+}
+
 }  // namespace
 }  // namespace mixfeed

@@ -366,6 +366,7 @@ TEST_F(BatchMakerTest, SlotBytesDoNotOverflow32Bits) {
   spec.split.labelled = 10;
   spec.split.validation = 0;
   spec.recipe.views = 8;
+  spec.recipe.labelled_sampling = spec.recipe.unlabelled_sampling = Sampling::kTiled;
   const auto maker = large.Maker(spec);
   const int64_t rows = int64_t{kMaxBatch} * 9;
   EXPECT_EQ(maker->SlotBytes({}, {}), rows * 3 * 256 * 256 * 4 + rows * kClasses * 4);

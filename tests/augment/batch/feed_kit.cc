@@ -78,7 +78,7 @@ FeedSpec FeedKit::Spec(const std::string& preset, int batch) const {
   FeedSpec spec;
   spec.dataset = dataset->name;
   spec.recipe = *FindPreset(preset);
-  spec.split.rule = preset == "mixmatch" ? SplitRule::kMixMatch : SplitRule::kAll;
+  spec.split.rule = spec.recipe.reads_unlabelled() ? SplitRule::kMixMatch : SplitRule::kAll;
   spec.split.labelled = 40;
   spec.split.validation = 20;
   spec.seed = 7;

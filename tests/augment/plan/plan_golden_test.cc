@@ -88,7 +88,7 @@ TEST(PlanGoldenTest, PlansAreThoseOfVersionOne) {
     if (line.rfind("#", 0) == 0) continue;
     if (line.rfind("feed ", 0) == 0) {
       const Fields fields = ParseFields(std::istringstream(line.substr(5)));
-      auto created = Planner::Create(MakeSpec(fields), MakeNumberedSplit(fields), 0);
+      auto created = Planner::Create(MakeSpec(fields), {.split = MakeNumberedSplit(fields)});
       ASSERT_TRUE(created.ok()) << created.status();
       planner = *std::move(created);
     } else if (line.rfind("step ", 0) == 0) {

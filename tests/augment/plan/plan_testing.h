@@ -7,6 +7,8 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "augment/plan/planner.h"
 #include "augment/recipe/presets.h"
@@ -36,8 +38,18 @@ inline FeedSpec PresetSpec(const std::string& preset, int batch = 16) {
   return spec;
 }
 
+// Data of images of 32x32 with ten classes, sample by sample in turn.
+inline PlannerData SmallData(Split split = SmallSplit()) {
+  static const std::vector<int16_t>* const labels = [] {
+    auto* const all = new std::vector<int16_t>(6000);
+    for (size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<int16_t>(i % 10);
+    return all;
+  }();
+  return {.split = std::move(split), .test_count = kTestImages, .shape = {}, .labels = *labels};
+}
+
 inline std::unique_ptr<Planner> MakePlanner(const FeedSpec& spec, Split split = SmallSplit()) {
-  auto planner = Planner::Create(spec, std::move(split), kTestImages);
+  auto planner = Planner::Create(spec, SmallData(std::move(split)));
   EXPECT_TRUE(planner.ok()) << planner.status();
   return *std::move(planner);
 }

@@ -21,10 +21,10 @@ FEEDS = [
           rows="labelled_and_unlabelled", views=2), [2**48]),
     # mixup with a batch of more than two epochs.
     (dict(seed=1, labelled=5, batch=13, rows="labelled", views=1, alpha=1.0, beta=1.0,
-          lambda_scope="per_batch", lambda_floor=0), [0, 1, 77]),
+          lambda_scope="per_batch", lambda_floor=0, labelled_sampling="tiled"), [0, 1, 77]),
     # A pool of one image; neighbours as partners; lambda from a skewed Beta.
     (dict(seed=2, labelled=1, batch=6, rows="labelled", views=1, alpha=1.2, beta=0.2,
-          lambda_floor=0, pairing="rolled"), [5]),
+          lambda_floor=0, pairing="rolled", labelled_sampling="tiled"), [5]),
     (dict(seed=3, labelled=250, unlabelled=49750, batch=5, rows="labelled_and_unlabelled", views=3,
           pad=0, flip=1.0, pairing="reversed", alpha=0.01, beta=0.01, lambda_floor=0,
           labelled_sampling="with_replacement", unlabelled_sampling="with_replacement"),

@@ -117,7 +117,9 @@ TEST(PlannerStatisticsTest, EverySampleOnceAnEpochInBothStreams) {
 TEST(PlannerStatisticsTest, MixMatchLambdasDifferByRowAndAreAtLeastHalf) {
   double sum = 0;
   int64_t count = 0;
-  for (const Plan& plan : FirstPlans(PresetSpec("mixmatch", 64), 300)) {
+  FeedSpec spec = PresetSpec("mixmatch", 64);
+  spec.recipe.labelled_sampling = Sampling::kTiled;
+  for (const Plan& plan : FirstPlans(spec, 300)) {
     const std::set<float> distinct(plan.lambda.begin(), plan.lambda.end());
     EXPECT_GT(distinct.size(), 180u);
     for (const float lambda : plan.lambda) {

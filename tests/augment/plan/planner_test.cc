@@ -85,6 +85,7 @@ TEST(PlannerTest, BatchesOfOneAndOfTheMostRowsWork) {
   FeedSpec spec = PresetSpec("mixmatch", 1);
   EXPECT_EQ(MakePlanner(spec)->MakePlan(0)->size(), 3);
   spec.batch = kMaxBatch;
+  spec.recipe.labelled_sampling = spec.recipe.unlabelled_sampling = Sampling::kTiled;
   spec.recipe.views = kMaxViews;
   const Plan plan = MakePlanner(spec)->MakePlan(0).value();
   EXPECT_EQ(plan.size(), 36864);
@@ -276,7 +277,7 @@ TEST(PlannerTest, RefusesStepsOutOfRange) {
 TEST(PlannerTest, RefusesAnInvalidSpec) {
   FeedSpec spec = PresetSpec("mixmatch");
   spec.batch = 0;
-  EXPECT_EQ(Planner::Create(spec, SmallSplit(), kTestImages).status().code(),
+  EXPECT_EQ(Planner::Create(spec, testing::SmallData()).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
@@ -297,7 +298,8 @@ TEST_P(PlannerEmptyPoolTest, IsRefusedExactlyWhenTheRecipeDrawsFromIt) {
   if (pool == PoolId::kUnlabelled) split.unlabelled.clear();
   if (pool == PoolId::kValidation) split.validation.clear();
   if (pool == PoolId::kTest) test_count = 0;
-  const absl::Status status = Planner::Create(spec, split, test_count).status();
+  const absl::Status status =
+      Planner::Create(spec, {.split = split, .test_count = test_count}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("pool of dataset \"small\" has 0 images"));
 }
@@ -315,13 +317,13 @@ TEST(PlannerTest, PoolsThatARecipeDoesNotReadMayBeEmpty) {
   Split split = SmallSplit();
   split.unlabelled.clear();
   split.validation.clear();
-  EXPECT_TRUE(Planner::Create(PresetSpec("mixup"), split, 0).ok());
-  EXPECT_TRUE(Planner::Create(PresetSpec("eval"), Split{}, 1).ok());
+  EXPECT_TRUE(Planner::Create(PresetSpec("mixup"), {.split = split}).ok());
+  EXPECT_TRUE(Planner::Create(PresetSpec("eval"), {.test_count = 1}).ok());
 }
 
 TEST(PlannerTest, RefusesMoreTestImagesThanASampleIndexHolds) {
   const absl::Status status =
-      Planner::Create(PresetSpec("eval"), Split{}, int64_t{1} << 31).status();
+      Planner::Create(PresetSpec("eval"), {.test_count = int64_t{1} << 31}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
 }
 

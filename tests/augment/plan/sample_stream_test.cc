@@ -22,10 +22,16 @@ std::vector<int32_t> List(size_t size) {
   return list;
 }
 
+std::vector<int32_t> Samples(const std::vector<DrawnSample>& drawn) {
+  std::vector<int32_t> samples;
+  for (const DrawnSample& sample : drawn) samples.push_back(sample.sample);
+  return samples;
+}
+
 std::vector<int32_t> FirstSamples(const SampleStream& stream, int batch, int64_t steps) {
   std::vector<int32_t> samples;
   for (int64_t step = 0; step < steps; ++step) {
-    const std::vector<int32_t> drawn = stream.Draw(step, batch);
+    const std::vector<int32_t> drawn = Samples(stream.Draw(step, batch));
     samples.insert(samples.end(), drawn.begin(), drawn.end());
   }
   return samples;
@@ -55,7 +61,7 @@ TEST(SampleStreamTest, EpochsHaveDifferentOrders) {
   const std::vector<int32_t> list = List(30);
   const SampleStream stream(list, PoolId::kLabelled, Sampling::kEpochs, 1);
   std::set<std::vector<int32_t>> orders;
-  for (int64_t epoch = 0; epoch < 100; ++epoch) orders.insert(stream.Draw(epoch, 30));
+  for (int64_t epoch = 0; epoch < 100; ++epoch) orders.insert(Samples(stream.Draw(epoch, 30)));
   EXPECT_EQ(orders.size(), 100u);
 }
 
@@ -65,7 +71,7 @@ TEST(SampleStreamTest, PoolsAndSeedsHaveStreamsOfTheirOwn) {
     std::set<std::vector<int32_t>> streams;
     for (const PoolId pool : {PoolId::kLabelled, PoolId::kUnlabelled}) {
       for (const uint64_t seed : {uint64_t{0}, uint64_t{1}}) {
-        streams.insert(SampleStream(list, pool, sampling, seed).Draw(0, 64));
+        streams.insert(Samples(SampleStream(list, pool, sampling, seed).Draw(0, 64)));
       }
     }
     EXPECT_EQ(streams.size(), 4u);
@@ -78,7 +84,7 @@ TEST(SampleStreamTest, WithReplacementEverySampleIsEquallyLikely) {
   std::vector<int64_t> counts(list.size());
   int64_t repeats = 0;
   for (int64_t step = 0; step < 3000; ++step) {
-    const std::vector<int32_t> drawn = stream.Draw(step, 10);
+    const std::vector<int32_t> drawn = Samples(stream.Draw(step, 10));
     for (const int32_t sample : drawn) ++counts.at(static_cast<size_t>((sample - 1000) / 3));
     repeats += std::set<int32_t>(drawn.begin(), drawn.end()).size() < drawn.size() ? 1 : 0;
   }
@@ -94,17 +100,17 @@ TEST(SampleStreamTest, FarStepsDoNotOverflow) {
   const std::vector<int32_t> list = List(10);
   for (const Sampling sampling : {Sampling::kEpochs, Sampling::kWithReplacement}) {
     const SampleStream stream(list, PoolId::kLabelled, sampling, 1);
-    EXPECT_THAT(stream.Draw(kFar, 4096), Each(::testing::AnyOfArray(list)));
-    EXPECT_NE(stream.Draw(kFar, 10), stream.Draw(kFar - 1, 10));
+    EXPECT_THAT(Samples(stream.Draw(kFar, 4096)), Each(::testing::AnyOfArray(list)));
+    EXPECT_NE(Samples(stream.Draw(kFar, 10)), Samples(stream.Draw(kFar - 1, 10)));
   }
   const SampleStream epochs(list, PoolId::kLabelled, Sampling::kEpochs, 1);
-  EXPECT_THAT(epochs.Draw(kFar, 10), UnorderedElementsAreArray(list));
+  EXPECT_THAT(Samples(epochs.Draw(kFar, 10)), UnorderedElementsAreArray(list));
 }
 
 TEST(SampleStreamTest, OneSampleIsAlwaysThatOne) {
   const std::vector<int32_t> list = {17};
   for (const Sampling sampling : {Sampling::kEpochs, Sampling::kWithReplacement}) {
-    EXPECT_THAT(SampleStream(list, PoolId::kLabelled, sampling, 1).Draw(5, 8), Each(17));
+    EXPECT_THAT(Samples(SampleStream(list, PoolId::kLabelled, sampling, 1).Draw(5, 8)), Each(17));
   }
 }
 

@@ -96,7 +96,7 @@ TEST(ValidateFeedSpecTest, RefusesTheRestNamingFieldValueAndWhatIsAllowed) {
        },
        "split.per_class[1] is -2; allowed: 0..2147483647"},
       {[](FeedSpec* s) { s->split.rule = SplitRule::kAll; },
-       "split.rule is all; allowed: any other when the recipe has unlabelled rows, or "
+       "split.rule is all; allowed: any other when the recipe reads unlabelled images, or "
        "split.unlabelled_includes_labelled"},
       {[](FeedSpec* s) { s->recipe.mix.alpha = 0; }, "recipe.mix.alpha is 0; allowed: 0.01..101"},
   };

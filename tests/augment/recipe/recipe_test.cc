@@ -112,15 +112,16 @@ TEST(ValidateRecipeTest, RefusesValuesThatAreNoEnumerators) {
       {"mixmatch", [](Recipe* r) { r->ordered_pool = static_cast<PoolId>(4); },
        "recipe.ordered_pool is 4; allowed: labelled, unlabelled, validation, test"},
       {"mixmatch", [](Recipe* r) { r->view.pad_mode = static_cast<PadMode>(255); },
-       "recipe.view.pad_mode is 255; allowed: reflect, zero, edge"},
-      {"mixmatch", [](Recipe* r) { r->labelled_sampling = static_cast<Sampling>(2); },
-       "recipe.labelled_sampling is 2; allowed: epochs, with_replacement"},
-      {"mixmatch", [](Recipe* r) { r->unlabelled_sampling = static_cast<Sampling>(2); },
-       "recipe.unlabelled_sampling is 2; allowed: epochs, with_replacement"},
-      {"mixmatch", [](Recipe* r) { r->mix.lambda_scope = static_cast<DrawScope>(2); },
-       "recipe.mix.lambda_scope is 2; allowed: per_row, per_batch"},
-      {"mixmatch", [](Recipe* r) { r->mix.pairing = static_cast<Pairing>(3); },
-       "recipe.mix.pairing is 3; allowed: permutation, reversed, rolled"},
+       "recipe.view.pad_mode is 255; allowed: reflect, zero, edge, constant"},
+      {"mixmatch", [](Recipe* r) { r->labelled_sampling = static_cast<Sampling>(4); },
+       "recipe.labelled_sampling is 4; allowed: epochs, with_replacement, epochs_drop_last, tiled"},
+      {"mixmatch", [](Recipe* r) { r->unlabelled_sampling = static_cast<Sampling>(4); },
+       "recipe.unlabelled_sampling is 4; allowed: epochs, with_replacement, epochs_drop_last, "
+       "tiled"},
+      {"mixmatch", [](Recipe* r) { r->mix.lambda_scope = static_cast<DrawScope>(3); },
+       "recipe.mix.lambda_scope is 3; allowed: per_row, per_batch, per_pair"},
+      {"mixmatch", [](Recipe* r) { r->mix.pairing = static_cast<Pairing>(4); },
+       "recipe.mix.pairing is 4; allowed: permutation, reversed, rolled, halves"},
   };
   for (const BadRecipe& bad : cases) ExpectRefused(bad);
 }
@@ -170,7 +171,7 @@ TEST(EnumNamesTest, NamesFollowTheEnumerators) {
   EXPECT_STREQ(NameOf(DrawScope::kPerBatch), "per_batch");
   EXPECT_STREQ(NameOf(Pairing::kRolled), "rolled");
   EXPECT_STREQ(NameOf(SplitRule::kLists), "lists");
-  EXPECT_STREQ(NameOf(static_cast<Pairing>(3)), "unknown");
+  EXPECT_STREQ(NameOf(static_cast<Pairing>(4)), "unknown");
 }
 
 }  // namespace

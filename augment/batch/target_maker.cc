@@ -1,0 +1,72 @@
+#include "augment/batch/target_maker.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "augment/target/target.h"
+
+namespace mixfeed {
+
+TargetMaker::TargetMaker(const Recipe& recipe, const Dataset& dataset, const Plan& plan,
+                         const StepGuess& guess)
+    : recipe_(recipe), dataset_(dataset), plan_(plan), guess_(guess) {}
+
+void TargetMaker::Write(TargetForm form, int32_t row, std::span<float> out) const {
+  if (form == TargetForm::kPairs) return WritePair(row, out);
+  WriteSoft(row, out);
+}
+
+void TargetMaker::WriteSoft(int32_t row, std::span<float> out) const {
+  const auto r = static_cast<size_t>(row);
+  const float lambda = plan_.lambda[r];
+  Source(row, out);
+  if (plan_.partner[r] == row || recipe_.mix.targets == TargetRule::kOwn) return;
+  std::vector<float> own(out.begin(), out.end());
+  std::vector<float> partner(out.size());
+  Source(plan_.partner[r], partner);
+  if (plan_.more_partners.empty()) return MixTargets(lambda, own, partner, out);
+  const auto sent = static_cast<size_t>(plan_.size());
+  std::vector<float> weights = {lambda, 1.0f};
+  std::vector<float> sources = own;
+  sources.insert(sources.end(), partner.begin(), partner.end());
+  for (size_t at = r; at < plan_.more_partners.size(); at += sent) {
+    Source(plan_.more_partners[at], partner);
+    sources.insert(sources.end(), partner.begin(), partner.end());
+    weights.push_back(plan_.more_weights[at]);
+  }
+  MixManyTargets(weights, sources, out);
+}
+
+void TargetMaker::WritePair(int32_t row, std::span<float> out) const {
+  const auto r = static_cast<size_t>(row);
+  const bool own = recipe_.mix.targets == TargetRule::kOwn;
+  out[0] = LabelOf(row);
+  out[1] = own ? out[0] : LabelOf(plan_.partner[r]);
+  out[2] = own ? 1.0f : plan_.lambda[r];
+}
+
+int16_t TargetMaker::LabelOf(int32_t row) const {
+  const ViewPlan& view = plan_.rows[static_cast<size_t>(row)];
+  if (view.pool == PoolId::kUnlabelled) return kNoLabel;
+  const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;
+  return dataset_.partition(partition).labels[static_cast<size_t>(view.sample)];
+}
+
+void TargetMaker::Source(int32_t row, std::span<float> target) const {
+  const ViewPlan& view = plan_.rows[static_cast<size_t>(row)];
+  if (view.pool == PoolId::kUnlabelled && recipe_.guesses()) {
+    const auto image = static_cast<size_t>((row - plan_.labelled_rows) % plan_.unlabelled_rows);
+    const auto first =
+        guess_.probabilities.begin() + static_cast<std::ptrdiff_t>(image * target.size());
+    std::copy_n(first, target.size(), target.begin());
+    return;
+  }
+  const int16_t label = LabelOf(row);
+  if (label == kNoLabel) {
+    std::fill(target.begin(), target.end(), 1.0f / static_cast<float>(target.size()));
+  } else {
+    SmoothOneHot(label, recipe_.mix.label_smoothing, target);
+  }
+}
+
+}  // namespace mixfeed

@@ -1,0 +1,120 @@
+#include "augment/recipe/preset_tables.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr double kTimmSmoothing = 0.1;
+
+Recipe CutMix() {
+  Recipe recipe = LabelledRecipe(4, PadMode::kZero);
+  recipe.view.order = ViewOrder::kCropFirst;
+  recipe.mix = {.enabled = true,
+                .alpha = 1,
+                .beta = 1,
+                .lambda_scope = DrawScope::kPerBatch,
+                .lambda_floor = false,
+                .pairing = Pairing::kPermutation,
+                .probability = 0.5,
+                .probability_scope = DrawScope::kPerBatch,
+                .cutmix = {.probability = 1, .alpha = 1, .beta = 1}};
+  return recipe;
+}
+
+Recipe CutMixAlways(Pairing pairing, DrawScope scope) {
+  Recipe recipe = CutMix();
+  recipe.mix.probability = 1;
+  recipe.mix.pairing = pairing;
+  recipe.mix.lambda_scope = scope;
+  return recipe;
+}
+
+Recipe CutMixPerRow() { return CutMixAlways(Pairing::kPermutation, DrawScope::kPerRow); }
+Recipe CutMixTorchvision() { return CutMixAlways(Pairing::kRolled, DrawScope::kPerBatch); }
+
+Recipe CutMixTimm() {
+  Recipe recipe = CutMixAlways(Pairing::kReversed, DrawScope::kPerBatch);
+  recipe.mix.label_smoothing = kTimmSmoothing;
+  return recipe;
+}
+
+Recipe CutMixMinMax() {
+  Recipe recipe = CutMixTimm();
+  recipe.mix.cutmix.box = BoxRule::kMinMax;
+  return recipe;
+}
+
+Recipe MixupCutMix() {
+  Recipe recipe = CutMixTimm();
+  recipe.mix.cutmix.probability = 0.5;
+  return recipe;
+}
+
+Recipe MixupCutMixElem() {
+  Recipe recipe = MixupCutMix();
+  recipe.mix.lambda_scope = DrawScope::kPerRow;
+  recipe.mix.probability_scope = DrawScope::kPerRow;
+  return recipe;
+}
+
+constexpr FieldSource kCutMixSources[] = {
+    {"mix.probability", "train.py: --cutmix_prob 0.5 for CIFAR, drawn per batch"},
+    {"mix.lambda_scope", "train.py: one lambda and one box a batch"},
+    {"mix.cutmix.alpha", "train.py: --beta 1"},
+    {"mix.cutmix.box", "train.py, rand_bbox: centre uniform, clipped"},
+    {"mix.cutmix.correct_lambda", "train.py: lam = 1 - area after clipping"},
+};
+
+constexpr FieldSource kTimmSources[] = {
+    {"mix.pairing", "timm/data/mixup.py: x.flip(0)"},
+    {"mix.label_smoothing", "timm/data/mixup.py: label_smoothing=0.1"},
+    {"mix.probability", "timm/data/mixup.py: prob=1.0"},
+    {"mix.cutmix.probability", "timm/data/mixup.py: switch_prob=0.5 where both alphas are set"},
+    {"mix.cutmix.correct_lambda", "timm/data/mixup.py: correct_lam=True"},
+    {"mix.cutmix.min_side", "timm's examples: cutmix_minmax=(0.2, 0.8)"},
+};
+
+constexpr FieldSource kTorchvisionSources[] = {
+    {"mix.pairing", "torchvision/transforms/v2/_augment.py: roll(1, 0)"},
+    {"mix.cutmix.alpha", "torchvision/transforms/v2/_augment.py: alpha=1.0"},
+    {"mix.cutmix.correct_lambda", "torchvision/transforms/v2/_augment.py: from the clipped box"},
+};
+
+constexpr const char* kTimmNotes[] = {
+    "timm's Mixup mixes in place; a row and its partner keep their own pixels here.",
+    "timm needs an even batch; so does lambda_scope per_pair here, the others do not.",
+    "Its views are those of timm's loader, which is the trainer's choice; here CutMix's.",
+};
+
+constexpr const char* kTorchvisionNotes[] = {
+    "Neighbours are mixed, so the batch must be shuffled: it is, by epochs of permutations.",
+};
+
+constexpr Preset kCutMixPresets[] = {
+    {"cutmix", "a box of the partner in every image of half of the batches",
+     "Yun et al. 2019, https://github.com/clovaai/CutMix-PyTorch", &CutMix, &AllLabelled,
+     "cifar10-wrn", kCutMixSources},
+    {"cutmix/per-row", "every row its own lambda and box, always",
+     "asked for in https://github.com/clovaai/CutMix-PyTorch/issues/4", &CutMixPerRow, &AllLabelled,
+     "cifar10-wrn"},
+    {"cutmix/torchvision", "always; each row with the row before it",
+     "https://github.com/pytorch/vision, transforms.v2.CutMix", &CutMixTorchvision, &AllLabelled,
+     "imagenet", kTorchvisionSources, kTorchvisionNotes},
+    {"cutmix/timm", "always; each row with the reversed batch's; labels smoothed by 0.1",
+     "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &CutMixTimm,
+     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+    {"cutmix/minmax", "as cutmix/timm, boxes inside the image with sides of 0.2 to 0.8",
+     "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &CutMixMinMax,
+     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+    {"mixup-cutmix", "a batch is blended or pasted, by equal chance",
+     "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &MixupCutMix,
+     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+    {"mixup-cutmix/elem", "every row by itself (timm's mode elem)",
+     "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &MixupCutMixElem,
+     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+};
+
+}  // namespace
+
+std::span<const Preset> CutMixPresets() { return kCutMixPresets; }
+
+}  // namespace mixfeed
