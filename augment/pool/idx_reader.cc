@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "augment/base/status_macros.h"
+#include "augment/pool/byte_order.h"
 #include "augment/pool/class_names.h"
 #include "augment/pool/file_io.h"
 #include "augment/pool/gzip.h"
@@ -17,7 +18,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr int64_t kNumberBytes = 4;  // of the magic number and the sizes after it, big-endian
+constexpr size_t kNumberBytes = 4;  // of the magic number and the sizes after it, big-endian
 
 // What sets the file of images apart from that of labels.
 struct Kind {
@@ -26,7 +27,7 @@ struct Kind {
   uint32_t magic;      // unsigned bytes (8), then the number of sizes
   std::span<const char* const> sizes;
 
-  int64_t header_bytes() const { return kNumberBytes * (1 + static_cast<int64_t>(sizes.size())); }
+  int64_t header_bytes() const { return static_cast<int64_t>(kNumberBytes * (1 + sizes.size())); }
 };
 
 constexpr const char* kImageSizes[] = {"images", "rows", "columns"};
@@ -68,14 +69,7 @@ absl::StatusOr<std::vector<uint8_t>> ReadStart(const std::string& path, int64_t 
                                            : ReadFileStart(path, bytes);
 }
 
-int64_t BigEndian(const std::vector<uint8_t>& bytes, int64_t at) {
-  int64_t value = 0;
-  for (int64_t i = at; i < at + kNumberBytes; ++i)
-    value = value << 8 | bytes[static_cast<size_t>(i)];
-  return value;
-}
-
-absl::Status CheckSize(const std::string& path, int64_t at, const char* what, int64_t size,
+absl::Status CheckSize(const std::string& path, size_t at, const char* what, int64_t size,
                        int64_t largest) {
   if (size >= 1 && size <= largest) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", what, " is ", size, " at byte ", at,
@@ -88,16 +82,16 @@ absl::StatusOr<std::vector<int64_t>> ReadHeader(const std::string& path, const K
     return absl::DataLossError(absl::StrCat(path, ": ends at byte ", bytes.size(),
                                             " of its header of ", kind.header_bytes()));
   }
-  if (BigEndian(bytes, 0) != kind.magic) {
+  const int64_t magic = BigEndian(bytes, 0, kNumberBytes);
+  if (magic != kind.magic) {
     return absl::DataLossError(absl::StrFormat("%s: has 0x%08x at byte 0; %s %s have 0x%08x", path,
-                                               BigEndian(bytes, 0), kind.suffix, kind.part,
-                                               kind.magic));
+                                               magic, kind.suffix, kind.part, kind.magic));
   }
   std::vector<int64_t> sizes;
   for (const char* what : kind.sizes) {
-    const auto at = kNumberBytes * (1 + static_cast<int64_t>(sizes.size()));
+    const size_t at = kNumberBytes * (1 + sizes.size());
     const int64_t largest = sizes.empty() ? kMaxFileBytes : kMaxImageSide;
-    sizes.push_back(BigEndian(bytes, at));
+    sizes.push_back(BigEndian(bytes, at, kNumberBytes));
     MIXFEED_RETURN_IF_ERROR(CheckSize(path, at, what, sizes.back(), largest));
   }
   return sizes;
@@ -113,22 +107,27 @@ absl::Status CheckLength(const std::string& path, int64_t bytes, int64_t promise
       absl::StrCat(path, ": ends at byte ", bytes, " of ", promised, " that its header promises"));
 }
 
+// The size that a file of `sizes` has by its header.
+absl::StatusOr<int64_t> PromisedBytes(const std::string& path, const Kind& kind,
+                                      const std::vector<int64_t>& sizes) {
+  int64_t promised = 1;  // counts are of 32 bits and sides small, so their product is no overflow
+  for (const int64_t size : sizes) promised *= size;
+  promised += kind.header_bytes();
+  if (promised <= kMaxFileBytes) return promised;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": its header promises ", promised,
+                                                 " bytes; allowed are up to ", kMaxFileBytes));
+}
+
 // The header is read first, so that no more is read or inflated than it promises.
 absl::StatusOr<IdxFile> ReadIdxFile(const std::string& folder, const char* partition,
                                     const Kind& kind) {
   IdxFile file{.path = FindFile(folder, partition, kind), .sizes = {}, .bytes = {}};
   if (file.path.empty()) {
     return absl::NotFoundError(absl::StrCat(JoinPath(folder, FileNames(partition, kind)[0]),
-                                            ": is missing, and so is ", kGzipSuffix));
+                                            ": is missing, also with ", kGzipSuffix));
   }
   MIXFEED_ASSIGN_OR_RETURN(file.sizes, ReadHeader(file.path, kind));
-  int64_t promised = 1;
-  for (int64_t size : file.sizes) promised *= size;
-  promised += kind.header_bytes();
-  if (promised > kMaxFileBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(file.path, ": its header promises ", promised,
-                                                   " bytes; allowed are up to ", kMaxFileBytes));
-  }
+  MIXFEED_ASSIGN_OR_RETURN(const int64_t promised, PromisedBytes(file.path, kind, file.sizes));
   // One more, which must not be there.
   MIXFEED_ASSIGN_OR_RETURN(file.bytes, ReadStart(file.path, promised + 1));
   MIXFEED_RETURN_IF_ERROR(

@@ -120,7 +120,7 @@ TEST_F(IdxReaderTest, NamesAMissingFile) {
   for (const char* name : {kTrainLabels, kTestImages, kTestLabels}) {
     testing::WriteIdx(folder_.path(), dataset_);
     Remove(name);
-    EXPECT_THAT(Read(), FailsWith(kNotFound, File(name) + ": is missing, and so is .gz"));
+    EXPECT_THAT(Read(), FailsWith(kNotFound, File(name) + ": is missing, also with .gz"));
   }
 }
 
