@@ -32,7 +32,8 @@ absl::StatusOr<int64_t> AppendImages(const std::string& path, ImageSet* images) 
   MIXFEED_RETURN_IF_ERROR(AppendFile(path, kMaxFileBytes, &images->pixels));
   const auto end = static_cast<int64_t>(images->pixels.size());
   MIXFEED_RETURN_IF_ERROR(CheckWholeRecords(path, kTitle, end - before, kShape.pixels()));
-  for (int64_t at = before; at < end; at += kSide * kSide) Transpose(images->pixels.data() + at);
+  for (int64_t at = before; at < end; at += int64_t{kSide} * kSide)
+    Transpose(images->pixels.data() + at);
   return (end - before) / kShape.pixels();
 }
 

@@ -28,7 +28,7 @@ constexpr char kTrainLabels[] = "train-labels-idx1-ubyte";
 constexpr char kTestImages[] = "t10k-images-idx3-ubyte";
 constexpr char kTestLabels[] = "t10k-labels-idx1-ubyte";
 constexpr ImageShape kMnist{.channels = 1, .height = 28, .width = 28};
-constexpr size_t kPixels = 28 * 28;
+constexpr size_t kPixels = size_t{28} * 28;
 
 class IdxReaderTest : public ::testing::Test {
  protected:

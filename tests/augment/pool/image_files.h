@@ -32,7 +32,7 @@ inline void WritePlanes(const std::string& path, std::vector<uint8_t> planes, in
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
   std::vector<cv::Mat> channels;  // OpenCV's order is blue, green, red
   for (const int channel : {2, 1, 0}) {
-    channels.emplace_back(side, side, CV_8UC1, planes.data() + channel * side * side);
+    channels.emplace_back(side, side, CV_8UC1, planes.data() + int64_t{channel} * side * side);
   }
   cv::Mat image;
   cv::merge(channels, image);

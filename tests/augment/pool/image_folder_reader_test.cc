@@ -181,7 +181,7 @@ TEST_F(ImageFolderTest, ScalesImagesOfMixedSizes) {
     ASSERT_THAT(read, IsOk());
     std::vector<uint8_t> expected;
     for (const uint8_t level : std::vector<uint8_t>{10, 20, 30, 40, 50, 60}) {
-      expected.insert(expected.end(), static_cast<size_t>(side * side), level);
+      expected.insert(expected.end(), static_cast<size_t>(side) * static_cast<size_t>(side), level);
     }
     EXPECT_EQ(read->train.pixels, expected) << side;
   }
