@@ -45,10 +45,11 @@ constexpr NamedNormalisation kNormalisations[] = {
     {"cifar10", 3, Colour(0.4914, 0.4822, 0.4465, 0.2471, 0.2435, 0.2616)},
     // facebookresearch/mixup-cifar10, train.py; kuangliu/pytorch-cifar, main.py.
     {"cifar10-mixup", 3, Colour(0.4914, 0.4822, 0.4465, 0.2023, 0.1994, 0.2010)},
-    // TorchSSL, datasets/ssl_dataset.py; vikasverma1077/manifold_mixup, supervised/load_data.py.
-    {"cifar10-torchssl", 3, ColourLevels(125.3, 123.0, 113.9, 63.0, 62.1, 66.7)},
-    // KellerJordan/cifar10-airbench, airbench94.py.
-    {"cifar10-airbench", 3, Colour(0.4914, 0.4822, 0.4465, 0.2470, 0.2435, 0.2616)},
+    // The set of the Wide ResNet ports: vikasverma1077/manifold_mixup, supervised/load_data.py;
+    // clovaai/CutMix-PyTorch, train.py; TorchSSL, datasets/ssl_dataset.py.
+    {"cifar10-wrn", 3, ColourLevels(125.3, 123.0, 113.9, 63.0, 62.1, 66.7)},
+    // KellerJordan/cifar10-airbench, airbench94.py, for CIFAR-10.
+    {"airbench", 3, Colour(0.4914, 0.4822, 0.4465, 0.2470, 0.2435, 0.2616)},
     // fastai, vision/data.py, cifar_stats.
     {"cifar10-fastai", 3, Colour(0.491, 0.482, 0.447, 0.247, 0.243, 0.261)},
     // TorchSSL and USB; manifold mixup.

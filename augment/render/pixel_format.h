@@ -28,8 +28,8 @@ struct Normalisation {
 };
 
 // A published set by its name: "raw" (0..255), "unit" (0..1), "signed" (-1..1: mean and std .5, as
-// MixMatch), or that of a dataset ("mnist"), to which the name of who publishes it is added where
-// several are in use ("cifar10-torchssl"); a table in pixel_format.cc has each with its numbers and
+// MixMatch), or that of a dataset ("mnist"), with or by the name of whose it is where several are
+// in use ("cifar10-mixup", "airbench"); a table in pixel_format.cc has each with its numbers and
 // its source. NotFound lists the names; InvalidArgument for a set on images of other `channels`
 // than it is for.
 absl::StatusOr<Normalisation> FindNormalisation(const std::string& name, int channels = 3);
