@@ -19,6 +19,13 @@ std::string JoinPath(const std::string& folder, const std::string& name);
 bool IsFolder(const std::string& path);
 bool IsFile(const std::string& path);  // a regular one, or a link to one
 
+// The last component of `path`, also of "dir/" and ".".
+std::string FolderName(const std::string& path);
+
+// The first of `folders` that holds one of `files`; empty when none does.
+std::string FindFolder(const std::vector<std::string>& folders,
+                       const std::vector<std::string>& files);
+
 // Names of the entries of `folder` that do not begin with a dot, in byte order. NotFound when it
 // cannot be listed.
 absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
@@ -27,6 +34,12 @@ absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
 // DataLoss (ends early), InvalidArgument (larger than max_bytes), ResourceExhausted (no memory).
 absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path,
                                                    int64_t max_bytes = kMaxFileBytes);
+
+// The same, appended to `bytes`, which an error leaves as they were.
+absl::Status AppendFile(const std::string& path, int64_t max_bytes, std::vector<uint8_t>* bytes);
+
+// A file's first `bytes` bytes, all of them when it has fewer; errors as ReadWholeFile.
+absl::StatusOr<std::vector<uint8_t>> ReadFileStart(const std::string& path, int64_t bytes);
 
 // A text file's lines without line ends; errors as ReadWholeFile.
 absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path);

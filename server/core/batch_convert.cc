@@ -25,7 +25,7 @@ constexpr EnumPair<v1::TargetForm, TargetForm> kTargetForms[] = {
     {v1::PAIRS, TargetForm::kPairs},
 };
 constexpr uint32_t kMaxWorld = std::numeric_limits<int32_t>::max();
-constexpr uint32_t kMaxImageSide = 256;  // of datasets too (dataset_source.h)
+constexpr uint32_t kLargestSide = kMaxImageSide;
 
 template <typename Values>
 absl::Status SetChannels(const std::string& field, const Values& values, int channels,
@@ -97,8 +97,8 @@ absl::StatusOr<ImageShape> ShapeFromProto(const v1::ImageShape& proto) {
   if (proto.channels() != 1 && proto.channels() != 3) {
     return FieldError("image.channels", absl::StrCat(proto.channels()), "1 or 3");
   }
-  MIXFEED_RETURN_IF_ERROR(CheckRange("image.height", proto.height(), 1u, kMaxImageSide));
-  MIXFEED_RETURN_IF_ERROR(CheckRange("image.width", proto.width(), 1u, kMaxImageSide));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.height", proto.height(), 1u, kLargestSide));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.width", proto.width(), 1u, kLargestSide));
   return ImageShape{.channels = static_cast<int>(proto.channels()),
                     .height = static_cast<int>(proto.height()),
                     .width = static_cast<int>(proto.width())};

@@ -15,6 +15,7 @@ namespace mixfeed {
 namespace {
 
 using testing::FailsWith;
+using testing::IsOk;
 
 // A file of that many bytes, which takes no room on the disk.
 void WriteHole(const std::string& path, int64_t bytes) {
@@ -44,6 +45,48 @@ TEST(ReadWholeFileTest, LargerFilesAreRefused) {
   EXPECT_THAT(ReadWholeFile(folder.File("larger")),
               FailsWith(absl::StatusCode::kInvalidArgument,
                         folder.File("larger") + ": has 4294967297 bytes; allowed are up to"));
+}
+
+TEST(AppendFileTest, KeepsWhatWasThere) {
+  const testing::TempDir folder;
+  const std::string path = folder.File("x");
+  std::ofstream(path) << "cd";
+  std::vector<uint8_t> bytes = {'a', 'b'};
+  ASSERT_THAT(AppendFile(path, 2, &bytes), IsOk());
+  EXPECT_EQ(bytes, (std::vector<uint8_t>{'a', 'b', 'c', 'd'}));
+  EXPECT_THAT(AppendFile(path, 1, &bytes), FailsWith(absl::StatusCode::kInvalidArgument,
+                                                     path + ": has 2 bytes; allowed are up to 1"));
+  EXPECT_THAT(AppendFile(folder.File("none"), 2, &bytes),
+              FailsWith(absl::StatusCode::kNotFound, folder.File("none") + ": no such file"));
+  EXPECT_EQ(bytes.size(), 4U);
+}
+
+TEST(ReadFileStartTest, ReadsWhatIsThereOfWhatIsAsked) {
+  const testing::TempDir folder;
+  const std::string path = folder.File("x");
+  std::ofstream(path) << "abc";
+  EXPECT_EQ(*ReadFileStart(path, 0), std::vector<uint8_t>{});
+  EXPECT_EQ(*ReadFileStart(path, 2), (std::vector<uint8_t>{'a', 'b'}));
+  EXPECT_EQ(*ReadFileStart(path, 4), (std::vector<uint8_t>{'a', 'b', 'c'}));
+  EXPECT_THAT(ReadFileStart(folder.path(), 4),
+              FailsWith(absl::StatusCode::kNotFound, folder.path() + ": no such file"));
+}
+
+TEST(FolderNameTest, IsTheLastComponent) {
+  EXPECT_EQ(FolderName("/data/mnist"), "mnist");
+  EXPECT_EQ(FolderName("/data/mnist/"), "mnist");
+  EXPECT_EQ(FolderName("/data/mnist/raw/.."), "mnist");
+  EXPECT_EQ(FolderName("/"), "");
+}
+
+TEST(FindFolderTest, TakesTheFirstFolderWithOneOfTheFiles) {
+  const testing::TempDir a;
+  const testing::TempDir b;
+  std::ofstream(b.File("2")) << "x";
+  EXPECT_EQ(FindFolder({a.path(), b.path()}, {"1", "2"}), b.path());
+  std::ofstream(a.File("1")) << "x";
+  EXPECT_EQ(FindFolder({a.path(), b.path()}, {"1", "2"}), a.path());
+  EXPECT_EQ(FindFolder({a.path(), b.path()}, {"3"}), "");
 }
 
 }  // namespace
