@@ -31,7 +31,8 @@ class Tile {
     for (int r = 0; r < kRows; ++r) {
       for (int c = 0; c < kCoordinates; ++c) {
         const int row = rows[r][offset + c];
-        for (int p = 0; p < PanelStep::kPoints; ++p) sums_[r][p] += row * step.coordinates[p][c];
+        for (int p = 0; p < PanelStep::kPoints; ++p)
+          sums_[r][p] += row * step.coordinates[2 * p + c];
       }
     }
   }
@@ -75,7 +76,7 @@ class Tile {
     const Pairs pairs;
     hn::Vec<Pairs> points[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      points[v] = hn::Load(pairs, step.coordinates[0] + static_cast<size_t>(v) * hn::Lanes(pairs));
+      points[v] = hn::Load(pairs, step.coordinates + static_cast<size_t>(v) * hn::Lanes(pairs));
     }
     for (int r = 0; r < kRows; ++r) {
       int32_t pair = 0;
@@ -170,7 +171,7 @@ void PackedPoints::Pack(std::span<const int16_t* const> points) {
       PanelStep* const steps = steps_.data() + Index(first, p / PanelStep::kPoints);
       const int end = std::min(first + kChunk, dimensions_);
       for (int d = first; d < end; ++d) {
-        steps[(d - first) / 2].coordinates[p % PanelStep::kPoints][d % 2] =
+        steps[(d - first) / 2].coordinates[2 * (p % PanelStep::kPoints) + d % 2] =
             points[static_cast<size_t>(p)][d];
       }
     }

@@ -12,10 +12,10 @@ namespace mixfeed {
 // buffer of a block needs no margin.
 inline constexpr int kBlockPoints = 240;
 
-// Coordinates 2 i and 2 i + 1 of neighbouring points, side by side as the vector code reads them.
+// Coordinates 2 i and 2 i + 1 of a panel's points, side by side as the vector code reads them.
 struct alignas(64) PanelStep {
   static constexpr int kPoints = 16;
-  int16_t coordinates[kPoints][2];
+  int16_t coordinates[2 * kPoints];
 };
 
 // A block's points as one side of the product: panels of PanelStep::kPoints points, cut every

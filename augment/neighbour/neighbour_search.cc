@@ -97,6 +97,8 @@ Search::Search(const NeighbourPoints& points, const NeighbourBuild& build)
   assert(count_ <= size_t{std::numeric_limits<int32_t>::max()});
   assert(points.coordinates.size() < size_t{1} << 38);
   const auto dimensions = static_cast<size_t>(points.dimensions);
+  rows_.reserve(count_);
+  squares_.reserve(count_);
   for (const int32_t place : order_) {
     const auto row =
         points.coordinates.subspan(static_cast<size_t>(place) * dimensions, dimensions);

@@ -1,15 +1,11 @@
 #include "augment/neighbour/neighbour_checks.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <cstdlib>
-#include <iostream>
 #include <limits>
 
 #include "tests/augment/neighbour/naive_neighbours.h"
 #include "tests/augment/pool/status_matchers.h"
-#include "tests/testing/sanitizers.h"
 
 namespace mixfeed {
 namespace {
@@ -104,21 +100,6 @@ TEST(NeighbourChecksTest, TheLargestClassBoundsNeighboursOfOthers) {
                 "recipe.mix.partner.neighbours is 4; allowed: 1..3, class 5 has 4 of 7 images");
   ExpectRefused(PointsOf({2, 2}), 1, NeighbourClass::kOther,
                 "recipe.mix.partner.neighbours is 1; allowed: none, class 2 has 2 of 2 images");
-}
-
-TEST(NeighbourSearchTest, MoreMemoryThanThereIsIsAnError) {
-  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer's allocator does not throw";
-  OwnedPoints points;
-  points.coordinates.assign(60'000, 0);
-  const auto build_with_little_memory = [&] {
-    const rlimit memory{rlim_t{1} << 29, rlim_t{1} << 29};
-    setrlimit(RLIMIT_AS, &memory);
-    const absl::Status status = Built(points, 59'999);
-    std::cerr << status;
-    std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
-  };
-  EXPECT_EXIT(build_with_little_memory(), ::testing::ExitedWithCode(0),
-              "no memory for a neighbour search of 28799520000 bytes");
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <atomic>
-#include <numeric>
+#include <cstdlib>
+#include <iostream>
+#include <stop_token>
+#include <vector>
 
 #include "augment/neighbour/dot_products.h"
 #include "augment/neighbour/neighbour_index.h"
@@ -11,6 +14,7 @@
 #include "tests/augment/neighbour/naive_neighbours.h"
 #include "tests/augment/pool/real_cifar.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/sanitizers.h"
 #include "tests/testing/scoped_target.h"
 
 namespace mixfeed {
@@ -210,18 +214,39 @@ TEST(NeighbourSearchTest, AStopRequestAfterTheEndChangesNothing) {
   EXPECT_THAT(BuildNeighbourIndex(points.view(), build), testing::IsOk());
 }
 
+TEST(NeighbourSearchTest, MoreMemoryThanThereIsIsAnError) {
+  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer's allocator does not throw";
+  OwnedPoints points;
+  points.coordinates.assign(60'000, 0);
+  const auto build_with_little_memory = [&] {
+    const rlimit memory{rlim_t{1} << 29, rlim_t{1} << 29};
+    setrlimit(RLIMIT_AS, &memory);
+    ThreadPool threads(1);
+    const absl::Status status =
+        BuildNeighbourIndex(points.view(), {.k = 59'999, .threads = &threads}).status();
+    std::cerr << status;
+    std::exit(absl::IsResourceExhausted(status) ? 0 : 1);
+  };
+  EXPECT_EXIT(build_with_little_memory(), ::testing::ExitedWithCode(0),
+              "no memory for a neighbour search of 28799520000 bytes");
+}
+
+OwnedPoints FirstPictures(const Dataset& cifar, ptrdiff_t count) {
+  const auto dimensions = static_cast<ptrdiff_t>(cifar.shape.pixels());
+  const auto pixels = cifar.train.pixels.begin();
+  const auto labels = cifar.train.labels.begin();
+  return {.coordinates = {pixels, pixels + count * dimensions},
+          .dimensions = static_cast<int>(dimensions),
+          .labels = {labels, labels + count}};
+}
+
 TEST(NeighbourSearchTest, RealPictures) {
   MIXFEED_SKIP_WITHOUT_REAL_CIFAR();
   const auto cifar = ReadCifar(testing::RealCifarFolder(), CifarKind::kCifar10);
   ASSERT_THAT(cifar, testing::IsOk());
-  constexpr ptrdiff_t kImages = 2000;
-  OwnedPoints points;
-  points.dimensions = static_cast<int>(cifar->shape.pixels());
-  const auto& train = cifar->train;
-  points.coordinates.assign(train.pixels.begin(),
-                            train.pixels.begin() + kImages * points.dimensions);
-  points.labels.assign(train.labels.begin(), train.labels.begin() + kImages);
-  for (const NeighbourClass classes : kRules) ExpectNaive(points, 100, classes);
+  ExpectNaive(FirstPictures(*cifar, 2000), 200, NeighbourClass::kAny);
+  ExpectNaive(FirstPictures(*cifar, 700), 40, NeighbourClass::kSame);
+  ExpectNaive(FirstPictures(*cifar, 700), 40, NeighbourClass::kOther);
 }
 
 }  // namespace
