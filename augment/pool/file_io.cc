@@ -1,10 +1,12 @@
 #include "augment/pool/file_io.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <system_error>
 
@@ -39,6 +41,21 @@ absl::Status AppendStart(const std::string& path, int64_t size, std::vector<uint
   if (file.gcount() == size) return absl::OkStatus();
   bytes->resize(before);
   return absl::DataLossError(absl::StrCat(path, ": ends at byte ", file.gcount(), " of ", size));
+}
+
+// Writes next to `path`, calls `finish` with the temporary file's name, and renames it.
+absl::Status WriteAside(const std::string& path, const std::string& bytes,
+                        const std::function<absl::Status(const std::string&)>& finish) {
+  const std::string temporary = absl::StrCat(path, ".tmp-", getpid());
+  absl::Status status = WriteWholeFile(temporary, bytes.data(), static_cast<int64_t>(bytes.size()));
+  if (status.ok()) status = finish(temporary);
+  std::error_code error;
+  if (status.ok()) {
+    fs::rename(temporary, path, error);
+    if (error) status = absl::InternalError(absl::StrCat(path, ": ", error.message()));
+  }
+  if (!status.ok()) fs::remove(temporary, error);
+  return status;
 }
 
 }  // namespace
@@ -131,15 +148,21 @@ absl::Status WriteWholeFile(const std::string& path, const void* data, int64_t b
 }
 
 absl::Status WriteFileAtomically(const std::string& path, const std::string& text) {
-  const std::string temporary = absl::StrCat(path, ".tmp-", getpid());
-  absl::Status status = WriteWholeFile(temporary, text.data(), static_cast<int64_t>(text.size()));
-  std::error_code error;
-  if (status.ok()) {
-    fs::rename(temporary, path, error);
-    if (error) status = absl::InternalError(absl::StrCat(path, ": ", error.message()));
-  }
-  if (!status.ok()) fs::remove(temporary, error);
-  return status;
+  return WriteAside(path, text, [](const std::string& /*temporary*/) { return absl::OkStatus(); });
+}
+
+absl::Status SyncToDisk(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = file >= 0 && fsync(file) == 0;
+  if (file >= 0) close(file);
+  if (synced) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(path, ": cannot be synced to the disk"));
+}
+
+absl::Status WriteFileDurably(const std::string& path, const std::string& bytes) {
+  MIXFEED_RETURN_IF_ERROR(WriteAside(path, bytes, SyncToDisk));
+  // The rename is on the disk with the folder.
+  return SyncToDisk(fs::absolute(path).parent_path().string());
 }
 
 }  // namespace mixfeed

@@ -50,6 +50,14 @@ absl::Status WriteWholeFile(const std::string& path, const void* data, int64_t b
 // Writes next to `path`, then renames: readers see the old file or the new one, whole.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& text);
 
+// Waits until a file's bytes, or a folder's names, are on the disk. Internal when they cannot be
+// brought there.
+absl::Status SyncToDisk(const std::string& path);
+
+// As WriteFileAtomically, and the new file outlives the machine's failing once this has returned; if
+// it fails before, one of the two is there, whole.
+absl::Status WriteFileDurably(const std::string& path, const std::string& bytes);
+
 }  // namespace mixfeed
 
 #endif  // MIXFEED_AUGMENT_POOL_FILE_IO_H_

@@ -89,5 +89,38 @@ TEST(FindFolderTest, TakesTheFirstFolderWithOneOfTheFiles) {
   EXPECT_EQ(FindFolder({a.path(), b.path()}, {"3"}), "");
 }
 
+std::string Content(const std::string& path) {
+  const auto bytes = ReadWholeFile(path);
+  return bytes.ok() ? std::string(bytes->begin(), bytes->end()) : bytes.status().ToString();
+}
+
+TEST(WriteFileDurablyTest, ReplacesTheWholeFileAndLeavesNothingBesideIt) {
+  const testing::TempDir folder;
+  ASSERT_THAT(WriteFileDurably(folder.File("file"), "a longer text"), IsOk());
+  ASSERT_THAT(WriteFileDurably(folder.File("file"), std::string("new\0text", 8)), IsOk());
+  EXPECT_EQ(Content(folder.File("file")), std::string("new\0text", 8));
+  EXPECT_THAT(*ListFolder(folder.path()), ::testing::ElementsAre("file"));
+}
+
+TEST(WriteFileDurablyTest, AnErrorLeavesTheOldStateAndNothingBesideIt) {
+  const testing::TempDir folder;
+  std::filesystem::create_directory(folder.File("taken"));
+  EXPECT_THAT(WriteFileDurably(folder.File("taken"), "text"),
+              FailsWith(absl::StatusCode::kInternal, folder.File("taken") + ": "));
+  EXPECT_THAT(WriteFileDurably(folder.File("absent/file"), "text"),
+              FailsWith(absl::StatusCode::kInternal, "cannot be written"));
+  EXPECT_THAT(*ListFolder(folder.path()), ::testing::ElementsAre("taken"));
+}
+
+TEST(SyncToDiskTest, TakesFilesAndFoldersThatAreThere) {
+  const testing::TempDir folder;
+  WriteHole(folder.File("file"), 1);
+  EXPECT_THAT(SyncToDisk(folder.File("file")), IsOk());
+  EXPECT_THAT(SyncToDisk(folder.path()), IsOk());
+  EXPECT_THAT(SyncToDisk(folder.File("absent")),
+              FailsWith(absl::StatusCode::kInternal,
+                        folder.File("absent") + ": cannot be synced to the disk"));
+}
+
 }  // namespace
 }  // namespace mixfeed
