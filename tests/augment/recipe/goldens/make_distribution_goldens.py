@@ -11,6 +11,7 @@ DSXiangLi/ClassicSolution, vikasverma1077/manifold_mixup, souvik3333/medium_blog
 of golden_format.py.
 
 case quantiles NAME: `draws`; `quantiles`: the 0 %, 1 %, ... 100 % quantiles, each a value that was drawn.
+torch's Beta (torchvision) draws in float32 and puts what would be 1 on the float32 next to it.
 
 case counts NAME: `draws`; `counts`: how often 0, 1, 2, ... was drawn. Names end in what is counted:
   -area      0: the box is empty; 1 + floor(16 area / image area) else
@@ -40,7 +41,7 @@ def write_quantiles(out, name, samples):
     samples = np.asarray(samples, np.float64)
     out.case("quantiles", name)
     out.field("draws", len(samples))
-    out.field("quantiles", np.quantile(samples, np.linspace(0, 1, 101), method="inverted_cdf"))
+    out.field("quantiles", np.quantile(samples, np.linspace(0, 1, 101), method="inverted_cdf"), digits=17)
 
 
 def write_counts(out, name, values, cells):
