@@ -33,8 +33,10 @@ std::vector<float> Rendered(const MixedBatch& batch, int images) {
       renderer->Load(*MakePool(batch.shape, batch.images, 0, PadMode::kReflect, &threads));
   EXPECT_TRUE(pool.ok()) << pool.status();
   EXPECT_EQ((*pool)->count(), images);
+  PixelFormat format;
+  format.type = batch.type;
   std::vector<std::byte> out(batch.rows.size() * ImageBytes(batch.shape, batch.type));
-  const absl::Status status = renderer->Render(**pool, batch.rows, {.type = batch.type}, out);
+  const absl::Status status = renderer->Render(**pool, batch.rows, format, out);
   EXPECT_TRUE(status.ok()) << status;
   std::vector<float> values(batch.pixels.size());
   if (batch.type == PixelType::kFloat32) {
