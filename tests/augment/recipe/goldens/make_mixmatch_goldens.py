@@ -151,7 +151,7 @@ def write_ramps(out):
         ("yu1ut", 75, "steps", 1024 * 1024, 64, lambda t: 75 * clip((t // 1024 + t % 1024 / 1024) / 1024)),
         ("torchssl", 100, "steps", 0.4 * 2**20, 64, lambda t: 100 * clip(t / (0.4 * 2**20))),
         ("fastai", 100, "steps", 3000, 64, lambda t: 100 * (t / 3000.0 if t < 3000 else 1.0)),
-        ("ict", 50, "images", 0.4 * (2**16 << 10), 64, lambda t: 50 * clip(t * 64 / (0.4 * (2**16 << 10)))),
+        ("ict", 1000, "images", 0.4 * (2**16 << 10), 64, lambda t: 1000 * clip(t * 64 / (0.4 * (2**16 << 10)))),
     ]
     for name, value, unit, length, batch, weight in ramps:
         end = int(length / batch if unit == "images" else length)
