@@ -39,7 +39,7 @@ cv::Point Fixed(const Place& place, cv::Point offset) {
 
 double FontScale(const TextStyle& style) { return Pixels(style.size) / kFontHeight; }
 int FontThickness(const TextStyle& style) {
-  return std::max(1, Near(FontScale(style) * (style.bold ? 2.4 : 1.4)));
+  return std::max(1, Near(FontScale(style) * (style.bold ? 2.0 : 1.3)));
 }
 
 cv::Size TextPixels(const std::string& text, const TextStyle& style, int* below) {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kCells = 50;
 constexpr int kCurveSteps = 800;
-constexpr double kHeadroom = 1.08;  // above the highest bar
+constexpr double kHeadroom = 1.08;  // of the y axis
 constexpr size_t kStreamsAtOnce = 4096;
 
 using Density = std::function<double(double)>;
@@ -43,6 +43,7 @@ std::string LawText(const MixSpec& mix) {
   if (mix.lambda_law == LambdaLaw::kBeta) {
     return absl::StrFormat("Beta(%g, %g)", mix.alpha, mix.beta);
   }
+  if (mix.lambda_low == mix.lambda_high) return absl::StrFormat("always %g", mix.lambda_low);
   return absl::StrFormat("uniform on %g..%g", mix.lambda_low, mix.lambda_high);
 }
 
@@ -62,10 +63,14 @@ Bars Histogram(const std::vector<double>& lambdas) {
   return bars;
 }
 
-double HighestOf(const Bars& bars) {
+// The top of the y axis: room for all bars, and for the density where it has no pole.
+double TopFor(const Bars& bars, const std::optional<Density>& density) {
   double highest = 0;
-  for (const Bar& bar : bars.bars) highest = std::max(highest, bar.height);
-  return highest;
+  for (const Bar& bar : bars.bars) {
+    const double exact = density.has_value() ? (*density)((bar.low + bar.high) / 2) : 0;
+    highest = std::max({highest, bar.height, exact});
+  }
+  return kHeadroom * highest;
 }
 
 // At the middles of steps, so that poles at the ends are not met.
@@ -81,16 +86,17 @@ Curve CurveOf(const Density& density) {
 Panel PanelOf(const Recipe& recipe, bool floor, const std::vector<double>& lambdas,
               const LambdaSummary& summary) {
   Bars histogram = Histogram(lambdas);
+  const std::optional<Density> density = LambdaDensity(recipe, floor);
   Panel panel{.title = floor ? "max(lambda, 1 - lambda)" : "lambda as drawn",
               .subtitle = absl::StrFormat("mean %.3f, 90 %% in %.3f..%.3f", summary.mean,
                                           summary.quantiles.front(), summary.quantiles.back()),
               .x = {.label = "lambda"},
-              .y = {.label = "density", .high = kHeadroom * HighestOf(histogram)}};
+              .y = {.label = "density", .high = TopFor(histogram, density)}};
   panel.marks.emplace_back(std::move(histogram));
-  const auto density = LambdaDensity(recipe, floor);
   if (density.has_value()) panel.marks.emplace_back(CurveOf(*density));
   panel.marks.emplace_back(Curve{.points = {{summary.mean, 0}, {summary.mean, panel.y.high}},
                                  .ink = {kSeries[1]},
+                                 .thickness = 1,
                                  .label = "mean"});
   return panel;
 }

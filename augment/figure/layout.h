@@ -39,7 +39,7 @@ class Layout {
   Box CardOf(size_t panel) const;
   Box DataOf(size_t panel) const;
 
-  static constexpr double kPad = 12;           // inside a card
+  static constexpr double kPad = 15;           // inside a card
   static constexpr double kLegendSwatch = 18;  // from an entry's left end to its text
 
  private:

@@ -12,7 +12,9 @@
 namespace mixfeed {
 namespace {
 
-constexpr int kMaxColumns = 4;
+constexpr size_t kNarrowClasses = 20;  // so many bars fit a panel of four in a line
+constexpr size_t kNarrowColumns = 4;
+constexpr size_t kWideColumns = 2;
 constexpr double kTop = 1.12;           // of the y axis: room for a number over a bar of 1
 constexpr size_t kMostWithNumbers = 6;  // classes whose bars have room for a number
 
@@ -32,6 +34,11 @@ void AddNumbers(std::span<const float> probabilities, std::vector<Mark>* marks) 
     marks->emplace_back(Note{.at = {static_cast<double>(c), probabilities[c] + 0.03},
                              .text = absl::StrFormat("%.2f", probabilities[c])});
   }
+}
+
+int ColumnsFor(size_t panels, size_t classes) {
+  const size_t most = classes <= kNarrowClasses ? kNarrowColumns : kWideColumns;
+  return static_cast<int>(std::min(panels, most));
 }
 
 Panel PanelOf(std::span<const float> guess, const Sharpened& sharpened) {
@@ -80,8 +87,8 @@ Figure MakeSharpenFigure(std::span<const float> guess, std::span<const Sharpened
       .title = "What temperature does to a guess",
       .subtitle = absl::StrFormat("p^(1/T) / sum p^(1/T); the guess' own entropy is %.2f bits",
                                   EntropyBits(guess)),
-      .columns = std::min(static_cast<int>(sharpened.size()), kMaxColumns),
-      .aspect = 0.8};
+      .columns = ColumnsFor(sharpened.size(), guess.size()),
+      .aspect = guess.size() <= kNarrowClasses ? 0.8 : 0.4};
   for (const Sharpened& one : sharpened) figure.panels.push_back(PanelOf(guess, one));
   return figure;
 }

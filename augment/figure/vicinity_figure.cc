@@ -16,11 +16,11 @@ namespace {
 constexpr int kTruePoints = 100'000;
 constexpr double kDivergenceBandwidth = 0.1;
 
-// The part of the plane that is shown: the shapes and four deviations of their noise.
+// The part of the plane that is shown: the shapes and some of their noise.
 constexpr ChartPoint kMiddle{0.5, 0.25};
 constexpr double kHalfWidth = 1.5;
 constexpr double kHalfHeight = 1.0;
-constexpr double kNoiseShown = 4;
+constexpr double kNoiseShown = 2.5;
 
 constexpr int kDensityColumns = 200;
 constexpr double kDensityBandwidth = 1.2;  // cells
@@ -62,11 +62,11 @@ absl::StatusOr<Heat> DensityHeat(const std::vector<SoftPoint>& points, const Gri
 // Adds the set's own points: unlabelled ones below, then each class.
 void AddPoints(const std::vector<ToyPoint>& points, const VicinityOptions& options,
                std::vector<Mark>* marks) {
-  Scatter unlabelled{.ink = kUnlabelled, .radius = 0.8, .label = "unlabelled point"};
+  Scatter unlabelled{.ink = kUnlabelled, .radius = 1, .label = "unlabelled point"};
   Scatter classes[2];
   for (size_t c = 0; c < 2; ++c) {
     classes[c] = {.ink = {kSeries[c]},
-                  .radius = 1.7,
+                  .radius = 1.4,
                   .outlined = true,
                   .label = absl::StrCat("point of class ", c)};
   }
@@ -93,9 +93,14 @@ void MarkTheOnePoint(const std::vector<ToyPoint>& points, int place, std::vector
       .points = {point.at}, .ink = {kSeries[static_cast<size_t>(point.label)]}, .radius = 3.2});
 }
 
-std::string DivergenceText(const std::optional<Divergences>& divergences) {
-  if (!divergences.has_value()) return "";
-  return absl::StrFormat("JS %.3f, labels too %.3f", divergences->points, divergences->joint);
+// In the order of VicinityRule.
+constexpr const char* kReaches[] = {"stays where it is", "towards any labelled point",
+                                    "towards its own class", "towards its neighbours",
+                                    "towards any point, own label"};
+
+std::string PanelSubtitle(VicinityRule rule, const std::optional<Divergences>& divergences) {
+  if (!divergences.has_value()) return kReaches[static_cast<size_t>(rule)];
+  return absl::StrFormat("JS %.3f; with labels %.3f", divergences->points, divergences->joint);
 }
 
 std::string SubtitleOf(const VicinityFigureOptions& options) {
@@ -108,7 +113,13 @@ std::string SubtitleOf(const VicinityFigureOptions& options) {
   if (options.vicinity.point.has_value()) {
     return text + ". Shade: where this one point can go; its colour: the soft label there";
   }
-  return text + ". Shade: density of augmented points. JS: bits of Jensen-Shannon from the truth";
+  return text + ". Shade: density of augmented points. JS: divergence from the truth, bits";
+}
+
+// As square as it goes, up to three.
+int ColumnsFor(size_t panels) {
+  if (panels == 4) return 2;
+  return static_cast<int>(std::min<size_t>(panels, 3));
 }
 
 // One figure's work, panel by panel.
@@ -119,37 +130,49 @@ class Drawing {
         grid_(GridOfPanel(options.noise)),
         points_(DrawToyPoints(options.shape, options.noise, options.vicinity.seed,
                               ToySample::kTraining, options.points)) {
-    if (options.vicinity.point.has_value()) return;
     for (const ToyPoint& point : DrawToyPoints(options.shape, options.noise, options.vicinity.seed,
                                                ToySample::kTruth, kTruePoints)) {
       truth_.push_back({point.at, static_cast<double>(point.label)});
     }
   }
 
-  absl::Status AddPanel(VicinityRule rule, VicinityFigure* made) const {
+  absl::Status AddRule(VicinityRule rule, VicinityFigure* made) const {
     VicinityOptions vicinity = options_.vicinity;
     vicinity.rule = rule;
     MIXFEED_ASSIGN_OR_RETURN(const auto augmented, DrawVicinity(points_, vicinity));
     std::optional<Divergences> divergences;
-    if (!truth_.empty()) {
+    if (!vicinity.point.has_value()) {
       MIXFEED_ASSIGN_OR_RETURN(divergences, JensenShannon(augmented, truth_, kDivergenceBandwidth));
     }
-    MIXFEED_ASSIGN_OR_RETURN(Heat heat, DensityHeat(augmented, grid_));
-    Panel panel{.title = NameOf(rule),
-                .subtitle = DivergenceText(divergences),
-                .x = {.low = grid_.x_low, .high = grid_.x_high(), .ticks = false},
-                .y = {.low = grid_.y_low, .high = grid_.y_high(), .ticks = false}};
-    panel.marks.emplace_back(std::move(heat));
+    made->divergences.push_back(divergences);
+    MIXFEED_ASSIGN_OR_RETURN(Panel panel, PanelOf(augmented));
+    panel.title = NameOf(rule);
+    panel.subtitle = PanelSubtitle(rule, divergences);
     AddPoints(points_, vicinity, &panel.marks);
     if (vicinity.point.has_value()) MarkTheOnePoint(points_, *vicinity.point, &panel.marks);
     made->figure.panels.push_back(std::move(panel));
-    made->divergences.push_back(divergences);
+    return absl::OkStatus();
+  }
+
+  absl::Status AddTruth(VicinityFigure* made) const {
+    MIXFEED_ASSIGN_OR_RETURN(Panel panel, PanelOf(truth_));
+    panel.title = "the truth";
+    panel.subtitle = "what the points are drawn from";
+    made->figure.panels.push_back(std::move(panel));
     return absl::OkStatus();
   }
 
   double aspect() const { return static_cast<double>(grid_.rows) / grid_.columns; }
 
  private:
+  absl::StatusOr<Panel> PanelOf(const std::vector<SoftPoint>& points) const {
+    MIXFEED_ASSIGN_OR_RETURN(Heat heat, DensityHeat(points, grid_));
+    Panel panel{.x = {.low = grid_.x_low, .high = grid_.x_high(), .ticks = false},
+                .y = {.low = grid_.y_low, .high = grid_.y_high(), .ticks = false}};
+    panel.marks.emplace_back(std::move(heat));
+    return panel;
+  }
+
   const VicinityFigureOptions& options_;
   const Grid grid_;
   const std::vector<ToyPoint> points_;
@@ -161,7 +184,7 @@ absl::Status CheckOptions(const VicinityFigureOptions& options) {
   MIXFEED_RETURN_IF_ERROR(CheckEnum("shape", options.shape));
   MIXFEED_RETURN_IF_ERROR(CheckRange("noise", options.noise, 0.0, kMaxToyNoise));
   MIXFEED_RETURN_IF_ERROR(CheckRange("points", options.points, kMinToyPoints, kMaxToyPoints));
-  if (options.rules.empty()) return FieldError("rules", "empty", "at least one");
+  MIXFEED_RETURN_IF_ERROR(CheckRange("rules", options.rules.size(), size_t{1}, kMaxRules));
   for (const VicinityRule rule : options.rules) MIXFEED_RETURN_IF_ERROR(CheckEnum("rules", rule));
   return absl::OkStatus();
 }
@@ -175,12 +198,13 @@ absl::StatusOr<VicinityFigure> MakeVicinityFigure(
   VicinityFigure made;
   made.figure = {.title = "What mixing makes of the data",
                  .subtitle = SubtitleOf(options),
-                 .columns = std::min(static_cast<int>(options.rules.size()), 3),
+                 .columns = ColumnsFor(options.rules.size() + 1),
                  .aspect = drawing.aspect()};
   for (const VicinityRule rule : options.rules) {
     begin(NameOf(rule));
-    MIXFEED_RETURN_IF_ERROR(drawing.AddPanel(rule, &made));
+    MIXFEED_RETURN_IF_ERROR(drawing.AddRule(rule, &made));
   }
+  MIXFEED_RETURN_IF_ERROR(drawing.AddTruth(&made));
   return made;
 }
 

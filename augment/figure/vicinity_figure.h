@@ -16,12 +16,13 @@ namespace mixfeed {
 inline constexpr int kMinToyPoints = 2;
 inline constexpr int kMaxToyPoints = 10000;
 inline constexpr double kMaxToyNoise = 1;
+inline constexpr size_t kMaxRules = 16;
 
 struct VicinityFigureOptions {
   ToyShape shape = ToyShape::kMoons;
   double noise = 0.12;  // 0..kMaxToyNoise
   int points = 300;     // of the toy set, kMinToyPoints..kMaxToyPoints
-  // One panel each; at least one.
+  // One panel each; 1..kMaxRules.
   std::vector<VicinityRule> rules = {VicinityRule::kNone, VicinityRule::kMixup,
                                      VicinityRule::kSameClass, VicinityRule::kNearest,
                                      VicinityRule::kLabelPreserving};
@@ -35,10 +36,10 @@ struct VicinityFigure {
   std::vector<std::optional<Divergences>> divergences;
 };
 
-// What rules of mixing make of a toy set: the set's points in their classes' colours, over the
-// density of the augmented points in the colour of their soft labels, on the same scale in all
-// panels. `begin` is called before each panel with its rule's name. Errors: InvalidArgument, naming
-// the field.
+// What rules of mixing make of a toy set, a panel a rule: the set's points in their classes'
+// colours, over the density of the augmented points in the colour of their soft labels. A last
+// panel has the true density. The scale is the same in all. `begin` is called before each panel
+// with its rule's name. Errors: InvalidArgument, naming the field.
 absl::StatusOr<VicinityFigure> MakeVicinityFigure(
     const VicinityFigureOptions& options, const std::function<void(const char* rule)>& begin);
 
