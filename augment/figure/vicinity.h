@@ -40,9 +40,10 @@ struct VicinityOptions {
   // A pair's alpha is alpha * exp(-distance / distance_scale), at least kMinAlpha: points that are
   // far apart are hardly mixed. 0: all pairs have the same. From 0 up, finite.
   double distance_scale = 0;
-  int neighbours = 10;       // k of kNearest, 1..labelled - 1
-  int labelled = 0;          // the first so many points, 1..points; the others are unlabelled
-  std::optional<int> point;  // only this point's vicinity, 0..labelled - 1; empty: of all alike
+  int neighbours = 10;  // k of kNearest, 1..labelled - 1
+  int labelled = 0;     // the first so many points, 1..points; the others are unlabelled
+  std::optional<int> point =
+      {};  // only this point's vicinity, 0..labelled - 1; empty: of all alike
   uint64_t seed = 0;
   int draws = 60000;  // 1..10,000,000
 };
