@@ -5,6 +5,7 @@
 namespace mixfeed {
 
 std::unique_ptr<Command> MakeInfo();
+std::unique_ptr<Command> MakeRecipes();
 std::unique_ptr<Command> MakeOpen();
 std::unique_ptr<Command> MakePull();
 std::unique_ptr<Command> MakePeek();
@@ -26,6 +27,12 @@ constexpr CommandEntry kCommands[] = {
      "  mixfeed info\n"
      "  mixfeed info --server trainer-7:50051 --json | jq .models",
      MakeInfo},
+    {"recipes", "List the recipes; show one whole, or what differs between two",
+     "  mixfeed recipes\n"
+     "  mixfeed recipes show mixmatch            # every field, its meaning, range and source\n"
+     "  mixfeed recipes diff mixmatch mixmatch/yu1ut\n"
+     "  mixfeed recipes show cutmix --json | jq '.fields[] | select(.read)'",
+     MakeRecipes},
     {"open", "Open a feed and show its resolved spec",
      "  mixfeed open --recipe mixup --batch 128\n"
      "  mixfeed open --recipe mixmatch --labels 4000 --json | jq .spec >spec.json\n"
