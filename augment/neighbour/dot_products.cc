@@ -94,7 +94,8 @@ class Tile {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
         const auto sums = hn::RearrangeToOddPlusEven(first_[r][v], second_[r][v]);
-        int64_t* const at = dots + r * kBlockPoints + static_cast<size_t>(v) * hn::Lanes(Sums());
+        int64_t* const at =
+            dots + int64_t{r} * kBlockPoints + static_cast<size_t>(v) * hn::Lanes(Sums());
         int64_t* const next = at + hn::Lanes(wide);
         const auto low = hn::PromoteTo(wide, hn::LowerHalf(sums));
         const auto high = hn::PromoteTo(wide, hn::UpperHalf(hn::Half<Sums>(), sums));
@@ -135,7 +136,7 @@ void AddDotProducts(const PackedPoints& points, std::span<const int16_t* const> 
     for (int p = 0; p < points.panels(); ++p) {
       for (int r = 0; r < count; r += kRows) {
         AddChunk(points.Steps(first, p), padded + r, first, end,
-                 dots + r * kBlockPoints + p * PanelStep::kPoints);
+                 dots + int64_t{r} * kBlockPoints + int64_t{p} * PanelStep::kPoints);
       }
     }
   }
