@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
+namespace dot_products {  // the renderer's vector code has namespaces of the same names
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -145,11 +146,24 @@ void AddDotProducts(const PackedPoints& points, std::span<const int16_t* const> 
 const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
+}  // namespace dot_products
 }  // namespace mixfeed
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mixfeed {
+namespace dot_products {
+
+HWY_EXPORT(AddDotProducts);
+HWY_EXPORT(TargetName);
+
+void Add(const PackedPoints& points, std::span<const int16_t* const> rows, int64_t* dots) {
+  HWY_DYNAMIC_DISPATCH(AddDotProducts)(points, rows, dots);
+}
+
+std::string Name() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+
+}  // namespace dot_products
 
 static_assert(std::endian::native == std::endian::little,
               "a pair's first coordinate is its low half");
@@ -179,15 +193,12 @@ void PackedPoints::Pack(std::span<const int16_t* const> points) {
   }
 }
 
-HWY_EXPORT(AddDotProducts);
-HWY_EXPORT(TargetName);
-
 void DotProducts(const PackedPoints& points, std::span<const int16_t* const> rows, int64_t* dots) {
   std::fill_n(dots, static_cast<int64_t>(rows.size()) * kBlockPoints, 0);
-  HWY_DYNAMIC_DISPATCH(AddDotProducts)(points, rows, dots);
+  dot_products::Add(points, rows, dots);
 }
 
-std::string DotProductsTargetName() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+std::string DotProductsTargetName() { return dot_products::Name(); }
 
 }  // namespace mixfeed
 #endif  // HWY_ONCE
