@@ -130,10 +130,12 @@ void AddServing(ServerOptions* options, CLI::App* app) {
 void AddWork(ServerOptions* options, CLI::App* app) {
   CLI::Option_group* group = app->add_option_group("Data and work");
   group
-      ->add_option("--data", options->data,
-                   "[NAME=]DIR|generated[?key=value&...]: a CIFAR binary folder, a folder of "
-                   "images, or the generated dataset; keys labels=fine|coarse, size=N, seed=N. "
-                   "Repeat it for several")
+      ->add_option(
+          "--data", options->data,
+          "[NAME=]DIR|generated[?key=value&...]: a folder of CIFAR-10, CIFAR-100 or STL-10 "
+          "in their binary versions, of MNIST's or Fashion-MNIST's IDX files, or of images, "
+          "or the generated dataset; keys labels=fine|coarse, size=N, pad=N, seed=N. "
+          "Repeat it for several")
       ->required()
       ->allow_extra_args(false);
   group

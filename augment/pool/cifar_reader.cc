@@ -1,12 +1,11 @@
 #include "augment/pool/cifar_reader.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "augment/base/status_macros.h"
 #include "augment/pool/class_names.h"
 #include "augment/pool/file_io.h"
+#include "augment/pool/record_checks.h"
 
 namespace mixfeed {
 namespace {
@@ -69,39 +68,17 @@ const Layout& LayoutOf(CifarKind kind) {
   return (*layouts)[static_cast<size_t>(kind)];
 }
 
-absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& folder,
-                                                        const Layout& layout) {
-  const std::vector<std::string> known = absl::StrSplit(layout.names, ' ');
-  const std::string path = JoinPath(folder, layout.names_file);
-  if (!IsFile(path)) return known;
-  MIXFEED_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadLines(path));
-  std::erase(names, std::string());
-  if (names.size() != known.size()) {
-    return absl::DataLossError(absl::StrCat(path, ": names ", names.size(), " classes; ",
-                                            layout.title, " has ", known.size(), " here"));
-  }
-  MIXFEED_RETURN_IF_ERROR(CheckClassNames(path, names));
-  return names;
-}
-
 // Appends the records of `path` to `images`.
 absl::Status ReadRecords(const std::string& path, const Layout& layout, int num_classes,
                          ImageSet* images) {
   const int64_t record_bytes = layout.label_bytes + kShape.pixels();
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
   const auto size = static_cast<int64_t>(bytes.size());
-  if (size == 0 || size % record_bytes != 0) {
-    return absl::DataLossError(absl::StrCat(
-        path, ": has ", size, " bytes, not a whole number of ", layout.title, " records of ",
-        record_bytes, "; the record at byte ", size - size % record_bytes, " is cut off"));
-  }
+  MIXFEED_RETURN_IF_ERROR(CheckWholeRecords(path, layout.title, size, record_bytes));
   for (int64_t at = 0; at < size; at += record_bytes) {
-    const int label = bytes[static_cast<size_t>(at + layout.label_at)];
-    if (label >= num_classes) {
-      return absl::DataLossError(absl::StrCat(path, ": label ", label, " at byte ",
-                                              at + layout.label_at, "; allowed are 0 to ",
-                                              num_classes - 1));
-    }
+    const int64_t label_at = at + layout.label_at;
+    const int label = bytes[static_cast<size_t>(label_at)];
+    MIXFEED_RETURN_IF_ERROR(CheckLabel(path, label_at, label, {0, num_classes - 1}));
     images->labels.push_back(static_cast<int16_t>(label));
     const auto pixels = bytes.begin() + at + layout.label_bytes;
     images->pixels.insert(images->pixels.end(), pixels, pixels + kShape.pixels());
@@ -113,19 +90,16 @@ absl::Status ReadRecords(const std::string& path, const Layout& layout, int num_
 
 std::string FindCifarFolder(const std::string& folder, CifarKind kind) {
   const Layout& layout = LayoutOf(kind);
-  for (const std::string& candidate : {folder, JoinPath(folder, layout.archive_folder)}) {
-    for (const std::string& file : layout.train_files) {
-      if (IsFile(JoinPath(candidate, file))) return candidate;
-    }
-  }
-  return "";
+  return FindFolder({folder, JoinPath(folder, layout.archive_folder)}, layout.train_files);
 }
 
 absl::StatusOr<Dataset> ReadCifar(const std::string& folder, CifarKind kind) {
   const Layout& layout = LayoutOf(kind);
   Dataset dataset;
   dataset.shape = kShape;
-  MIXFEED_ASSIGN_OR_RETURN(dataset.class_names, ReadClassNames(folder, layout));
+  MIXFEED_ASSIGN_OR_RETURN(dataset.class_names,
+                           ReadClassNames(JoinPath(folder, layout.names_file), layout.title,
+                                          absl::StrSplit(layout.names, ' ')));
   for (const std::string& file : layout.train_files) {
     const std::string path = JoinPath(folder, file);
     if (!IsFile(path)) {

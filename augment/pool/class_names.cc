@@ -6,6 +6,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "augment/base/status_macros.h"
+#include "augment/pool/file_io.h"
 
 namespace mixfeed {
 namespace {
@@ -67,6 +69,24 @@ absl::Status CheckClassNames(const std::string& path, const std::vector<std::str
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& path) {
+  MIXFEED_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadLines(path));
+  std::erase(names, std::string());
+  if (names.empty()) return absl::DataLossError(absl::StrCat(path, ": names no class"));
+  MIXFEED_RETURN_IF_ERROR(CheckClassNames(path, names));
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& path,
+                                                        const std::string& title,
+                                                        const std::vector<std::string>& known) {
+  if (!IsFile(path)) return known;
+  MIXFEED_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadClassNames(path));
+  if (names.size() == known.size()) return names;
+  return absl::DataLossError(absl::StrCat(path, ": names ", names.size(), " classes; ", title,
+                                          " has ", known.size(), " here"));
 }
 
 }  // namespace mixfeed

@@ -10,6 +10,9 @@ namespace mixfeed {
 // Label of an image whose class is not known.
 inline constexpr int16_t kNoLabel = -1;
 
+// Largest height and width of an image, in pixels, of datasets and on the wire.
+inline constexpr int kMaxImageSide = 256;
+
 // Size of one image. Channels is 1 (grey) or 3 (R, G, B).
 struct ImageShape {
   int channels = 3;

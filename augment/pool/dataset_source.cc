@@ -1,7 +1,6 @@
 #include "augment/pool/dataset_source.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -11,7 +10,10 @@
 #include "augment/pool/cifar_reader.h"
 #include "augment/pool/file_io.h"
 #include "augment/pool/generated_cache.h"
+#include "augment/pool/idx_reader.h"
 #include "augment/pool/image_folder_reader.h"
+#include "augment/pool/pad_images.h"
+#include "augment/pool/stl10_reader.h"
 
 namespace mixfeed {
 namespace {
@@ -19,8 +21,7 @@ namespace {
 using Progress = std::function<void(double)>;
 
 constexpr char kGenerated[] = "generated";
-constexpr int kMinImageSize = 8;
-constexpr int kMaxImageSize = 256;
+constexpr int kMinImageSide = 8;
 constexpr size_t kMaxNameLength = 64;
 
 // --- text -> DatasetSource ---
@@ -37,18 +38,18 @@ bool IsName(const std::string& name) {
          });
 }
 
-// The last component of `path`, also of "dir/" and ".".
-std::string FolderName(const std::string& path) {
-  std::error_code error;
-  std::filesystem::path whole = std::filesystem::absolute(path, error).lexically_normal();
-  if (!whole.has_filename()) whole = whole.parent_path();
-  return whole.filename().string();
+absl::Status CheckSide(const std::string& text, const char* key, int side) {
+  if (side >= kMinImageSide && side <= kMaxImageSide) return absl::OkStatus();
+  return InvalidSource(text, key, " is ", side, "; allowed are ", kMinImageSide, " to ",
+                       kMaxImageSide);
 }
 
-absl::Status CheckImageSize(const std::string& text, int size) {
-  if (size >= kMinImageSize && size <= kMaxImageSize) return absl::OkStatus();
-  return InvalidSource(text, "size is ", size, "; allowed are ", kMinImageSize, " to ",
-                       kMaxImageSize);
+absl::Status SetSide(const std::string& text, const char* key, const std::string& value,
+                     int* side) {
+  if (!absl::SimpleAtoi(value, side)) {
+    return InvalidSource(text, key, " is \"", value, "\"; allowed are whole numbers");
+  }
+  return CheckSide(text, key, *side);
 }
 
 absl::Status SetOption(const std::string& text, const std::string& option, DatasetSource* source) {
@@ -61,86 +62,115 @@ absl::Status SetOption(const std::string& text, const std::string& option, Datas
     }
     source->coarse_labels = value == "coarse";
   } else if (key == "size") {
-    if (!absl::SimpleAtoi(value, &source->image_size)) {
-      return InvalidSource(text, "size is \"", value, "\"; allowed are whole numbers");
-    }
-    return CheckImageSize(text, source->image_size);
+    return SetSide(text, "size", value, &source->image_size);
+  } else if (key == "pad") {
+    return SetSide(text, "pad", value, &source->padded_size);
   } else if (key == "seed") {
     if (!absl::SimpleAtoi(value, &source->generator_seed)) {
       return InvalidSource(text, "seed is \"", value, "\"; allowed are 0 to 2^64 - 1");
     }
   } else {
-    return InvalidSource(text, "option \"", key, "\"; allowed are labels, size, seed");
+    return InvalidSource(text, "option \"", key, "\"; allowed are labels, size, pad, seed");
   }
   return absl::OkStatus();
 }
 
 // --- DatasetSource -> Dataset ---
 
-template <CifarKind kind>
-bool IsCifar(const DatasetSource& source) {
-  return !FindCifarFolder(source.path, kind).empty();
-}
-
-absl::StatusOr<Dataset> OpenCifar10(const DatasetSource& source, const Progress&) {
-  const std::string other = FindCifarFolder(source.path, CifarKind::kCifar100Fine);
-  if (!other.empty()) {
-    return InvalidSource(source.path, "holds CIFAR-10 and CIFAR-100 (", other, "); name one");
-  }
-  return ReadCifar(FindCifarFolder(source.path, CifarKind::kCifar10), CifarKind::kCifar10);
-}
-
-absl::StatusOr<Dataset> OpenCifar100(const DatasetSource& source, const Progress&) {
-  const CifarKind kind =
-      source.coarse_labels ? CifarKind::kCifar100Coarse : CifarKind::kCifar100Fine;
-  return ReadCifar(FindCifarFolder(source.path, kind), kind);
-}
-
-bool IsGenerated(const DatasetSource& source) { return source.path == kGenerated; }
-
-absl::StatusOr<Dataset> OpenGenerated(const DatasetSource& source, const Progress& progress) {
-  return OpenGeneratedDataset({.seed = source.generator_seed}, source.cache_dir, progress);
-}
-
-bool IsImageFolder(const DatasetSource& source) { return IsFolder(source.path); }
-
-absl::StatusOr<Dataset> OpenImageFolder(const DatasetSource& source, const Progress& progress) {
-  return ReadImageFolder(source.path, source.image_size, progress);
-}
-
+// A reader of the files in one folder.
 struct Reader {
   const char* title;
-  bool (*recognises)(const DatasetSource& source);
-  absl::StatusOr<Dataset> (*read)(const DatasetSource& source, const Progress& progress);
+  // The folder that has its files, `folder` or one inside it; empty when neither has.
+  std::string (*find)(const std::string& folder);
+  // `folder` is what `find` found.
+  absl::StatusOr<Dataset> (*read)(const DatasetSource& source, const std::string& folder,
+                                  const Progress& progress);
   // Which options it understands; set to anything but their defaults, the others are refused.
   bool takes_labels = false;
   bool takes_size = false;
+  bool takes_pad = false;
   bool takes_seed = false;
 };
 
-// To add a reader: a function that reads a DatasetSource into shape, class names, partitions (name
-// and fingerprint are set here), one that tells from the source whether it is meant, and a line
-// here. The first that recognises the source reads it.
+template <CifarKind kind>
+std::string FindCifar(const std::string& folder) {
+  return FindCifarFolder(folder, kind);
+}
+
+absl::StatusOr<Dataset> OpenCifar10(const DatasetSource&, const std::string& folder,
+                                    const Progress&) {
+  return ReadCifar(folder, CifarKind::kCifar10);
+}
+
+absl::StatusOr<Dataset> OpenCifar100(const DatasetSource& source, const std::string& folder,
+                                     const Progress&) {
+  return ReadCifar(folder,
+                   source.coarse_labels ? CifarKind::kCifar100Coarse : CifarKind::kCifar100Fine);
+}
+
+absl::StatusOr<Dataset> OpenIdx(const DatasetSource& source, const std::string& folder,
+                                const Progress&) {
+  MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, ReadIdx(folder));
+  if (source.padded_size == 0) return dataset;
+  const absl::Status padded = PadImages(source.padded_size, &dataset);
+  if (padded.ok()) return dataset;
+  return absl::Status(padded.code(),
+                      absl::StrCat(source.path, ": ", std::string(padded.message())));
+}
+
+absl::StatusOr<Dataset> OpenStl10(const DatasetSource&, const std::string& folder,
+                                  const Progress&) {
+  return ReadStl10(folder);
+}
+
+// To add a reader: a function that finds its folder, one that reads it into shape, class names and
+// partitions (name and fingerprint are set here), and a line here. The one that finds its files
+// reads them.
 constexpr Reader kReaders[] = {
-    {.title = "the generated dataset",
-     .recognises = IsGenerated,
-     .read = OpenGenerated,
-     .takes_seed = true},
-    {.title = "CIFAR-10", .recognises = IsCifar<CifarKind::kCifar10>, .read = OpenCifar10},
+    {.title = "CIFAR-10", .find = FindCifar<CifarKind::kCifar10>, .read = OpenCifar10},
     {.title = "CIFAR-100",
-     .recognises = IsCifar<CifarKind::kCifar100Fine>,
+     .find = FindCifar<CifarKind::kCifar100Fine>,
      .read = OpenCifar100,
      .takes_labels = true},
-    {.title = "a folder of images",
-     .recognises = IsImageFolder,
-     .read = OpenImageFolder,
-     .takes_size = true},
+    {.title = "IDX files", .find = FindIdxFolder, .read = OpenIdx, .takes_pad = true},
+    {.title = "STL-10", .find = FindStl10Folder, .read = OpenStl10},
 };
 
-absl::StatusOr<const Reader*> FindReader(const DatasetSource& source) {
+absl::StatusOr<Dataset> OpenGenerated(const DatasetSource& source, const std::string&,
+                                      const Progress& progress) {
+  return OpenGeneratedDataset({.seed = source.generator_seed}, source.cache_dir, progress);
+}
+
+absl::StatusOr<Dataset> OpenImageFolder(const DatasetSource& source, const std::string& folder,
+                                        const Progress& progress) {
+  return ReadImageFolder(folder, source.image_size, progress);
+}
+
+// Apart from the table: one is asked for by name, the other takes every folder that is left.
+constexpr Reader kGeneratedReader = {
+    .title = "the generated dataset", .find = nullptr, .read = OpenGenerated, .takes_seed = true};
+constexpr Reader kImageFolderReader = {
+    .title = "a folder of images", .find = nullptr, .read = OpenImageFolder, .takes_size = true};
+
+struct Found {
+  const Reader* reader = nullptr;
+  std::string folder = {};
+};
+
+absl::StatusOr<Found> FindReader(const DatasetSource& source) {
+  if (source.path == kGenerated) return Found{.reader = &kGeneratedReader};
+  Found found;
   for (const Reader& reader : kReaders) {
-    if (reader.recognises(source)) return &reader;
+    const std::string folder = reader.find(source.path);
+    if (folder.empty()) continue;
+    if (found.reader != nullptr) {
+      return InvalidSource(source.path, "holds ", found.reader->title, " and ", reader.title, " (",
+                           folder, "); name the folder of one");
+    }
+    found = {.reader = &reader, .folder = folder};
   }
+  if (found.reader != nullptr) return found;
+  if (IsFolder(source.path)) return Found{.reader = &kImageFolderReader, .folder = source.path};
   return absl::NotFoundError(absl::StrCat(source.path, ": no dataset is there"));
 }
 
@@ -154,6 +184,7 @@ absl::Status CheckOptions(const DatasetSource& source, const Reader& reader) {
   const Option options[] = {
       {"labels", source.coarse_labels != defaults.coarse_labels, reader.takes_labels},
       {"size", source.image_size != defaults.image_size, reader.takes_size},
+      {"pad", source.padded_size != defaults.padded_size, reader.takes_pad},
       {"seed", source.generator_seed != defaults.generator_seed, reader.takes_seed},
   };
   for (const Option& option : options) {
@@ -207,10 +238,10 @@ absl::StatusOr<DatasetSource> ParseDatasetSource(const std::string& text) {
 }
 
 absl::StatusOr<Dataset> OpenDataset(const DatasetSource& source, const Progress& progress) {
-  MIXFEED_ASSIGN_OR_RETURN(const Reader* const reader, FindReader(source));
-  MIXFEED_RETURN_IF_ERROR(CheckOptions(source, *reader));
-  MIXFEED_RETURN_IF_ERROR(CheckImageSize(source.path, source.image_size));
-  MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, reader->read(source, progress));
+  MIXFEED_ASSIGN_OR_RETURN(const Found found, FindReader(source));
+  MIXFEED_RETURN_IF_ERROR(CheckOptions(source, *found.reader));
+  MIXFEED_RETURN_IF_ERROR(CheckSide(source.path, "size", source.image_size));
+  MIXFEED_ASSIGN_OR_RETURN(Dataset dataset, found.reader->read(source, found.folder, progress));
   MIXFEED_RETURN_IF_ERROR(CheckClasses(source, dataset));
   dataset.name = source.name;
   dataset.fingerprint = FingerprintDataset(dataset);

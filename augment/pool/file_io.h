@@ -19,6 +19,13 @@ std::string JoinPath(const std::string& folder, const std::string& name);
 bool IsFolder(const std::string& path);
 bool IsFile(const std::string& path);  // a regular one, or a link to one
 
+// The last component of `path`, also of "dir/" and ".".
+std::string FolderName(const std::string& path);
+
+// The first of `folders` that holds one of `files`; empty when none does.
+std::string FindFolder(const std::vector<std::string>& folders,
+                       const std::vector<std::string>& files);
+
 // Names of the entries of `folder` that do not begin with a dot, in byte order. NotFound when it
 // cannot be listed.
 absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
@@ -28,6 +35,12 @@ absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& folder);
 absl::StatusOr<std::vector<uint8_t>> ReadWholeFile(const std::string& path,
                                                    int64_t max_bytes = kMaxFileBytes);
 
+// The same, appended to `bytes`, which an error leaves as they were.
+absl::Status AppendFile(const std::string& path, int64_t max_bytes, std::vector<uint8_t>* bytes);
+
+// A file's first `bytes` bytes, all of them when it has fewer; errors as ReadWholeFile.
+absl::StatusOr<std::vector<uint8_t>> ReadFileStart(const std::string& path, int64_t bytes);
+
 // A text file's lines without line ends; errors as ReadWholeFile.
 absl::StatusOr<std::vector<std::string>> ReadLines(const std::string& path);
 
@@ -36,6 +49,14 @@ absl::Status WriteWholeFile(const std::string& path, const void* data, int64_t b
 
 // Writes next to `path`, then renames: readers see the old file or the new one, whole.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& text);
+
+// Waits until a file's bytes, or a folder's names, are on the disk. Internal when they cannot be
+// brought there.
+absl::Status SyncToDisk(const std::string& path);
+
+// As WriteFileAtomically, and the new file outlives the machine's failing once this has returned; if
+// it fails before, one of the two is there, whole.
+absl::Status WriteFileDurably(const std::string& path, const std::string& bytes);
 
 }  // namespace mixfeed
 

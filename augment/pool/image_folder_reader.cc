@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 #include "augment/base/thread_pool.h"
 #include "augment/pool/class_names.h"
@@ -101,7 +102,10 @@ absl::StatusOr<ImageSet> Decode(FileList list, const ImageShape& shape, ThreadPo
   const auto count = static_cast<int64_t>(list.paths.size());
   ImageSet images;
   images.labels = std::move(list.labels);
-  images.pixels.resize(static_cast<size_t>(count * shape.pixels()));
+  MIXFEED_RETURN_IF_ERROR(CatchOutOfMemory("images", count * shape.pixels(), [&] {
+    images.pixels.resize(static_cast<size_t>(count * shape.pixels()));
+    return absl::OkStatus();
+  }));
   MIXFEED_RETURN_IF_ERROR(ForEachImage(count, threads, progress, [&](int64_t i) {
     return ReadImageFile(list.paths[static_cast<size_t>(i)], shape.height,
                          images.pixels.data() + i * shape.pixels());

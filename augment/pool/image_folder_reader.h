@@ -22,7 +22,8 @@ inline constexpr int64_t kMaxImageFolderBytes = int64_t{16} << 30;
 // set.
 // Errors name the file or folder: NotFound (no images), InvalidArgument (a class without images, a
 // test class that training has not, images beside class folders, more than kMaxImageFolderBytes),
-// DataLoss (a class name that is not UTF-8), and those of ReadImageFile.
+// DataLoss (a class name that is not UTF-8), ResourceExhausted (no memory), and those of
+// ReadImageFile.
 absl::StatusOr<Dataset> ReadImageFolder(const std::string& folder, int side,
                                         const std::function<void(double)>& progress = {});
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/pool/byte_order.h"
 
 namespace mixfeed {
 namespace {
@@ -27,12 +28,7 @@ absl::Status CheckPixels(const ImageSize& size) {
                                                  " pixels; allowed are up to ", kMaxImagePixels));
 }
 
-// Unsigned numbers at `at`; the caller has checked that the bytes are there.
-int64_t BigEndian(Bytes file, size_t at, size_t bytes) {
-  int64_t value = 0;
-  for (size_t i = 0; i < bytes; ++i) value = value << 8 | file[at + i];
-  return value;
-}
+// The caller has checked that the bytes are there.
 int32_t LittleEndian32(Bytes file, size_t at) {
   uint32_t value = 0;
   for (size_t i = 4; i-- > 0;) value = value << 8 | file[at + i];

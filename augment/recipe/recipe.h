@@ -102,8 +102,8 @@ struct ViewSpec {
   FlipRule flip_rule = FlipRule::kRandom;
   CropRange crop_range = CropRange::kAll;
   ViewOrder order = ViewOrder::kFlipFirst;  // makes a difference with kWithoutLast only
-  WarpSpec warp;
-  CutoutSpec cutout;
+  WarpSpec warp = {};
+  CutoutSpec cutout = {};
 
   friend bool operator==(const ViewSpec&, const ViewSpec&) = default;
 };
@@ -182,7 +182,7 @@ struct PartnerSpec {
   // k: uniform among the k nearest allowed images of the labelled pool, by Euclidean distance, the
   // image itself left out. 0: no restriction. Needs kLabelledPool.
   int neighbours = 0;
-  std::string features;  // the registered model in whose features distance is; empty: pixels
+  std::string features = {};  // the registered model in whose features distance is; empty: pixels
 
   friend bool operator==(const PartnerSpec&, const PartnerSpec&) = default;
 };
@@ -234,9 +234,9 @@ struct MixSpec {
   // Manifold mixup: one of these layers is drawn a step. Layer 0 is the input and is mixed here;
   // for the others the rows come unmixed, with partner and lambda for the trainer's hidden layer.
   // Empty: the input.
-  std::vector<int> layers;
-  PartnerSpec partner;
-  CutMixSpec cutmix;
+  std::vector<int> layers = {};
+  PartnerSpec partner = {};
+  CutMixSpec cutmix = {};
 
   friend bool operator==(const MixSpec&, const MixSpec&) = default;
 };

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,11 +27,15 @@ struct Normalisation {
   friend bool operator==(const Normalisation&, const Normalisation&) = default;
 };
 
-// Named sets: "raw" (0..255), "unit" (0..1), "signed" (-1..1, as MixMatch), "cifar10"
-// (mean .4914 .4822 .4465, std .2471 .2435 .2616), "cifar10-mixup" (the same mean, std .2023 .1994
-// .2010), "cifar100" (129.3 124.1 112.4 and 68.2 65.4 70.4 over 255), "imagenet". NotFound lists
-// the names; InvalidArgument for a set of three colours on images of other `channels`.
+// A published set by its name: "raw" (0..255), "unit" (0..1), "signed" (-1..1: mean and std .5, as
+// MixMatch), or that of a dataset ("mnist"), with or by the name of whose it is where several are
+// in use ("cifar10-mixup", "airbench"); a table in pixel_format.cc has each with its numbers and
+// its source. NotFound lists the names; InvalidArgument for a set on images of other `channels`
+// than it is for.
 absl::StatusOr<Normalisation> FindNormalisation(const std::string& name, int channels = 3);
+
+// The names that FindNormalisation knows, for help and errors, in the table's order.
+std::vector<std::string> NormalisationNames();
 
 // What a consumer wants its pixels to be.
 struct PixelFormat {

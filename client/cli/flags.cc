@@ -9,8 +9,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "augment/base/status_macros.h"
+#include "augment/render/pixel_format.h"
 #include "client/cli/files.h"
 
 namespace mixfeed {
@@ -251,8 +253,8 @@ void FormatFlags::AddTo(CLI::App* app, const char* head) {
       ->capture_default_str()
       ->group(head);
   app->add_option("--normalise", normalise,
-                  "raw, unit, signed, cifar10, cifar10-mixup, cifar100 or imagenet; the default is "
-                  "signed, and raw for uint8")
+                  absl::StrCat("the default is signed, and raw for uint8; there are ",
+                               absl::StrJoin(NormalisationNames(), ", ")))
       ->type_name("NAME")
       ->group(head);
 }

@@ -113,8 +113,8 @@ class Reader {
     }
     const auto pixels = BoundedProduct(
         {header_->rows(), image.channels(), image.height(), image.width(), value_bytes}, Left());
-    const auto targets =
-        BoundedProduct({header_->rows(), header_->classes(), sizeof(float)}, Left());
+    const uint32_t columns = header_->targets() == v1::PAIRS ? 3 : header_->classes();
+    const auto targets = BoundedProduct({header_->rows(), columns, sizeof(float)}, Left());
     if (!pixels || !targets || *pixels + *targets > Left()) {
       return absl::DataLossError(absl::StrCat("frame: the header promises more than the ", Left(),
                                               " bytes that follow it"));
@@ -136,6 +136,24 @@ class Reader {
         return absl::DataLossError(absl::StrCat("frame: header.", array.name, " has ", array.size,
                                                 " entries for ", header_->rows(), " rows"));
       }
+    }
+    return CheckMixArrays();
+  }
+
+  // The arrays that not every batch has: four numbers a row, and whole rows of partners.
+  absl::Status CheckMixArrays() const {
+    const auto rows = static_cast<int64_t>(header_->rows());
+    const int boxes = header_->box_size();
+    if (boxes != 0 && boxes != 4 * rows) {
+      return absl::DataLossError(
+          absl::StrCat("frame: header.box has ", boxes, " entries for ", rows, " rows"));
+    }
+    const int partners = header_->more_partner_size();
+    if (partners != header_->more_weight_size() ||
+        (partners != 0 && (rows == 0 || partners % rows != 0))) {
+      return absl::DataLossError(absl::StrCat("frame: header.more_partner has ", partners,
+                                              " entries and more_weight ",
+                                              header_->more_weight_size(), " for ", rows, " rows"));
     }
     return absl::OkStatus();
   }

@@ -75,9 +75,10 @@ absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::BatchHeader& header, const
 }
 
 size_t MaxFrameOverhead(size_t rows, size_t feed_id_bytes, size_t guess_bytes) {
-  // Five varints of at most 5 bytes and a float a row; fields outside the arrays take less than the
-  // rest, with a tag and a length each.
-  constexpr size_t kBytesPerRow = 5 * 5 + 4;
+  // Five varints of at most 5 bytes and a float a row, a box of four varints of at most 2 bytes,
+  // six further partners and their floats; fields outside the arrays take less than the rest, with
+  // a tag and a length each.
+  constexpr size_t kBytesPerRow = 5 * 5 + 4 + 4 * 2 + 6 * (5 + 4);
   constexpr size_t kOtherFields = 256;
   return kOtherFields + rows * kBytesPerRow + feed_id_bytes + guess_bytes;
 }

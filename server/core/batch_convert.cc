@@ -20,8 +20,12 @@ constexpr EnumPair<v1::Layout, PixelLayout> kLayouts[] = {
     {v1::NCHW, PixelLayout::kNchw},
     {v1::NHWC, PixelLayout::kNhwc},
 };
+constexpr EnumPair<v1::TargetForm, TargetForm> kTargetForms[] = {
+    {v1::SOFT, TargetForm::kSoft},
+    {v1::PAIRS, TargetForm::kPairs},
+};
 constexpr uint32_t kMaxWorld = std::numeric_limits<int32_t>::max();
-constexpr uint32_t kMaxImageSide = 256;  // of datasets too (dataset_source.h)
+constexpr uint32_t kLargestSide = kMaxImageSide;
 
 template <typename Values>
 absl::Status SetChannels(const std::string& field, const Values& values, int channels,
@@ -65,12 +69,14 @@ absl::StatusOr<Normalisation> NormalisationFromProto(const v1::Normalisation& pr
   return values;
 }
 
-absl::StatusOr<PixelFormat> FormatFromProto(const v1::PixelFormat& proto, int channels) {
-  PixelFormat format;
+absl::StatusOr<BatchFormat> FormatFromProto(const v1::PixelFormat& proto, int channels) {
+  BatchFormat format;
   MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.type", proto.type(), kPixelTypes,
                                         v1::PixelType_Name<v1::PixelType>, &format.type));
   MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.layout", proto.layout(), kLayouts,
                                         v1::Layout_Name<v1::Layout>, &format.layout));
+  MIXFEED_RETURN_IF_ERROR(EnumFromProto("format.targets", proto.targets(), kTargetForms,
+                                        v1::TargetForm_Name<v1::TargetForm>, &format.target_form));
   const char* const otherwise = format.type == PixelType::kUint8 ? "raw" : "signed";
   const absl::StatusOr<Normalisation> normalisation =
       NormalisationFromProto(proto.normalisation(), otherwise, channels);
@@ -91,8 +97,8 @@ absl::StatusOr<ImageShape> ShapeFromProto(const v1::ImageShape& proto) {
   if (proto.channels() != 1 && proto.channels() != 3) {
     return FieldError("image.channels", absl::StrCat(proto.channels()), "1 or 3");
   }
-  MIXFEED_RETURN_IF_ERROR(CheckRange("image.height", proto.height(), 1u, kMaxImageSide));
-  MIXFEED_RETURN_IF_ERROR(CheckRange("image.width", proto.width(), 1u, kMaxImageSide));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.height", proto.height(), 1u, kLargestSide));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("image.width", proto.width(), 1u, kLargestSide));
   return ImageShape{.channels = static_cast<int>(proto.channels()),
                     .height = static_cast<int>(proto.height()),
                     .width = static_cast<int>(proto.width())};
@@ -115,6 +121,9 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
   *header.mutable_image() = ShapeToProto(batch.shape);
   header.set_type(EnumToProto(batch.format.type, kPixelTypes));
   header.set_layout(EnumToProto(batch.format.layout, kLayouts));
+  header.set_targets(EnumToProto(batch.format.target_form, kTargetForms));
+  header.set_unlabelled_weight(batch.unlabelled_weight);
+  header.set_layer(static_cast<uint32_t>(batch.layer));
   for (size_t r = 0; r < batch.rows.size(); ++r) {
     const ViewPlan& row = batch.rows[r];
     header.add_row(static_cast<uint32_t>(batch.row_index[r]));
@@ -123,6 +132,15 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
     header.add_view(row.view);
     header.add_partner(static_cast<uint32_t>(batch.partner[r]));
     header.add_lambda(batch.lambda[r]);
+  }
+  for (const Box& box : batch.box) {
+    for (const int16_t side : {box.y0, box.x0, box.y1, box.x1}) {
+      header.add_box(static_cast<uint32_t>(side));
+    }
+  }
+  for (size_t i = 0; i < batch.more_partners.size(); ++i) {
+    header.add_more_partner(static_cast<uint32_t>(batch.more_partners[i]));
+    header.add_more_weight(batch.more_weights[i]);
   }
   if (batch.guess) {
     v1::GuessOrigin* guess = header.mutable_guess();

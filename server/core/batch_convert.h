@@ -17,7 +17,7 @@ namespace mixfeed {
 // "share.rank is 3".
 absl::Status InField(const std::string& parent, const absl::Status& status);
 
-absl::StatusOr<PixelFormat> FormatFromProto(const v1::PixelFormat& proto, int channels);
+absl::StatusOr<BatchFormat> FormatFromProto(const v1::PixelFormat& proto, int channels);
 
 // The normalisation of a `proto` that sets nothing is the named set `otherwise`.
 absl::StatusOr<Normalisation> NormalisationFromProto(const v1::Normalisation& proto,

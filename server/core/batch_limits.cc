@@ -14,13 +14,13 @@ constexpr size_t kMaxTextBytes = 4096;
 
 }  // namespace
 
-int64_t MaxMessageBytes(const BatchMaker& maker, const PixelFormat& format, const Share& share) {
+int64_t MaxMessageBytes(const BatchMaker& maker, const BatchFormat& format, const Share& share) {
   const auto rows = static_cast<size_t>(maker.spec().rows() / share.world);
   return maker.SlotBytes(format, share) +
          static_cast<int64_t>(MaxFrameOverhead(rows, kMaxTextBytes, kMaxTextBytes));
 }
 
-absl::Status CheckBatchFits(const BatchMaker& maker, const PixelFormat& format, const Share& share,
+absl::Status CheckBatchFits(const BatchMaker& maker, const BatchFormat& format, const Share& share,
                             int64_t max_slot_bytes) {
   const int64_t message = MaxMessageBytes(maker, format, share);
   const int64_t slot = maker.SlotBytes(format, share);

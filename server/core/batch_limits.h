@@ -9,11 +9,11 @@
 namespace mixfeed {
 
 // Bytes that a message with a batch of `share` takes at most.
-int64_t MaxMessageBytes(const BatchMaker& maker, const PixelFormat& format, const Share& share);
+int64_t MaxMessageBytes(const BatchMaker& maker, const BatchFormat& format, const Share& share);
 
 // InvalidArgument when such a batch can never be sent: its message would reach protobuf's 2 GiB, or
 // its slot would not fit in `max_slot_bytes`. Says what to make smaller.
-absl::Status CheckBatchFits(const BatchMaker& maker, const PixelFormat& format, const Share& share,
+absl::Status CheckBatchFits(const BatchMaker& maker, const BatchFormat& format, const Share& share,
                             int64_t max_slot_bytes);
 
 }  // namespace mixfeed

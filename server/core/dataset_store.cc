@@ -54,6 +54,16 @@ int64_t PaddedBytes(const Dataset& dataset, Partition partition, int pad) {
          (shape.width + 2 * pad);
 }
 
+// Zeros where the border is of no colour.
+PadFill FillOf(const ViewSpec& view) {
+  PadFill fill = {};
+  if (view.pad_mode != PadMode::kConstant) return fill;
+  for (size_t c = 0; c < view.pad_fill.size(); ++c) {
+    fill[c] = static_cast<uint8_t>(view.pad_fill[c]);
+  }
+  return fill;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DatasetStore>> DatasetStore::Open(const Options& options,
@@ -134,17 +144,18 @@ absl::Status DatasetStore::MakeRoom(int64_t bytes) {
 }
 
 absl::StatusOr<std::shared_ptr<const ResidentPool>> DatasetStore::FindPool(
-    const std::shared_ptr<const Dataset>& dataset, Partition partition, int pad, PadMode mode) {
+    const std::shared_ptr<const Dataset>& dataset, Partition partition, const ViewSpec& view) {
   MutexLock lock(&mu_);
-  const PoolKey key{dataset.get(), partition, pad, mode};
+  const PadFill fill = FillOf(view);
+  const PoolKey key{dataset.get(), partition, view.pad, view.pad_mode, fill};
   if (const auto found = pools_.find(key); found != pools_.end()) {
     if (std::shared_ptr<const ResidentPool> pool = found->second.pool.lock()) return pool;
   }
-  const int64_t bytes = PaddedBytes(*dataset, partition, pad);
+  const int64_t bytes = PaddedBytes(*dataset, partition, view.pad);
   MIXFEED_RETURN_IF_ERROR(MakeRoom(bytes));
-  MIXFEED_ASSIGN_OR_RETURN(
-      Pool padded,
-      MakePool(dataset->shape, dataset->partition(partition).pixels, pad, mode, threads_));
+  MIXFEED_ASSIGN_OR_RETURN(Pool padded,
+                           MakePool(dataset->shape, dataset->partition(partition).pixels, view.pad,
+                                    view.pad_mode, threads_, fill));
   MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<const ResidentPool> pool,
                            renderer_->Load(std::move(padded)));
   pools_[key] = {pool, bytes};

@@ -13,13 +13,14 @@
 #include "augment/base/mutex.h"
 #include "augment/base/thread_pool.h"
 #include "augment/pool/dataset.h"
+#include "augment/recipe/recipe.h"
 #include "augment/render/renderer.h"
 
 namespace mixfeed {
 
 // The datasets that a server holds, by name, and their padded pools. Thread safe.
 //
-// A pool is made once for each (dataset, partition, pad, mode) and shared for as long as a feed
+// A pool is made once for each (dataset, partition, padding) and shared for as long as a feed
 // uses it. Bounded: a pool that would take all of them together past max_pool_bytes is refused with
 // ResourceExhausted.
 class DatasetStore {
@@ -54,10 +55,10 @@ class DatasetStore {
   absl::StatusOr<std::shared_ptr<const Dataset>> AnyOfOneKind() const;
 
   absl::StatusOr<std::shared_ptr<const ResidentPool>> FindPool(
-      const std::shared_ptr<const Dataset>& dataset, Partition partition, int pad, PadMode mode);
+      const std::shared_ptr<const Dataset>& dataset, Partition partition, const ViewSpec& view);
 
  private:
-  using PoolKey = std::tuple<const Dataset*, Partition, int, PadMode>;
+  using PoolKey = std::tuple<const Dataset*, Partition, int, PadMode, PadFill>;
   struct PoolEntry {
     std::weak_ptr<const ResidentPool> pool;
     int64_t bytes = 0;

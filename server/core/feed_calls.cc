@@ -60,11 +60,12 @@ absl::StatusOr<v1::CloseFeedResponse> FeedCalls::CloseFeed(
   return v1::CloseFeedResponse();
 }
 
-absl::StatusOr<PixelFormat> FeedCalls::ReadFormat(const BatchMaker& maker,
+absl::StatusOr<BatchFormat> FeedCalls::ReadFormat(const BatchMaker& maker,
                                                   const v1::PixelFormat& proto,
                                                   const Share& share) const {
-  MIXFEED_ASSIGN_OR_RETURN(const PixelFormat format,
+  MIXFEED_ASSIGN_OR_RETURN(const BatchFormat format,
                            FormatFromProto(proto, maker.dataset().shape.channels));
+  MIXFEED_RETURN_IF_ERROR(InField("format", maker.CheckFormat(format)));
   MIXFEED_RETURN_IF_ERROR(CheckBatchFits(maker, format, share, core_->slots().max_bytes()));
   return format;
 }

@@ -15,7 +15,7 @@ namespace mixfeed {
 struct BatchWish {
   std::string feed_id;
   int64_t step = 0;
-  PixelFormat format;
+  BatchFormat format;
   Share share;
 };
 
@@ -33,7 +33,7 @@ class FeedCalls {
   absl::StatusOr<StreamSpec> ReadOpenStream(const v1::OpenStream& request) const;
 
  private:
-  absl::StatusOr<PixelFormat> ReadFormat(const BatchMaker& maker, const v1::PixelFormat& proto,
+  absl::StatusOr<BatchFormat> ReadFormat(const BatchMaker& maker, const v1::PixelFormat& proto,
                                          const Share& share) const;
 
   const Core* const core_;

@@ -94,8 +94,7 @@ absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
   feed->sizes = {options.split.labelled.size(), options.split.unlabelled.size(),
                  options.split.validation.size()};
   MIXFEED_ASSIGN_OR_RETURN(
-      feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(recipe), recipe.view.pad,
-                                            recipe.view.pad_mode));
+      feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(recipe), recipe.view));
   options.pool = feed->pool;
   options.renderer = parts_.renderer;
   options.slots = parts_.slots;

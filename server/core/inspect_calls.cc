@@ -40,23 +40,6 @@ v1::DatasetInfo Describe(const DatasetStore::Entry& entry) {
   return info;
 }
 
-void AddRow(const Dataset& dataset, const Plan& plan, size_t r, bool reveal,
-            v1::GetPlanResponse* response) {
-  const ViewPlan& view = plan.rows[r];
-  v1::PlanRow* row = response->add_rows();
-  row->set_sample(static_cast<uint32_t>(view.sample));
-  row->set_pool(PoolToProto(view.pool));
-  if (const int label = LabelToShow(dataset, view, reveal); label != kNoLabel) {
-    row->set_label(static_cast<uint32_t>(label));
-  }
-  row->set_view(view.view);
-  row->set_crop_y(static_cast<uint32_t>(view.crop_y));
-  row->set_crop_x(static_cast<uint32_t>(view.crop_x));
-  row->set_flip(view.flip != 0);
-  row->set_partner(static_cast<uint32_t>(plan.partner[r]));
-  row->set_lambda(plan.lambda[r]);
-}
-
 // The lists of one split may have hundreds of thousands of indices, and there may be many feeds.
 v1::FeedSpec WithoutLists(v1::FeedSpec spec) {
   spec.mutable_split()->clear_labelled_list();
@@ -109,13 +92,7 @@ absl::StatusOr<v1::GetPlanResponse> InspectCalls::GetPlan(const v1::GetPlanReque
   MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
   MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
   MIXFEED_ASSIGN_OR_RETURN(const Plan plan, feed->maker->MakePlan(step));
-  v1::GetPlanResponse response;
-  response.set_step(request.step());
-  const bool reveal = core_->options().reveal_hidden_labels;
-  for (size_t r = 0; r < plan.rows.size(); ++r) {
-    AddRow(*feed->dataset, plan, r, reveal, &response);
-  }
-  return response;
+  return PlanToProto(plan, *feed->dataset, core_->options().reveal_hidden_labels);
 }
 
 absl::StatusOr<v1::GetSplitResponse> InspectCalls::GetSplit(

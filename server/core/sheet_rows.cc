@@ -62,7 +62,7 @@ class Collector {
     SlotPool slots(renderer_, feed_.maker->SlotBytes(kFormat, Share{}));
     MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<const Batch> batch,
                              feed_.maker->Make(step, kFormat, Share{}, &slots));
-    const size_t total = plan_.rows.size();
+    const auto total = static_cast<size_t>(plan_.size());
     const size_t taken = std::min(total, static_cast<size_t>(count));
     std::vector<SheetRow> rows(taken);
     for (size_t i = 0; i < taken; ++i) {
@@ -82,17 +82,18 @@ class Collector {
     row->lambda = plan_.lambda[r];
     row->group = GroupName(plan_, plan_.rows[r]);
     row->classes = TopClasses(*feed_.dataset, batch.targets.subspan(r * classes, classes));
-    const ViewPlan* const views[] = {&plan_.rows[r], &plan_.rows[partner]};
+    const size_t views[] = {r, partner};
     for (size_t s = 0; s < row->sources.size(); ++s) {
-      MIXFEED_RETURN_IF_ERROR(RenderSource(*views[s], &row->sources[s]));
-      row->source_names[s] = SourceName(*feed_.dataset, *views[s]);
+      MIXFEED_RETURN_IF_ERROR(RenderSource(views[s], &row->sources[s]));
+      row->source_names[s] = SourceName(*feed_.dataset, plan_.rows[views[s]]);
     }
     return absl::OkStatus();
   }
 
-  absl::Status RenderSource(const ViewPlan& view, std::vector<std::byte>* pixels) const {
+  absl::Status RenderSource(size_t source, std::vector<std::byte>* pixels) const {
     pixels->resize(ImageBytes(feed_.dataset->shape, kFormat.type));
-    const RenderRow row{.a = ViewOf(view), .b = ViewOf(view)};
+    const RenderView view = ViewOf(plan_, static_cast<int32_t>(source));
+    const RenderRow row{.a = view, .b = view};
     return renderer_->Render(*feed_.pool, std::span(&row, 1), kFormat, *pixels);
   }
 

@@ -8,6 +8,7 @@
 #include "augment/base/status_macros.h"
 #include "augment/recipe/presets.h"
 #include "server/core/enum_table.h"
+#include "server/core/recipe_convert.h"
 
 namespace mixfeed {
 namespace {
@@ -27,25 +28,6 @@ constexpr EnumPair<v1::Pool, PoolId> kPools[] = {
     {v1::VALIDATION, PoolId::kValidation},
     {v1::TEST, PoolId::kTest},
 };
-constexpr EnumPair<v1::Sampling, Sampling> kSamplings[] = {
-    {v1::EPOCHS, Sampling::kEpochs},
-    {v1::WITH_REPLACEMENT, Sampling::kWithReplacement},
-};
-constexpr EnumPair<v1::View::PadMode, PadMode> kPadModes[] = {
-    {v1::View::REFLECT, PadMode::kReflect},
-    {v1::View::ZERO, PadMode::kZero},
-    {v1::View::EDGE, PadMode::kEdge},
-};
-constexpr EnumPair<v1::Mix::LambdaScope, DrawScope> kLambdaScopes[] = {
-    {v1::Mix::PER_ROW, DrawScope::kPerRow},
-    {v1::Mix::PER_BATCH, DrawScope::kPerBatch},
-};
-constexpr EnumPair<v1::Mix::Pairing, Pairing> kPairings[] = {
-    {v1::Mix::PERMUTATION, Pairing::kPermutation},
-    {v1::Mix::REVERSED, Pairing::kReversed},
-    {v1::Mix::ROLLED, Pairing::kRolled},
-};
-
 // The wire's unsigned counts are the library's signed ones.
 template <typename From, typename To>
 absl::Status SetCount(const std::string& field, From value, To* out) {
@@ -67,9 +49,9 @@ absl::Status SetCounts(const std::string& field, const Values& values, std::vect
   return absl::OkStatus();
 }
 
-absl::StatusOr<SplitSpec> SplitFromProto(const v1::Split& proto, bool guesses) {
-  SplitSpec split;
-  split.rule = guesses ? SplitRule::kMixMatch : SplitRule::kAll;
+absl::StatusOr<SplitSpec> SplitFromProto(const v1::Split& proto, SplitSpec split) {
+  // A count asks for a split, also with recipes that label everything by default.
+  if (proto.has_labelled() && split.rule == SplitRule::kAll) split.rule = SplitRule::kMixMatch;
   MIXFEED_RETURN_IF_ERROR(EnumFromProto("split.rule", proto.rule(), kSplitRules,
                                         v1::Split::Rule_Name<v1::Split::Rule>, &split.rule));
   if (proto.has_seed()) split.seed = proto.seed();
@@ -92,57 +74,13 @@ absl::StatusOr<SplitSpec> SplitFromProto(const v1::Split& proto, bool guesses) {
   return split;
 }
 
-absl::Status OverrideView(const v1::View& proto, ViewSpec* view) {
-  if (proto.has_flip_probability()) view->flip_probability = proto.flip_probability();
-  if (proto.has_pad()) {
-    MIXFEED_RETURN_IF_ERROR(SetCount("recipe.view.pad", proto.pad(), &view->pad));
-  }
-  return EnumFromProto("recipe.view.pad_mode", proto.pad_mode(), kPadModes,
-                       v1::View::PadMode_Name<v1::View::PadMode>, &view->pad_mode);
-}
-
-void OverrideGuess(const v1::Guess& proto, GuessSpec* guess) {
-  if (!proto.model().empty()) guess->model = proto.model();
-  if (proto.has_temperature()) guess->temperature = proto.temperature();
-  if (proto.has_batch_statistics()) guess->batch_statistics = proto.batch_statistics();
-}
-
-absl::Status OverrideMix(const v1::Mix& proto, MixSpec* mix) {
-  if (proto.has_enabled()) mix->enabled = proto.enabled();
-  if (proto.has_alpha()) mix->alpha = mix->beta = proto.alpha();
-  if (proto.has_beta()) mix->beta = proto.beta();
-  if (proto.has_lambda_floor()) mix->lambda_floor = proto.lambda_floor();
-  MIXFEED_RETURN_IF_ERROR(
-      EnumFromProto("recipe.mix.lambda_scope", proto.lambda_scope(), kLambdaScopes,
-                    v1::Mix::LambdaScope_Name<v1::Mix::LambdaScope>, &mix->lambda_scope));
-  return EnumFromProto("recipe.mix.pairing", proto.pairing(), kPairings,
-                       v1::Mix::Pairing_Name<v1::Mix::Pairing>, &mix->pairing);
-}
-
-absl::StatusOr<Recipe> RecipeFromProto(const v1::Recipe& proto) {
-  const std::string preset = proto.preset().empty() ? kDefaultPreset : proto.preset();
-  absl::StatusOr<Recipe> found = FindPreset(preset);
-  if (!found.ok()) {
-    const auto append_name = [](std::string* out, const Preset& known) { *out += known.name; };
-    return FieldError("recipe.preset", absl::StrCat("\"", preset, "\""),
-                      absl::StrJoin(Presets(), ", ", append_name));
-  }
-  Recipe recipe = *std::move(found);
-  if (proto.has_views()) {
-    MIXFEED_RETURN_IF_ERROR(SetCount("recipe.views", proto.views(), &recipe.views));
-  }
-  MIXFEED_RETURN_IF_ERROR(OverrideView(proto.view(), &recipe.view));
-  OverrideGuess(proto.guess(), &recipe.guess);
-  MIXFEED_RETURN_IF_ERROR(OverrideMix(proto.mix(), &recipe.mix));
-  MIXFEED_RETURN_IF_ERROR(EnumFromProto("recipe.labelled_sampling", proto.labelled_sampling(),
-                                        kSamplings, v1::Sampling_Name<v1::Sampling>,
-                                        &recipe.labelled_sampling));
-  MIXFEED_RETURN_IF_ERROR(EnumFromProto("recipe.unlabelled_sampling", proto.unlabelled_sampling(),
-                                        kSamplings, v1::Sampling_Name<v1::Sampling>,
-                                        &recipe.unlabelled_sampling));
-  MIXFEED_RETURN_IF_ERROR(EnumFromProto("recipe.ordered_pool", proto.ordered_pool(), kPools,
-                                        v1::Pool_Name<v1::Pool>, &recipe.ordered_pool));
-  return recipe;
+absl::StatusOr<const Preset*> PresetOf(const v1::Recipe& proto) {
+  const std::string name = proto.preset().empty() ? kDefaultPreset : proto.preset();
+  absl::StatusOr<const Preset*> found = FindPresetEntry(name);
+  if (found.ok()) return found;
+  const auto append_name = [](std::string* out, const Preset& known) { *out += known.name; };
+  return FieldError("recipe.preset", absl::StrCat("\"", name, "\""),
+                    absl::StrJoin(Presets(), ", ", append_name));
 }
 
 template <typename From, typename To>
@@ -162,33 +100,15 @@ void FillSplit(const SplitSpec& split, v1::Split* proto) {
   CopyList(split.lists.validation, proto->mutable_validation_list());
 }
 
-void FillRecipe(const Recipe& recipe, v1::Recipe* proto) {
-  proto->set_preset(recipe.preset);
-  proto->set_views(static_cast<uint32_t>(recipe.views));
-  proto->mutable_view()->set_flip_probability(recipe.view.flip_probability);
-  proto->mutable_view()->set_pad(static_cast<uint32_t>(recipe.view.pad));
-  proto->mutable_view()->set_pad_mode(EnumToProto(recipe.view.pad_mode, kPadModes));
-  proto->mutable_guess()->set_model(recipe.guess.model);
-  proto->mutable_guess()->set_temperature(recipe.guess.temperature);
-  proto->mutable_guess()->set_batch_statistics(recipe.guess.batch_statistics);
-  v1::Mix* mix = proto->mutable_mix();
-  mix->set_enabled(recipe.mix.enabled);
-  mix->set_alpha(recipe.mix.alpha);
-  mix->set_beta(recipe.mix.beta);
-  mix->set_lambda_scope(EnumToProto(recipe.mix.lambda_scope, kLambdaScopes));
-  mix->set_lambda_floor(recipe.mix.lambda_floor);
-  mix->set_pairing(EnumToProto(recipe.mix.pairing, kPairings));
-  proto->set_labelled_sampling(EnumToProto(recipe.labelled_sampling, kSamplings));
-  proto->set_unlabelled_sampling(EnumToProto(recipe.unlabelled_sampling, kSamplings));
-  proto->set_ordered_pool(EnumToProto(recipe.ordered_pool, kPools));
-}
-
 }  // namespace
 
 absl::StatusOr<FeedSpec> SpecFromProto(const v1::FeedSpec& proto) {
   FeedSpec spec;
-  MIXFEED_ASSIGN_OR_RETURN(spec.recipe, RecipeFromProto(proto.recipe()));
-  MIXFEED_ASSIGN_OR_RETURN(spec.split, SplitFromProto(proto.split(), spec.recipe.guesses()));
+  MIXFEED_ASSIGN_OR_RETURN(const Preset* const preset, PresetOf(proto.recipe()));
+  spec.recipe = preset->make();
+  spec.recipe.preset = preset->name;
+  MIXFEED_RETURN_IF_ERROR(OverrideRecipe(proto.recipe(), &spec.recipe));
+  MIXFEED_ASSIGN_OR_RETURN(spec.split, SplitFromProto(proto.split(), preset->split()));
   if (proto.has_seed()) spec.seed = proto.seed();
   if (proto.has_batch()) MIXFEED_RETURN_IF_ERROR(SetCount("batch", proto.batch(), &spec.batch));
   if (proto.has_plan_version()) spec.plan_version = proto.plan_version();

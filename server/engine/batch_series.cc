@@ -11,7 +11,7 @@ constexpr size_t kSmallestSweep = 64;
 }  // namespace
 
 BatchSeries::BatchSeries(std::string feed_id, std::shared_ptr<const BatchMaker> maker,
-                         const PixelFormat& format, const Share& share)
+                         const BatchFormat& format, const Share& share)
     : feed_id_(std::move(feed_id)),
       maker_(std::move(maker)),
       format_(format),
@@ -35,7 +35,7 @@ void BatchSeries::SweepExpired() {
   sweep_at_ = std::max(kSmallestSweep, 2 * wanted_.size());
 }
 
-std::shared_ptr<BatchSeries> OpenFeed::Series(const PixelFormat& format, const Share& share) {
+std::shared_ptr<BatchSeries> OpenFeed::Series(const BatchFormat& format, const Share& share) {
   std::erase_if(series_, [](const auto& series) { return series.expired(); });
   for (const std::weak_ptr<BatchSeries>& known : series_) {
     std::shared_ptr<BatchSeries> series = known.lock();

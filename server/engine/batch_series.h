@@ -43,11 +43,11 @@ struct WantedBatch {
 class BatchSeries : public std::enable_shared_from_this<BatchSeries> {
  public:
   BatchSeries(std::string feed_id, std::shared_ptr<const BatchMaker> maker,
-              const PixelFormat& format, const Share& share);
+              const BatchFormat& format, const Share& share);
 
   const std::string& feed_id() const { return feed_id_; }
   const BatchMaker& maker() const { return *maker_; }
-  const PixelFormat& format() const { return format_; }
+  const BatchFormat& format() const { return format_; }
   const Share& share() const { return share_; }
   int64_t slot_bytes() const { return slot_bytes_; }
 
@@ -65,7 +65,7 @@ class BatchSeries : public std::enable_shared_from_this<BatchSeries> {
 
   const std::string feed_id_;
   const std::shared_ptr<const BatchMaker> maker_;
-  const PixelFormat format_;
+  const BatchFormat format_;
   const Share share_;
   const int64_t slot_bytes_;
 
@@ -83,7 +83,7 @@ class OpenFeed {
   const std::shared_ptr<const BatchMaker>& maker() const { return maker_; }
 
   // The series that somebody holds already, or a new one.
-  std::shared_ptr<BatchSeries> Series(const PixelFormat& format, const Share& share);
+  std::shared_ptr<BatchSeries> Series(const BatchFormat& format, const Share& share);
 
  private:
   const std::string id_;

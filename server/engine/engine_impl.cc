@@ -87,7 +87,7 @@ int EngineImpl::ConsumersOf(const std::string& feed_id) const {
 }
 
 std::unique_ptr<PendingCall> EngineImpl::GetBatch(const std::string& feed_id, int64_t step,
-                                                  const PixelFormat& format, const Share& share,
+                                                  const BatchFormat& format, const Share& share,
                                                   Done done) {
   StreamSpec spec;
   spec.feed_id = feed_id;
@@ -129,7 +129,7 @@ absl::StatusOr<std::shared_ptr<Stream>> EngineImpl::Open(Stream::Kind kind, cons
   const auto feed = feeds_.find(spec.feed_id);
   if (feed == feeds_.end()) return NoSuchFeed(spec.feed_id);
   const BatchMaker& maker = *feed->second->maker();
-  MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(spec.format, maker.dataset().shape.channels));
+  MIXFEED_RETURN_IF_ERROR(maker.CheckFormat(spec.format));
   MIXFEED_RETURN_IF_ERROR(maker.CheckShare(ShareOf(spec)));
   MIXFEED_ASSIGN_OR_RETURN(const StepSequence steps,
                            kind == Stream::Kind::kCall

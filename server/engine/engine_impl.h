@@ -36,7 +36,7 @@ class EngineImpl final : public FeedEngine {
       const std::string& feed_id) const override;
   int ConsumersOf(const std::string& feed_id) const override;
   std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
-                                        const PixelFormat& format, const Share& share,
+                                        const BatchFormat& format, const Share& share,
                                         Done done) override;
   absl::StatusOr<std::unique_ptr<Consumer>> Subscribe(const StreamSpec& spec,
                                                       std::shared_ptr<BatchSink> sink) override;

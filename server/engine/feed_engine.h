@@ -52,7 +52,7 @@ struct StreamSpec {
   int rank = 0;
   int world = 1;
   Sharing sharing = Sharing::kRoundRobin;
-  PixelFormat format;
+  BatchFormat format;
   int credits = 1;      // 1..max_credits
   int prefetch = 0;     // 0: default_prefetch
   bool repeat = false;  // send the batch of the first step again and again
@@ -133,7 +133,7 @@ class FeedEngine {
   // Subscribe, ResourceExhausted for too many calls too, and what making the batch returns.
   using Done = std::function<void(absl::StatusOr<FramePtr>)>;
   virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
-                                                const PixelFormat& format, const Share& share,
+                                                const BatchFormat& format, const Share& share,
                                                 Done done) = 0;
 
   // Errors: NotFound (feed), InvalidArgument (rank, world, format, credits, prefetch, a batch that

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "mixfeed/v1/inspect.grpc.pb.h"
+#include "server/core/recipe_calls.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/services.h"
 
@@ -58,6 +59,13 @@ class InspectService final : public v1::InspectService::CallbackService {
                                      v1::GetSplitResponse* response) override {
     return AnswerLater(context, pools_.lookups,
                        [=, this] { return Put(calls_->GetSplit(*request), response); });
+  }
+
+  grpc::ServerUnaryReactor* ListRecipes(grpc::CallbackServerContext* context,
+                                        const v1::ListRecipesRequest* request,
+                                        v1::ListRecipesResponse* response) override {
+    return AnswerLater(context, pools_.lookups,
+                       [=] { return Put(mixfeed::ListRecipes(*request), response); });
   }
 
  private:

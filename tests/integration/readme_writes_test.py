@@ -7,7 +7,7 @@ import re
 import sys
 
 # Commands and flags whose argument is written to.
-WRITES = re.compile(r"(?:--state-dir|--cache-dir|--out|mkdir -p|fetch-cifar\.sh cifar100?|\.save\()[ \"]*([^\s\"`]+)|"
+WRITES = re.compile(r"(?:--state-dir|--cache-dir|--out|mkdir -p|fetch-dataset\.sh [a-z0-9-]+|\.save\()[ \"]*([^\s\"`]+)|"
                     r"--(?:python|grpc)_out=(\S+)")
 
 checkout = pathlib.Path(sys.argv[1])

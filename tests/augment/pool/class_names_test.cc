@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
 namespace {
@@ -32,6 +35,38 @@ TEST(ClassNamesTest, ANameTwiceIsRefused) {
   EXPECT_THAT(CheckClassNames("names.txt", {"cat", "dog", "cat"}),
               FailsWith(absl::StatusCode::kDataLoss,
                         "names.txt: classes 0 and 2 have the same name, \"cat\""));
+}
+
+class ReadClassNamesTest : public ::testing::Test {
+ protected:
+  void Write(const std::string& text) { std::ofstream(path_) << text; }
+  const testing::TempDir folder_;
+  const std::string path_ = folder_.File("names.txt");
+};
+
+TEST_F(ReadClassNamesTest, PassesOverEmptyLinesAndDosLineEnds) {
+  Write("cat\r\n\ndog\r\n\r\n");
+  EXPECT_EQ(*ReadClassNames(path_), (std::vector<std::string>{"cat", "dog"}));
+}
+
+TEST_F(ReadClassNamesTest, NamesWhatIsWrong) {
+  EXPECT_THAT(ReadClassNames(path_), FailsWith(absl::StatusCode::kNotFound, path_));
+  Write("\n");
+  EXPECT_THAT(ReadClassNames(path_),
+              FailsWith(absl::StatusCode::kDataLoss, path_ + ": names no class"));
+  Write("cat\ncat\n");
+  EXPECT_THAT(ReadClassNames(path_),
+              FailsWith(absl::StatusCode::kDataLoss, path_ + ": classes 0 and 1"));
+}
+
+TEST_F(ReadClassNamesTest, OfADatasetOfKnownClassesAreAsManyAsThose) {
+  const std::vector<std::string> known = {"cat", "dog"};
+  EXPECT_EQ(*ReadClassNames(path_, "PETS", known), known);
+  Write("chat\nchien\n");
+  EXPECT_EQ(*ReadClassNames(path_, "PETS", known), (std::vector<std::string>{"chat", "chien"}));
+  Write("chat\n");
+  EXPECT_THAT(ReadClassNames(path_, "PETS", known),
+              FailsWith(absl::StatusCode::kDataLoss, path_ + ": names 1 classes; PETS has 2 here"));
 }
 
 }  // namespace

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <numeric>
 
+#include "augment/pool/split.h"
+#include "tests/augment/pool/idx_files.h"
 #include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/real_cifar.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/augment/pool/stl10_files.h"
 #include "tests/testing/cifar_files.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
@@ -49,11 +53,14 @@ TEST(ParseDatasetSourceTest, ReadsOptions) {
   EXPECT_FALSE(plain->coarse_labels);
   EXPECT_EQ(plain->image_size, 32);
   EXPECT_EQ(plain->generator_seed, 0U);
-  const auto source = ParseDatasetSource("x=y?labels=coarse&size=256&seed=18446744073709551615");
+  EXPECT_EQ(plain->padded_size, 0);
+  const auto source =
+      ParseDatasetSource("x=y?labels=coarse&size=256&pad=32&seed=18446744073709551615");
   ASSERT_THAT(source, IsOk());
   EXPECT_EQ(source->path, "y");
   EXPECT_TRUE(source->coarse_labels);
   EXPECT_EQ(source->image_size, 256);
+  EXPECT_EQ(source->padded_size, 32);
   EXPECT_EQ(source->generator_seed, 18446744073709551615U);
   EXPECT_FALSE(ParseDatasetSource("x=y?labels=fine")->coarse_labels);
 }
@@ -71,12 +78,15 @@ TEST(ParseDatasetSourceTest, NamesWhatIsWrong) {
       {"/data/my images", "name is \"my images\"; allowed are 1 to 64 of"},
       {"/", "name is \"\""},
       {"x=y?", "option \"\""},
-      {"x=y?colour=red", "option \"colour\"; allowed are labels, size, seed"},
+      {"x=y?colour=red", "option \"colour\"; allowed are labels, size, pad, seed"},
       {"x=y?labels=medium", "labels is \"medium\"; allowed are fine, coarse"},
       {"x=y?labels", "labels is \"\""},
       {"x=y?size=7", "size is 7; allowed are 8 to 256"},
       {"x=y?size=257", "size is 257"},
       {"x=y?size=big", "size is \"big\""},
+      {"x=y?pad=7", "pad is 7; allowed are 8 to 256"},
+      {"x=y?pad=257", "pad is 257"},
+      {"x=y?pad=", "pad is \"\"; allowed are whole numbers"},
       {"x=y?seed=-1", "seed is \"-1\""},
       {"x=y?seed=18446744073709551616", "seed is \"18446744073709551616\""},
   };
@@ -117,6 +127,54 @@ TEST_F(OpenDatasetTest, RefusesAFolderOfTwoDatasets) {
   EXPECT_THAT(OpenDataset(Source()), FailsWith(kInvalid, "holds CIFAR-10 and CIFAR-100"));
 }
 
+TEST_F(OpenDatasetTest, RefusesIdxFilesAndStl10InOneFolder) {
+  testing::WriteIdx(folder_.path(), testing::TinyDataset(10, 1, 10, {1, 28, 28}));
+  testing::WriteStl10(folder_.File("stl10_binary"), testing::TinyDataset(10, 1, 10, {3, 96, 96}));
+  EXPECT_THAT(OpenDataset(Source()),
+              FailsWith(kInvalid, "holds IDX files and STL-10 (" + folder_.File("stl10_binary") +
+                                      "); name the folder of one"));
+}
+
+TEST_F(OpenDatasetTest, ReadsIdxFilesAndPadsThemWhenAsked) {
+  testing::WriteIdx(folder_.path(), testing::TinyDataset(20, 10, 10, {1, 28, 28}));
+  DatasetSource source = Source();
+  const auto plain = OpenDataset(source);
+  ASSERT_THAT(plain, IsOk());
+  EXPECT_EQ(plain->shape, (ImageShape{1, 28, 28}));
+  source.padded_size = 32;
+  const auto padded = OpenDataset(source);
+  ASSERT_THAT(padded, IsOk());
+  EXPECT_EQ(padded->shape, (ImageShape{1, 32, 32}));
+  EXPECT_EQ(padded->train.pixels[2 * 32 + 2], plain->train.pixels[0]);
+  EXPECT_NE(padded->fingerprint, plain->fingerprint);
+}
+
+TEST_F(OpenDatasetTest, RefusesToPadToLessThanTheImages) {
+  testing::WriteIdx(folder_.path(), testing::TinyDataset(20, 10, 10, {1, 28, 28}));
+  DatasetSource source = Source();
+  source.padded_size = 27;
+  EXPECT_THAT(OpenDataset(source),
+              FailsWith(kInvalid, folder_.path() + ": pad is 27 and images are 28x28; allowed are "
+                                                   "28 to 256"));
+}
+
+TEST_F(OpenDatasetTest, SplitsLeaveTheUnlabelledImagesOfStl10Unlabelled) {
+  const Dataset written = testing::TinyDataset(20, 10, 10, {3, 96, 96});
+  testing::WriteStl10(folder_.path(), written);
+  testing::WriteBytes(folder_.File("unlabeled_X.bin"), testing::Stl10Images(written.test));
+  const auto read = OpenDataset(Source());
+  ASSERT_THAT(read, IsOk());
+  const auto split =
+      MakeSplit(read->train.labels, 10, {.rule = SplitRule::kBalanced, .labelled = 20});
+  ASSERT_THAT(split, IsOk());
+  std::vector<int32_t> labelled(20);
+  std::iota(labelled.begin(), labelled.end(), 0);
+  EXPECT_EQ(split->labelled, labelled);
+  std::vector<int32_t> unlabelled(10);
+  std::iota(unlabelled.begin(), unlabelled.end(), 20);
+  EXPECT_EQ(split->unlabelled, unlabelled);
+}
+
 TEST_F(OpenDatasetTest, ReadsFolderOfImagesInTheSizeAskedFor) {
   testing::WriteColour(folder_.File("cat/1.png"), 1, 2, 3);
   DatasetSource source = Source();
@@ -150,6 +208,8 @@ TEST_F(OpenDatasetTest, NamesAFolderThatIsNotThere) {
 TEST_F(OpenDatasetTest, RefusesOptionsThatDoNotApply) {
   testing::WriteCifar10(folder_.File("cifar"), testing::TinyDataset());
   testing::WriteColour(folder_.File("images/cat/1.png"), 1, 2, 3);
+  testing::WriteIdx(folder_.File("idx"), testing::TinyDataset(10, 1, 10, {1, 28, 28}));
+  testing::WriteStl10(folder_.File("stl10"), testing::TinyDataset(10, 1, 10, {3, 96, 96}));
   struct Case {
     std::string path;
     const char* option;
@@ -157,11 +217,21 @@ TEST_F(OpenDatasetTest, RefusesOptionsThatDoNotApply) {
   const Case cases[] = {
       {folder_.File("cifar"), "labels=coarse"},
       {folder_.File("cifar"), "size=64"},
+      {folder_.File("cifar"), "pad=40"},
       {folder_.File("cifar"), "seed=1"},
+      {folder_.File("idx"), "labels=coarse"},
+      {folder_.File("idx"), "size=64"},
+      {folder_.File("idx"), "seed=1"},
+      {folder_.File("stl10"), "labels=coarse"},
+      {folder_.File("stl10"), "size=64"},
+      {folder_.File("stl10"), "pad=100"},
+      {folder_.File("stl10"), "seed=1"},
       {folder_.File("images"), "labels=coarse"},
+      {folder_.File("images"), "pad=64"},
       {folder_.File("images"), "seed=1"},
       {"generated", "labels=coarse"},
       {"generated", "size=64"},
+      {"generated", "pad=64"},
   };
   for (const Case& c : cases) {
     const auto source = ParseDatasetSource("x=" + c.path + "?" + c.option);

@@ -7,6 +7,7 @@
 #include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_dataset.h"
 
 namespace mixfeed {
 namespace {
@@ -151,6 +152,39 @@ TEST_F(ImageFolderTest, NamesAFolderWithoutImages) {
   EXPECT_THAT(Read(), FailsWith(absl::StatusCode::kNotFound, folder_.File("train")));
   EXPECT_THAT(ReadImageFolder(folder_.File("none"), 8),
               FailsWith(absl::StatusCode::kNotFound, folder_.File("none")));
+}
+
+// PNG keeps every pixel, and an image that has the size already is not scaled.
+TEST_F(ImageFolderTest, ReadsEverySizeExactly) {
+  for (const int side : {28, 64, 96, 224, kMaxImageSide}) {
+    const ImageShape shape{.channels = 3, .height = side, .width = side};
+    const ImageSet images = testing::TinyImages(shape, 2, 2, 5);
+    const auto begin = images.pixels.begin();
+    for (int64_t i = 0; i < 2; ++i) {
+      const std::vector<uint8_t> planes(begin + i * shape.pixels(),
+                                        begin + (i + 1) * shape.pixels());
+      testing::WritePlanes(folder_.File("cat/" + std::to_string(i) + ".png"), planes, side);
+    }
+    const auto read = Read(side);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->shape, shape);
+    EXPECT_EQ(read->train.pixels, images.pixels) << side;
+  }
+}
+
+// Colours that are the same all over stay so, whatever size they come from.
+TEST_F(ImageFolderTest, ScalesImagesOfMixedSizes) {
+  WriteColour(folder_.File("cat/1.png"), 10, 20, 30, 50, 300);
+  WriteColour(folder_.File("cat/2.png"), 40, 50, 60, 640, 480);
+  for (const int side : {64, 96, 224}) {
+    const auto read = Read(side);
+    ASSERT_THAT(read, IsOk());
+    std::vector<uint8_t> expected;
+    for (const uint8_t level : std::vector<uint8_t>{10, 20, 30, 40, 50, 60}) {
+      expected.insert(expected.end(), static_cast<size_t>(side) * static_cast<size_t>(side), level);
+    }
+    EXPECT_EQ(read->train.pixels, expected) << side;
+  }
 }
 
 // One image in front, so that the sizes are what is counted: no image is as large as this asks.

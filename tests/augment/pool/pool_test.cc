@@ -19,6 +19,7 @@ struct PoolCase {
   int pad;
   PadMode mode;
   int opencv_border;  // the same, as OpenCV calls it
+  PadFill fill = {};
 };
 
 void PrintTo(const PoolCase& c, std::ostream* out) {
@@ -33,7 +34,7 @@ TEST_P(PoolPaddingTest, EqualsOpenCvsBorders) {
   constexpr int64_t kCount = 67;  // more than one chunk
   ImageSet images = testing::TinyImages(c.shape, kCount, 10, 3);
   ThreadPool threads(3);
-  const auto pool = MakePool(c.shape, images.pixels, c.pad, c.mode, &threads);
+  const auto pool = MakePool(c.shape, images.pixels, c.pad, c.mode, &threads, c.fill);
   ASSERT_THAT(pool, IsOk());
   EXPECT_EQ(pool->count, kCount);
   EXPECT_EQ(pool->shape, c.shape);
@@ -43,7 +44,9 @@ TEST_P(PoolPaddingTest, EqualsOpenCvsBorders) {
     const cv::Mat image(c.shape.height, c.shape.width, CV_8UC1,
                         images.pixels.data() + plane * c.shape.height * c.shape.width);
     cv::Mat padded;
-    cv::copyMakeBorder(image, padded, c.pad, c.pad, c.pad, c.pad, c.opencv_border, cv::Scalar(0));
+    const uint8_t fill = c.fill[static_cast<size_t>(plane % c.shape.channels)];
+    cv::copyMakeBorder(image, padded, c.pad, c.pad, c.pad, c.pad, c.opencv_border,
+                       cv::Scalar(fill));
     const auto begin = pool->pixels.begin() + plane * pool->plane_bytes();
     const std::vector<uint8_t> made(begin, begin + pool->plane_bytes());
     ASSERT_EQ(made, std::vector<uint8_t>(padded.begin<uint8_t>(), padded.end<uint8_t>()))
@@ -66,6 +69,43 @@ INSTANTIATE_TEST_SUITE_P(All, PoolPaddingTest,
                                            PoolCase{kOdd, kMaxPad, kZero, cv::BORDER_CONSTANT},
                                            PoolCase{kCifar, 2, kEdge, cv::BORDER_REPLICATE},
                                            PoolCase{kOdd, kMaxPad, kEdge, cv::BORDER_REPLICATE}));
+
+constexpr PadFill kFill = {124, 0, 255, 7};
+
+std::vector<PoolCase> EveryPadWithAColour() {
+  std::vector<PoolCase> cases;
+  for (const ImageShape& shape : {kOdd, ImageShape{.channels = 3, .height = 5, .width = 9}}) {
+    for (int pad = 0; pad <= kMaxPad; ++pad) {
+      cases.push_back({shape, pad, PadMode::kConstant, cv::BORDER_CONSTANT, kFill});
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Colour, PoolPaddingTest, ::testing::ValuesIn(EveryPadWithAColour()));
+
+std::vector<PoolCase> EverySize() {
+  std::vector<PoolCase> cases;
+  for (const int side : {28, 32, 64, 96, 224, kMaxImageSide}) {
+    for (const int channels : {1, 3}) {
+      const ImageShape shape{.channels = channels, .height = side, .width = side};
+      cases.push_back({shape, side / 8, kReflect, cv::BORDER_REFLECT_101});
+      cases.push_back({shape, side / 8, PadMode::kConstant, cv::BORDER_CONSTANT, kFill});
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, PoolPaddingTest, ::testing::ValuesIn(EverySize()));
+
+TEST(PoolTest, TheFillIsForConstantPaddingOnly) {
+  ThreadPool threads(1);
+  const ImageSet images = testing::TinyImages(kOdd, 2, 2, 1);
+  for (const PadMode mode : {kReflect, kZero, kEdge}) {
+    EXPECT_EQ(MakePool(kOdd, images.pixels, 3, mode, &threads, kFill)->pixels,
+              MakePool(kOdd, images.pixels, 3, mode, &threads)->pixels);
+  }
+}
 
 TEST(PoolTest, HoldsNoImagesWhenGivenNone) {
   ThreadPool threads(1);

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "hwy/targets.h"
 #include "tests/augment/render/scenes.h"
+#include "tests/testing/scoped_target.h"
 
 namespace mixfeed {
 namespace {
@@ -137,17 +138,10 @@ std::vector<NamedFormat> FormatsForTargets(int channels) {
   return formats;
 }
 
-// Runs one instruction set's code instead of the best one's.
-class ScopedTarget {
- public:
-  explicit ScopedTarget(int64_t target) { hwy::GetChosenTarget().Update(target); }
-  ~ScopedTarget() { hwy::GetChosenTarget().DeInit(); }
-};
-
 TEST(CpuTargetsTest, EveryInstructionSetOfThisCpuGivesTheScalarDefinitionsBits) {
   const std::vector<Scene> scenes = ManyScenes();
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    const ScopedTarget scope(target);
+    const testing::ScopedTarget scope(target);
     ASSERT_EQ(CpuTargetName(), hwy::TargetName(target));
     for (const Scene& scene : scenes) {
       for (const NamedFormat& format : FormatsForTargets(scene.shape.channels)) {

@@ -22,6 +22,7 @@ TEST(FindNormalisationTest, NamedSetsHaveThePublishedNumbers) {
     const char* name;
     std::array<double, 3> mean;
     std::array<double, 3> std;
+    int channels = 3;
   };
   const Known known[] = {
       {"raw", {0, 0, 0}, {1.0 / 255, 1.0 / 255, 1.0 / 255}},
@@ -29,23 +30,44 @@ TEST(FindNormalisationTest, NamedSetsHaveThePublishedNumbers) {
       {"signed", {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
       {"cifar10", {0.4914, 0.4822, 0.4465}, {0.2471, 0.2435, 0.2616}},
       {"cifar10-mixup", {0.4914, 0.4822, 0.4465}, {0.2023, 0.1994, 0.2010}},
-      {"cifar100", {0.5071, 0.4867, 0.4408}, {0.2675, 0.2565, 0.2761}},
+      {"cifar10-wrn", {0.491373, 0.482353, 0.446667}, {0.247059, 0.243529, 0.261569}},
+      {"airbench", {0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}},
+      {"cifar10-fastai", {0.491, 0.482, 0.447}, {0.247, 0.243, 0.261}},
+      {"cifar100", {0.507059, 0.486667, 0.440784}, {0.267451, 0.256471, 0.276078}},
+      {"cifar100-fixmatch", {0.5071, 0.4867, 0.4408}, {0.2675, 0.2565, 0.2761}},
+      {"svhn", {0.4380, 0.4440, 0.4730}, {0.1751, 0.1771, 0.1744}},
+      {"stl10", {0.440784, 0.427843, 0.386667}, {0.268235, 0.261176, 0.268627}},
+      {"mnist", {0.1307, 0, 0}, {0.3081, 0, 0}, 1},
+      {"fashion-mnist", {0.2860, 0, 0}, {0.3530, 0, 0}, 1},
       {"imagenet", {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
   };
+  std::vector<std::string> names;
   for (const Known& set : known) {
-    const absl::StatusOr<Normalisation> found = FindNormalisation(set.name);
+    names.emplace_back(set.name);
+    const absl::StatusOr<Normalisation> found = FindNormalisation(set.name, set.channels);
     ASSERT_TRUE(found.ok()) << found.status();
-    for (size_t c = 0; c < 3; ++c) {
-      EXPECT_NEAR(found->mean[c], set.mean[c], 5e-5) << set.name;
-      EXPECT_NEAR(found->std[c], set.std[c], 5e-5) << set.name;
+    for (size_t c = 0; c < static_cast<size_t>(set.channels); ++c) {
+      EXPECT_NEAR(found->mean[c], set.mean[c], 1e-6) << set.name;
+      EXPECT_NEAR(found->std[c], set.std[c], 1e-6) << set.name;
     }
+  }
+  EXPECT_EQ(NormalisationNames(), names);
+}
+
+TEST(FindNormalisationTest, EverySetIsAPixelFormat) {
+  for (const std::string& name : NormalisationNames()) {
+    const int channels = FindNormalisation(name, 3).ok() ? 3 : 1;
+    PixelFormat format;
+    format.normalisation = *FindNormalisation(name, channels);
+    EXPECT_TRUE(ValidatePixelFormat(format, channels).ok()) << name;
   }
 }
 
 TEST(FindNormalisationTest, AnUnknownNameIsAnsweredWithTheKnownOnes) {
   const absl::Status status = FindNormalisation("cifar").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  for (const char* name : {"\"cifar\"", "raw", "unit", "signed", "cifar10-mixup", "imagenet"}) {
+  EXPECT_THAT(Message(status), HasSubstr("normalisation \"cifar\" is not known; there are raw, "));
+  for (const std::string& name : NormalisationNames()) {
     EXPECT_THAT(Message(status), HasSubstr(name));
   }
 }
@@ -55,6 +77,14 @@ TEST(FindNormalisationTest, GreyImagesHaveNoColourTriples) {
   const absl::Status status = FindNormalisation("cifar10", 1).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Message(status), HasSubstr("cifar10"));
+}
+
+TEST(FindNormalisationTest, ColourImagesHaveNoSetsOfGreyOnes) {
+  EXPECT_TRUE(FindNormalisation("mnist", 1).ok());
+  const absl::Status status = FindNormalisation("mnist", 3).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Message(status),
+              HasSubstr("normalisation \"mnist\" is for 1-channel images; these have 3"));
 }
 
 TEST(ValidatePixelFormatTest, AcceptsEveryTypeAndLayout) {
