@@ -170,10 +170,13 @@ class ResidualNetwork : public Network {
   ResidualNetwork(const Architecture& architecture, int input_channels, int classes, uint64_t seed);
 
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
+  at::Tensor Features(const at::Tensor& views) override { return Pooled(views, false); }
 
   Weights& weights() { return weights_; }
 
  private:
+  at::Tensor Pooled(const at::Tensor& views, bool batch_statistics) const;
+
   Weights weights_;
   Initialiser init_;
   Convolution stem_;
@@ -202,10 +205,14 @@ ResidualNetwork::ResidualNetwork(const Architecture& architecture, int input_cha
   head_bias_ = weights_.Add("head.bias", at::zeros({classes}));
 }
 
-at::Tensor ResidualNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
+at::Tensor ResidualNetwork::Pooled(const at::Tensor& views, bool batch_statistics) const {
   at::Tensor x = stem_(views.contiguous(kLayout));
   for (const Block& block : blocks_) x = block(x, batch_statistics);
-  return at::linear((*norm_)(x, batch_statistics).mean({2, 3}), *head_weight_, *head_bias_);
+  return (*norm_)(x, batch_statistics).mean({2, 3});
+}
+
+at::Tensor ResidualNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
+  return at::linear(Pooled(views, batch_statistics), *head_weight_, *head_bias_);
 }
 
 absl::Status ValidateSource(const ModelSource& source) {

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "augment/pool/dataset.h"
 #include "augment/render/pixel_format.h"
 
@@ -39,6 +41,15 @@ class GuessModel {
   // is the model's), DataLoss (outputs that are not finite or of the wrong shape).
   virtual absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                              std::span<float> probabilities) = 0;
+
+  // What the model makes of these rows before its last layer, with running statistics: [rows][n]
+  // for an n of the model's own. Of a built-in network the pooled activations, of a TorchScript
+  // archive what its method `features` returns. Errors as Guess; FailedPrecondition also for a
+  // model that has none.
+  virtual absl::StatusOr<std::vector<float>> Features(std::span<const float> /*views*/,
+                                                      int /*rows*/) {
+    return absl::FailedPreconditionError("guess model " + info().name + " has no features");
+  }
 };
 
 }  // namespace mixfeed

@@ -85,6 +85,13 @@ absl::StatusOr<at::Tensor> Forward(const GuessModelInfo& info, Network* network,
   return logits.to(at::kFloat);
 }
 
+// The memory of `views` as a tensor, which is not written to.
+at::Tensor TensorOf(const GuessModelInfo& info, std::span<const float> views, int rows) {
+  return at::from_blob(const_cast<float*>(views.data()),
+                       {rows, info.input.channels, info.input.height, info.input.width},
+                       at::kFloat);
+}
+
 bool Differs(const at::Tensor& a, const at::Tensor& b) {
   const double largest = std::max(a.abs().max().item<double>(), b.abs().max().item<double>());
   return (a - b).abs().max().item<double>() > kLeastChange * largest;
@@ -133,14 +140,26 @@ absl::Status CheckInfo(const GuessModelInfo& info) {
 absl::Status ForwardProbabilities(const GuessModelInfo& info, Network* network,
                                   std::span<const float> views, int rows, bool batch_statistics,
                                   std::span<float> probabilities) {
-  const at::Tensor input =
-      at::from_blob(const_cast<float*>(views.data()),
-                    {rows, info.input.channels, info.input.height, info.input.width}, at::kFloat);
   MIXFEED_ASSIGN_OR_RETURN(const at::Tensor logits,
-                           Forward(info, network, input, batch_statistics));
+                           Forward(info, network, TensorOf(info, views, rows), batch_statistics));
   at::Tensor output = at::from_blob(probabilities.data(), {rows, info.classes}, at::kFloat);
   output.copy_(at::softmax(logits, 1));
   return CheckFinite(output);
+}
+
+absl::StatusOr<std::vector<float>> ForwardFeatures(const GuessModelInfo& info, Network* network,
+                                                   std::span<const float> views, int rows) {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor features = network->Features(TensorOf(info, views, rows).clone());
+  if (features.dim() != 2 || features.size(0) != rows ||
+      !at::isFloatingType(features.scalar_type())) {
+    return absl::DataLossError(
+        absl::StrCat("its features are no floating point tensor [", rows, ", n]"));
+  }
+  MIXFEED_RETURN_IF_ERROR(CheckFinite(features));
+  std::vector<float> values(static_cast<size_t>(features.numel()));
+  at::from_blob(values.data(), features.sizes(), at::kFloat).copy_(features);
+  return values;
 }
 
 absl::Status CheckNetwork(const GuessModelInfo& info, Network* network) {

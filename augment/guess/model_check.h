@@ -2,8 +2,10 @@
 #define MIXFEED_AUGMENT_GUESS_MODEL_CHECK_H_
 
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "augment/guess/guess_model.h"
 #include "augment/guess/network.h"
 
@@ -20,6 +22,11 @@ absl::Status CheckInfo(const GuessModelInfo& info);
 absl::Status ForwardProbabilities(const GuessModelInfo& info, Network* network,
                                   std::span<const float> views, int rows, bool batch_statistics,
                                   std::span<float> probabilities);
+
+// The network's features of `rows` views, as GuessModel::Features has them. DataLoss when they are
+// not [rows][n] of finite floating point numbers.
+absl::StatusOr<std::vector<float>> ForwardFeatures(const GuessModelInfo& info, Network* network,
+                                                   std::span<const float> views, int rows);
 
 // Runs the network with running statistics on random views, in batches of two sizes.
 // InvalidArgument when its output is not what ForwardProbabilities wants.

@@ -26,6 +26,10 @@ class Network {
   // Everything that a network remembers from one call to the next is as before afterwards, also
   // when it throws; where that cannot be done, this call and all later ones throw.
   virtual at::Tensor Forward(const at::Tensor& views, bool batch_statistics) = 0;
+
+  // What goes into its last layer, with running statistics; should be [rows][n]. Throws when the
+  // network has none. Remembers nothing, like Forward.
+  virtual at::Tensor Features(const at::Tensor& views) = 0;
 };
 
 // How to add a kind of model: a function of this form in a source of its own, and a choice in

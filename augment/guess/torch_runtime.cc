@@ -60,7 +60,7 @@ class TorchModel : public GuessModel {
 
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override {
-    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, probabilities));
+    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, probabilities.size()));
     const absl::Status& fit = fitness_.For(batch_statistics);
     if (!fit.ok()) return WithModelName(info_.name, fit);
     absl::Status status;
@@ -73,17 +73,32 @@ class TorchModel : public GuessModel {
     return WithModelName(info_.name, status);
   }
 
+  absl::StatusOr<std::vector<float>> Features(std::span<const float> views, int rows) override {
+    const auto classes = static_cast<size_t>(rows) * static_cast<size_t>(info_.classes);
+    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, classes));
+    std::vector<float> features;
+    absl::Status status;
+    workers_->Run([&](int worker) {
+      Network* const network = networks_[static_cast<size_t>(worker)].get();
+      status = CatchTorchErrors(absl::StatusCode::kFailedPrecondition, [&] {
+        MIXFEED_ASSIGN_OR_RETURN(features, ForwardFeatures(info_, network, views, rows));
+        return absl::OkStatus();
+      });
+    });
+    if (!status.ok()) return WithModelName(info_.name, status);
+    return features;
+  }
+
  private:
-  absl::Status CheckSizes(std::span<const float> views, int rows,
-                          std::span<float> probabilities) const {
+  absl::Status CheckSizes(std::span<const float> views, int rows, size_t probabilities) const {
     if (rows >= 1 && std::cmp_equal(views.size(), rows * info_.input.pixels()) &&
-        std::cmp_equal(probabilities.size(), int64_t{rows} * info_.classes)) {
+        std::cmp_equal(probabilities, int64_t{rows} * info_.classes)) {
       return absl::OkStatus();
     }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "guess model ", info_.name, ": ", views.size(), " floats in and ", probabilities.size(),
-        " out for ", rows, " rows; it takes ", info_.input.pixels(), " and gives ", info_.classes,
-        " a row, and at least 1 row"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("guess model ", info_.name, ": ", views.size(), " floats in and ",
+                     probabilities, " out for ", rows, " rows; it takes ", info_.input.pixels(),
+                     " and gives ", info_.classes, " a row, and at least 1 row"));
   }
 
   const GuessModelInfo info_;

@@ -129,10 +129,14 @@ class TorchScriptNetwork : public Network {
   explicit TorchScriptNetwork(const torch::jit::Module& module);
 
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
+  at::Tensor Features(const at::Tensor& views) override;
 
  private:
   void AddSnapshots(const std::string& path, const torch::jit::Module& part);
-  at::Tensor Run(const at::Tensor& views, bool batch_statistics);
+  // Runs a method on the views, and takes the module's state back, also when it throws.
+  at::Tensor RunAndRestore(const std::string& method, const at::Tensor& views,
+                           bool batch_statistics);
+  at::Tensor Run(const std::string& method, const at::Tensor& views, bool batch_statistics);
   // Also takes batch norms back to running statistics: `training` is an attribute like others.
   void Restore();
 
@@ -172,11 +176,25 @@ void TorchScriptNetwork::AddSnapshots(const std::string& path, const torch::jit:
 }
 
 at::Tensor TorchScriptNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
+  return RunAndRestore("forward", views, batch_statistics);
+}
+
+at::Tensor TorchScriptNetwork::Features(const at::Tensor& views) {
+  if (!module_.find_method("features")) {
+    throw std::runtime_error(
+        "it has no method 'features' that takes views and returns [rows, n]; add one with "
+        "@torch.jit.export, or measure distance in pixels");
+  }
+  return RunAndRestore("features", views, /*batch_statistics=*/false);
+}
+
+at::Tensor TorchScriptNetwork::RunAndRestore(const std::string& method, const at::Tensor& views,
+                                             bool batch_statistics) {
   if (!broken_.empty()) throw std::runtime_error(broken_);
   at::Tensor output;
   std::exception_ptr error;
   try {
-    output = Run(views, batch_statistics);
+    output = Run(method, views, batch_statistics);
   } catch (...) {
     error = std::current_exception();
   }
@@ -185,18 +203,19 @@ at::Tensor TorchScriptNetwork::Forward(const at::Tensor& views, bool batch_stati
   return output;
 }
 
-at::Tensor TorchScriptNetwork::Run(const at::Tensor& views, bool batch_statistics) {
+at::Tensor TorchScriptNetwork::Run(const std::string& method, const at::Tensor& views,
+                                   bool batch_statistics) {
   if (batch_statistics) {
     for (torch::jit::Module& norm : batch_norms_) norm.setattr("training", true);
   }
   // The same operators from the first call on: what the optimiser makes of a graph after it has
   // profiled a few calls may differ in the last bits.
   const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
-  const c10::IValue output = module_.forward({views});
+  const c10::IValue output = module_.get_method(method)({views});
   // A copy, since the output may be a buffer, which is about to be restored.
   if (output.isTensor()) return output.toTensor().clone();
-  throw std::runtime_error(absl::StrCat("forward returned ", output.tagKind(),
-                                        "; wanted is one tensor of logits [rows, classes]"));
+  throw std::runtime_error(absl::StrCat(method, " returned ", output.tagKind(),
+                                        "; wanted is one tensor [rows, columns]"));
 }
 
 void TorchScriptNetwork::Restore() {

@@ -27,6 +27,12 @@ enum class Purpose : uint8_t {
   kPartner = 15,      // a partner from a pool, or of another class; row is the row of the step
   kPartnerView = 16,  // its view
   kWeights = 17,      // Dirichlet weights; row as in kLambda, view the stick
+  // Of figures, which are no part of a plan; step is the draw.
+  kFigureLambda = 40,
+  kToyTraining = 41,
+  kToyTruth = 42,
+  kVicinityPartner = 43,
+  kVicinityLambda = 44,
 };
 
 // Random words that are a pure function of (seed; purpose, step, row, view): Philox4x32-10 (Salmon

@@ -137,10 +137,12 @@ std::string CanonicalText(const FeedSpec& spec) {
   return lines.Take();
 }
 
-std::string FeedId(const FeedSpec& spec, uint64_t dataset_fingerprint, const std::string& run) {
+std::string FeedId(const FeedSpec& spec, uint64_t dataset_fingerprint, const std::string& run,
+                   uint64_t features_fingerprint) {
+  std::string text = CanonicalText(spec);
+  if (features_fingerprint != 0) absl::StrAppend(&text, "features=", features_fingerprint, "\n");
   // The run comes last, so that no name can be taken for another spec's line.
-  return Hex128(
-      absl::StrCat(CanonicalText(spec), "fingerprint=", dataset_fingerprint, "\nrun=", run));
+  return Hex128(absl::StrCat(text, "fingerprint=", dataset_fingerprint, "\nrun=", run));
 }
 
 }  // namespace mixfeed

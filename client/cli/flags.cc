@@ -14,6 +14,7 @@
 #include "augment/base/status_macros.h"
 #include "augment/render/pixel_format.h"
 #include "client/cli/files.h"
+#include "client/cli/spec_field.h"
 
 namespace mixfeed {
 namespace {
@@ -60,7 +61,7 @@ std::string SetPool(const std::string& text, v1::FeedSpec* spec) {
   return absl::StrCat("'", text, "' is not one of labelled, unlabelled, validation, test");
 }
 
-// A count asks for a split, also with recipes that label everything by default.
+// A count asks for a split; without a rule the server takes the recipe's, or its default.
 std::string SetLabels(const std::string& text, v1::FeedSpec* spec) {
   v1::Split* split = spec->mutable_split();
   if (text == "all") {
@@ -69,9 +70,9 @@ std::string SetLabels(const std::string& text, v1::FeedSpec* spec) {
   }
   return ParseNumber<uint64_t>(text, [split](uint64_t labelled) {
     split->set_labelled(labelled);
-    if (split->rule() != v1::Split::BALANCED && split->rule() != v1::Split::RANDOM) {
-      split->set_rule(v1::Split::MIXMATCH);
-    }
+    const bool counted = split->rule() == v1::Split::RULE_UNSPECIFIED ||
+                         split->rule() == v1::Split::BALANCED || split->rule() == v1::Split::RANDOM;
+    if (!counted) split->set_rule(v1::Split::MIXMATCH);
   });
 }
 
@@ -85,8 +86,9 @@ struct SpecFlag {
 
 const SpecFlag kSpecFlags[] = {
     {"--recipe", "NAME",
-     "mixmatch (the default), mixup, supervised or eval. Over a --spec of another recipe it "
-     "replaces the whole recipe there; dataset, split, seed and batch stay",
+     "a name of `mixfeed recipes`; default mixmatch. Over a --spec of another recipe it replaces "
+     "the "
+     "whole recipe there; dataset, split, seed and batch stay",
      SetRecipe},
     {"--dataset", "NAME", "the server's name of the dataset; not needed when it has only one",
      [](const std::string& text, v1::FeedSpec* spec) {
@@ -94,9 +96,10 @@ const SpecFlag kSpecFlags[] = {
        return std::string();
      }},
     {"--labels", "N|all",
-     "labelled images, from 1 up; all: every training image. Default: 250 for mixmatch, else all",
+     "labelled images, from 1 up; all: every training image. Default: the recipe's, 250 or all",
      SetLabels},
-    {"--validation", "N", "images held out from training, from 0 up; default 0",
+    {"--validation", "N",
+     "images held out from training, from 0 up; default: the recipe's, mostly 0",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint64_t>(
            text, [spec](uint64_t n) { spec->mutable_split()->set_validation(n); });
@@ -110,23 +113,23 @@ const SpecFlag kSpecFlags[] = {
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint64_t>(text, [spec](uint64_t n) { spec->set_seed(n); });
      }},
-    {"--batch", "N", "labelled rows a step, 1..4096; default 64. mixmatch has N (views + 1) rows",
+    {"--batch", "N", "labelled images a step, 1..4096; default 64. mixmatch has N (views + 1) rows",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint32_t>(text, [spec](uint32_t n) { spec->set_batch(n); });
      }},
-    {"--views", "K",
-     "views of every unlabelled image, 1..8; default 2 for mixmatch, 1 for the others",
+    {"--views", "K", "views of every unlabelled image, 1..8; default: the recipe's",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<uint32_t>(text,
                                     [spec](uint32_t n) { spec->mutable_recipe()->set_views(n); });
      }},
-    {"--temperature", "T", "of sharpening pseudo-labels, 0.01..100; default 0.5",
+    {"--temperature", "T", "of sharpening pseudo-labels, 0.01..100; default: the recipe's",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<double>(
            text, [spec](double t) { spec->mutable_recipe()->mutable_guess()->set_temperature(t); });
      }},
     {"--alpha", "A",
-     "lambda is drawn from Beta(A, A), 0.01..101; default 0.75 for mixmatch, 1 for mixup",
+     "lambda is drawn from Beta(A, A), 0.01..101 (label-preserving: Beta(A + 1, A)); default: the "
+     "recipe's",
      [](const std::string& text, v1::FeedSpec* spec) {
        return ParseNumber<double>(text, [spec](double a) {
          v1::Mix* mix = spec->mutable_recipe()->mutable_mix();
@@ -217,6 +220,16 @@ void SpecFlags::AddTo(CLI::App* app) {
         })
         ->group(kGroup);
   }
+  app->add_option("--set", fields_,
+                  "any field of the spec, as `mixfeed recipes show` prints them: "
+                  "--set recipe.mix.cutmix.alpha=0.5. Repeat it for several")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        v1::FeedSpec scratch;
+        return SetSpecField(text, &scratch);
+      })
+      ->group(kGroup);
   app->add_option("--spec", spec_file_, "a FeedSpec in protobuf's JSON form; flags override it")
       ->type_name("FILE")
       ->group(kGroup);
@@ -238,6 +251,7 @@ absl::StatusOr<v1::FeedSpec> SpecFlags::Spec() const {
     // The texts were checked when they were parsed.
     if (value != values_.end() && !value->second.empty()) (void)flag.apply(value->second, &spec);
   }
+  for (const std::string& field : fields_) (void)SetSpecField(field, &spec);
   return spec;
 }
 
@@ -252,6 +266,12 @@ void FormatFlags::AddTo(CLI::App* app, const char* head) {
       ->type_name("LAYOUT")
       ->capture_default_str()
       ->group(head);
+  app->add_option("--targets", targets,
+                  "soft: a weight a class; pairs: (y_a, y_b, lambda), of recipes without guesses")
+      ->check(CLI::IsMember(EnumTexts(*v1::TargetForm_descriptor())))
+      ->type_name("FORM")
+      ->capture_default_str()
+      ->group(head);
   app->add_option("--normalise", normalise,
                   absl::StrCat("the default is signed, and raw for uint8; there are ",
                                absl::StrJoin(NormalisationNames(), ", ")))
@@ -261,6 +281,8 @@ void FormatFlags::AddTo(CLI::App* app, const char* head) {
 
 v1::PixelFormat FormatFlags::Format() const {
   v1::PixelFormat format;
+  format.set_targets(
+      static_cast<v1::TargetForm>(EnumNumber(*v1::TargetForm_descriptor(), targets)));
   format.set_type(static_cast<v1::PixelType>(EnumNumber(*v1::PixelType_descriptor(), type)));
   format.set_layout(static_cast<v1::Layout>(EnumNumber(*v1::Layout_descriptor(), layout)));
   if (!normalise.empty()) format.mutable_normalisation()->set_name(normalise);

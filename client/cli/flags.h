@@ -46,6 +46,7 @@ class SpecFlags {
 
  private:
   std::map<std::string, std::string> values_;  // by flag; only those that were given are not empty
+  std::vector<std::string> fields_;            // --set
   std::string spec_file_;
   std::string run_;
 };
@@ -55,6 +56,7 @@ struct FormatFlags {
   std::string type = "float32";
   std::string layout = "nchw";
   std::string normalise;
+  std::string targets = "soft";
 
   // Heads of the flags in --help. Commands that send no pixels take them too, so that one set of
   // flags serves all commands of a feed.

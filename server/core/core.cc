@@ -68,15 +68,17 @@ absl::Status Core::Begin(const EncodeFrame& encode) {
   if (state_dir_->temporary()) {
     spdlog::warn("no --state-dir: feeds, models and guesses are lost when the server ends");
   }
-  MIXFEED_ASSIGN_OR_RETURN(
-      datasets_,
-      DatasetStore::Open(
-          {.sources = options_.data,
-           .cache_dir = options_.cache_dir.empty() ? state_dir_->File("cache") : options_.cache_dir,
-           .max_pool_bytes = options_.max_pool_bytes},
-          renderer(), memory_->threads.get()));
+  MIXFEED_ASSIGN_OR_RETURN(datasets_,
+                           DatasetStore::Open({.sources = options_.data,
+                                               .cache_dir = CacheDir(),
+                                               .max_pool_bytes = options_.max_pool_bytes},
+                                              renderer(), memory_->threads.get()));
   MIXFEED_RETURN_IF_ERROR(OpenModels());
   return OpenFeeds(encode);
+}
+
+std::string Core::CacheDir() const {
+  return options_.cache_dir.empty() ? state_dir_->File("cache") : options_.cache_dir;
 }
 
 absl::Status Core::OpenMemory() {
@@ -125,8 +127,12 @@ absl::Status Core::OpenFeeds(const EncodeFrame& encode) {
                                   .max_prefetch = options_.max_prefetch,
                                   .idle_limit_ms = options_.idle_limit_ms},
                                  memory_->slots.get(), Holding(encode)));
+  neighbours_ = std::make_unique<NeighbourStore>(
+      NeighbourStore::Options{.folder = (std::filesystem::path(CacheDir()) / "neighbours").string(),
+                              .threads = memory_->threads.get()});
   feeds_ = std::make_unique<FeedRegistry>(FeedRegistry::Parts{
       .datasets = datasets_.get(),
+      .neighbours = neighbours_.get(),
       .renderer = renderer(),
       .slots = memory_->slots.get(),
       .journal = journal_.get(),

@@ -16,6 +16,7 @@
 #include "server/core/feed_registry.h"
 #include "server/core/feed_store.h"
 #include "server/core/model_registry.h"
+#include "server/core/neighbour_store.h"
 #include "server/core/state_dir.h"
 #include "server/engine/feed_engine.h"
 #include "server/options.h"
@@ -40,6 +41,7 @@ class Core {
   int64_t live_frames() const { return memory_->live_frames; }
   DatasetStore* datasets() const { return datasets_.get(); }
   ModelRegistry* models() const { return models_.get(); }
+  NeighbourStore* neighbours() const { return neighbours_.get(); }
   FeedRegistry* feeds() const { return feeds_.get(); }
   FeedEngine* engine() const { return engine_.get(); }
 
@@ -56,6 +58,7 @@ class Core {
 
   explicit Core(const ServerOptions& options) : options_(options) {}
   absl::Status Begin(const EncodeFrame& encode);
+  std::string CacheDir() const;
   absl::Status OpenMemory();
   absl::Status OpenModels();
   absl::Status OpenFeeds(const EncodeFrame& encode);
@@ -70,6 +73,7 @@ class Core {
   std::unique_ptr<ModelRegistry> models_;
   std::unique_ptr<FeedStore> feed_store_;
   std::unique_ptr<FeedEngine> engine_;
+  std::unique_ptr<NeighbourStore> neighbours_;
   std::unique_ptr<FeedRegistry> feeds_;
 };
 

@@ -78,8 +78,31 @@ absl::StatusOr<std::shared_ptr<OpenedFeed>> FeedRegistry::Resolve(const v1::Feed
   MIXFEED_ASSIGN_OR_RETURN(feed->dataset, parts_.datasets->Find(feed->spec.dataset));
   feed->spec.dataset = feed->dataset->name;
   feed->run = run;
-  feed->id = FeedId(feed->spec, feed->dataset->fingerprint, run);
+  MIXFEED_ASSIGN_OR_RETURN(const auto model, FeatureModel(feed->spec.recipe));
+  feed->id = FeedId(feed->spec, feed->dataset->fingerprint, run, FingerprintModel(model.get()));
   return feed;
+}
+
+absl::StatusOr<std::shared_ptr<GuessModel>> FeedRegistry::FeatureModel(const Recipe& recipe) const {
+  const PartnerSpec& partner = recipe.mix.partner;
+  if (!recipe.mix.enabled || partner.neighbours == 0 || partner.features.empty()) return nullptr;
+  return parts_.find_model(partner.features);
+}
+
+absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FeedRegistry::FindNeighbours(
+    const OpenedFeed& feed, const Split& split) const {
+  const Recipe& recipe = feed.spec.recipe;
+  if (!recipe.mix.enabled || recipe.mix.partner.neighbours == 0) return nullptr;
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, FeatureModel(recipe));
+  if (model != nullptr && !(model->info().input == feed.dataset->shape)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("recipe.mix.partner.features is \"", recipe.mix.partner.features,
+                     "\", a model for images of another shape than the dataset's"));
+  }
+  return parts_.neighbours->Find({.dataset = feed.dataset,
+                                  .samples = split.labelled,
+                                  .partner = recipe.mix.partner,
+                                  .model = model});
 }
 
 absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
@@ -96,6 +119,7 @@ absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
   MIXFEED_ASSIGN_OR_RETURN(
       feed->pool, parts_.datasets->FindPool(feed->dataset, PartitionOf(recipe), recipe.view));
   options.pool = feed->pool;
+  MIXFEED_ASSIGN_OR_RETURN(options.neighbours, FindNeighbours(*feed, options.split));
   options.renderer = parts_.renderer;
   options.slots = parts_.slots;
   if (recipe.guesses()) {

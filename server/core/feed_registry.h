@@ -15,6 +15,7 @@
 #include "mixfeed/v1/spec.pb.h"
 #include "server/core/dataset_store.h"
 #include "server/core/feed_store.h"
+#include "server/core/neighbour_store.h"
 #include "server/engine/feed_engine.h"
 
 namespace mixfeed {
@@ -45,6 +46,7 @@ class FeedRegistry {
   // All must outlive the registry.
   struct Parts {
     DatasetStore* datasets = nullptr;
+    NeighbourStore* neighbours = nullptr;
     Renderer* renderer = nullptr;
     SlotPool* slots = nullptr;
     Journal* journal = nullptr;
@@ -61,8 +63,8 @@ class FeedRegistry {
   absl::Status Restore();
 
   // An empty run means a new one with a random name. Errors: InvalidArgument (spec, run, a batch
-  // that fits into no message), NotFound (dataset), FailedPrecondition (an empty pool),
-  // ResourceExhausted.
+  // that fits into no message), NotFound (dataset), FailedPrecondition (an empty pool, no model for
+  // features), Unavailable (its neighbour index is being built), ResourceExhausted.
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Open(const v1::FeedSpec& spec,
                                                          const std::string& run);
   absl::Status Close(const std::string& id);
@@ -76,6 +78,10 @@ class FeedRegistry {
                                                       const std::string& run) const;
   // Makes the rest: pool and maker.
   absl::Status Build(OpenedFeed* feed) const;
+  // The model in whose features the recipe measures distance; null: none.
+  absl::StatusOr<std::shared_ptr<GuessModel>> FeatureModel(const Recipe& recipe) const;
+  absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FindNeighbours(const OpenedFeed& feed,
+                                                                       const Split& split) const;
   absl::Status RestoreOne(const FeedStore::Record& record);
   absl::Status MakeRoom();
   absl::Status Drop(const std::string& id);

@@ -73,6 +73,13 @@ v1::GetServerInfoResponse InspectCalls::GetServerInfo() const {
   info.set_live_frames(static_cast<uint64_t>(core_->live_frames()));
   info.set_consumers(static_cast<uint64_t>(stats.consumers));
   info.set_batches_made(static_cast<uint64_t>(stats.batches_made));
+  for (const NeighbourStore::Build& build : core_->neighbours()->Builds()) {
+    v1::NeighbourBuild* const under_way = info.add_neighbour_builds();
+    under_way->set_dataset(build.dataset);
+    under_way->set_images(static_cast<uint64_t>(build.images));
+    under_way->set_neighbours(static_cast<uint32_t>(build.neighbours));
+    under_way->set_done(build.done);
+  }
   return info;
 }
 
