@@ -18,21 +18,28 @@ void TargetMaker::Write(TargetForm form, int32_t row, std::span<float> out) cons
 
 void TargetMaker::WriteSoft(int32_t row, std::span<float> out) const {
   const auto r = static_cast<size_t>(row);
-  const float lambda = plan_.lambda[r];
+  if (recipe_.mix.targets == TargetRule::kMixed && !plan_.more_partners.empty()) {
+    return WriteOfMany(row, out);
+  }
   Source(row, out);
   if (plan_.partner[r] == row || recipe_.mix.targets == TargetRule::kOwn) return;
-  std::vector<float> own(out.begin(), out.end());
   std::vector<float> partner(out.size());
   Source(plan_.partner[r], partner);
-  if (plan_.more_partners.empty()) return MixTargets(lambda, own, partner, out);
+  MixTargets(plan_.lambda[r], out, partner, out);
+}
+
+void TargetMaker::WriteOfMany(int32_t row, std::span<float> out) const {
+  const auto r = static_cast<size_t>(row);
   const auto sent = static_cast<size_t>(plan_.size());
-  std::vector<float> weights = {lambda, 1.0f};
-  std::vector<float> sources = own;
-  sources.insert(sources.end(), partner.begin(), partner.end());
+  std::vector<int32_t> rows = {row, plan_.partner[r]};
+  std::vector<float> weights = {plan_.lambda[r], 1.0f};
   for (size_t at = r; at < plan_.more_partners.size(); at += sent) {
-    Source(plan_.more_partners[at], partner);
-    sources.insert(sources.end(), partner.begin(), partner.end());
+    rows.push_back(plan_.more_partners[at]);
     weights.push_back(plan_.more_weights[at]);
+  }
+  std::vector<float> sources(rows.size() * out.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Source(rows[i], std::span(sources).subspan(i * out.size(), out.size()));
   }
   MixManyTargets(weights, sources, out);
 }

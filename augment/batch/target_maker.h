@@ -27,6 +27,8 @@ class TargetMaker {
 
  private:
   void WriteSoft(int32_t row, std::span<float> out) const;
+  // Of rows with more than one partner.
+  void WriteOfMany(int32_t row, std::span<float> out) const;
   void WritePair(int32_t row, std::span<float> out) const;
   void Source(int32_t row, std::span<float> target) const;
   // The class of a row's image, or kNoLabel where it is hidden or not known.

@@ -48,6 +48,10 @@ std::vector<int32_t> PartOf(int first, int count, int rank, int world) {
   return rows;
 }
 
+// To a multiple of 2^-24: of such weights every sum is exact, and what they leave of 1, the first
+// partner's weight, cannot fall below 0.
+float RoundedDown(double weight) { return static_cast<float>(std::floor(weight * 0x1p24) * 0x1p-24); }
+
 }  // namespace
 
 MixPlanner::MixPlanner(const FeedSpec& spec, const ImageShape& shape,
@@ -65,7 +69,7 @@ void MixPlanner::Mix(int world, Plan* plan) const {
   Draws draws;
   draws.partner = DrawAllPartners(*plan, parts, 0, &draws.mixed);
   DropByChance(plan->step, &draws.mixed);
-  DropBeyondShare(plan->step, &draws.mixed);
+  DropBeyondShare(*plan, &draws.mixed);
   if (spec_.recipe.mix.sources == 2) DrawWeights(plan->step, &draws);
   Write(draws, plan);
   if (spec_.recipe.mix.sources > 2) WriteFurtherSources(draws.mixed, parts, plan);
@@ -94,15 +98,27 @@ std::vector<int32_t> MixPlanner::DrawAllPartners(const Plan& plan, int world, in
   if (spec.source != PartnerSource::kBatch) {
     std::iota(partner.begin(), partner.end(), static_cast<int32_t>(rows));
   } else if (spec.classes != PartnerClass::kAny) {
-    std::vector<int16_t> labels;
-    for (const ViewPlan& row : plan.rows) {
-      labels.push_back(labels_[static_cast<size_t>(row.sample)]);
-    }
-    partner = DrawPartnersOfClass(spec.classes, labels, spec_.seed, plan.step);
+    PairClasses(plan, world, &partner);
   } else {
     PairParts(plan, world, source, &partner, mixed);
   }
   return partner;
+}
+
+void MixPlanner::PairClasses(const Plan& plan, int world, std::vector<int32_t>* partner) const {
+  std::vector<int16_t> labels;
+  for (const ViewPlan& row : plan.rows) labels.push_back(labels_[static_cast<size_t>(row.sample)]);
+  for (int part = 0; part < world; ++part) {
+    const std::vector<int32_t> rows = PartOf(0, static_cast<int>(labels.size()), part, world);
+    std::vector<int16_t> of_part;
+    for (const int32_t row : rows) of_part.push_back(labels[static_cast<size_t>(row)]);
+    const std::vector<int32_t> drawn = DrawPartnersOfClass(
+        spec_.recipe.mix.partner.classes, of_part,
+        {.seed = spec_.seed, .step = plan.step, .row = static_cast<uint32_t>(rows.front())});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      (*partner)[static_cast<size_t>(rows[i])] = rows[static_cast<size_t>(drawn[i])];
+    }
+  }
 }
 
 void MixPlanner::PairParts(const Plan& plan, int world, int source, std::vector<int32_t>* partner,
@@ -146,13 +162,13 @@ void MixPlanner::DropByChance(int64_t step, std::vector<bool>* mixed) const {
   }
 }
 
-void MixPlanner::DropBeyondShare(int64_t step, std::vector<bool>* mixed) const {
+void MixPlanner::DropBeyondShare(const Plan& plan, std::vector<bool>* mixed) const {
   const double share = spec_.recipe.mix.share;
   if (share >= 1) return;
-  const auto rows = static_cast<int>(mixed->size());
+  const int rows = plan.size();
   const std::vector<int32_t> order =
       DrawPartners(Pairing::kPermutation, rows,
-                   PhiloxStream(spec_.seed, Purpose::kShare, static_cast<uint64_t>(step)));
+                   PhiloxStream(spec_.seed, Purpose::kShare, static_cast<uint64_t>(plan.step)));
   const auto kept = static_cast<size_t>(std::floor(share * rows + 0.5));
   for (size_t i = kept; i < order.size(); ++i) (*mixed)[static_cast<size_t>(order[i])] = false;
 }
@@ -231,8 +247,8 @@ void MixPlanner::WriteFurtherSources(const std::vector<bool>& mixed, int world, 
       const double* const of_row = &weights[UnitOf(mix.lambda_scope, row, rows) * sources];
       const size_t at = (s - 2) * rows + row;
       plan->more_partners[at] = mixed[row] ? partner[row] : static_cast<int32_t>(row);
-      plan->more_weights[at] = mixed[row] ? static_cast<float>(of_row[s]) : 0;
-      if (mixed[row]) plan->lambda[row] = static_cast<float>(of_row[0]);
+      plan->more_weights[at] = mixed[row] ? RoundedDown(of_row[s]) : 0;
+      if (mixed[row]) plan->lambda[row] = RoundedDown(of_row[0]);
     }
   }
 }

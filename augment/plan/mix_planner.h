@@ -25,6 +25,7 @@ class MixPlanner {
   // there: first those that may be mixed, then, if the recipe draws partners, one for each of them.
   // `world`: where a hidden layer is mixed, partners stay within the parts that so many consumers
   // of the step get (Share in batch/batch.h), since a trainer has the activations of its part only.
+  // It divides the labelled rows.
   void Mix(int world, Plan* plan) const;
 
  private:
@@ -40,10 +41,11 @@ class MixPlanner {
   int DrawLayer(int64_t step) const;
   std::vector<int32_t> DrawAllPartners(const Plan& plan, int world, int source,
                                        std::vector<bool>* mixed) const;
+  void PairClasses(const Plan& plan, int world, std::vector<int32_t>* partner) const;
   void PairParts(const Plan& plan, int world, int source, std::vector<int32_t>* partner,
                  std::vector<bool>* mixed) const;
   void DropByChance(int64_t step, std::vector<bool>* mixed) const;
-  void DropBeyondShare(int64_t step, std::vector<bool>* mixed) const;
+  void DropBeyondShare(const Plan& plan, std::vector<bool>* mixed) const;
   void DrawWeights(int64_t step, Draws* draws) const;
   void DrawBoxes(int64_t step, const std::vector<size_t>& units,
                  std::vector<DrawnBox>* of_unit) const;

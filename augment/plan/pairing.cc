@@ -113,17 +113,19 @@ std::vector<PairGroup> PairGroupsOf(MixMode mode, const std::vector<int32_t>& x,
 }
 
 std::vector<int32_t> DrawPartnersOfClass(PartnerClass classes, std::span<const int16_t> labels,
-                                         uint64_t seed, int64_t step) {
-  const auto index = static_cast<uint64_t>(step);
+                                         const PairedRows& place) {
+  const auto step = static_cast<uint64_t>(place.step);
   const ClassRows by_class = RowsByClass(labels);
   if (classes == PartnerClass::kSame) {
-    return DrawSame(by_class, labels.size(), PhiloxStream(seed, Purpose::kPairing, index));
+    return DrawSame(by_class, labels.size(),
+                    PhiloxStream(place.seed, Purpose::kPairing, step, place.row));
   }
   std::vector<int32_t> partner = Counted(labels.size());
   for (size_t i = 0; i < labels.size(); ++i) {
     const size_t others = labels.size() - by_class.at(labels[i]).size();
     if (others == 0) continue;
-    PhiloxStream stream(seed, Purpose::kPartner, index, static_cast<uint32_t>(i));
+    PhiloxStream stream(place.seed, Purpose::kPartner, step,
+                        place.row + static_cast<uint32_t>(i));
     partner[i] = OtherRow(labels, labels[i], UniformInt(static_cast<uint32_t>(others), &stream));
   }
   return partner;

@@ -28,11 +28,19 @@ struct PairGroup {
 std::vector<PairGroup> PairGroupsOf(MixMode mode, const std::vector<int32_t>& x,
                                     const std::vector<std::vector<int32_t>>& y);
 
-// Partners in a batch by class: kSame is one uniform permutation of the rows of each class; kOther
-// draws each row's uniformly among those of other classes, or gives the row itself where there is
-// none. Streams are (seed; kPairing, step) and, for kOther, (seed; kPartner, step, row).
+// Where rows stand that are paired among themselves: `row` is the first one's number in the step.
+struct PairedRows {
+  uint64_t seed = 0;
+  int64_t step = 0;
+  uint32_t row = 0;
+};
+
+// Partners among rows by class, counted from the first of them: kSame is one uniform permutation of
+// the rows of each class; kOther draws each row's uniformly among those of other classes, or gives
+// the row itself where there is none. Streams are (seed; kPairing, step, row) and, for kOther's i-th
+// row, (seed; kPartner, step, row + i).
 std::vector<int32_t> DrawPartnersOfClass(PartnerClass classes, std::span<const int16_t> labels,
-                                         uint64_t seed, int64_t step);
+                                         const PairedRows& place);
 
 }  // namespace mixfeed
 

@@ -85,6 +85,19 @@ absl::Status CheckImages(const Recipe& recipe, const ImageShape& shape) {
   return absl::OkStatus();
 }
 
+absl::Status CheckNeighbours(int neighbours, const PlannerData& data) {
+  const bool indexed = data.neighbours != nullptr;
+  if (indexed == (neighbours > 0) &&
+      (!indexed ||
+       (data.neighbours->k() == neighbours &&
+        data.neighbours->count() == static_cast<int64_t>(data.split.labelled.size())))) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "neighbours: an index of the labelled list with as many neighbours as the recipe has is "
+      "needed exactly when it has any");
+}
+
 absl::Status CheckData(const FeedSpec& spec, const PlannerData& data) {
   const Recipe& recipe = spec.recipe;
   MIXFEED_RETURN_IF_ERROR(CheckImages(recipe, data.shape));
@@ -93,14 +106,7 @@ absl::Status CheckData(const FeedSpec& spec, const PlannerData& data) {
   if (partner.classes != PartnerClass::kAny && data.labels.empty()) {
     return absl::InvalidArgumentError("labels: needed when partners depend on classes");
   }
-  const bool indexed = data.neighbours != nullptr;
-  if (indexed != (partner.neighbours > 0) ||
-      (indexed && data.neighbours->count() != static_cast<int64_t>(data.split.labelled.size()))) {
-    return absl::InvalidArgumentError(
-        "neighbours: an index of the labelled list is needed exactly when the recipe has "
-        "neighbours");
-  }
-  return absl::OkStatus();
+  return CheckNeighbours(partner.neighbours, data);
 }
 
 // The pool that partners are drawn from.

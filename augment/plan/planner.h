@@ -24,7 +24,7 @@ inline constexpr int64_t kMaxStep = int64_t{1} << 48;
 
 // What a planner knows of a dataset.
 struct PlannerData {
-  Split split;             // what MakeSplit gave for the spec
+  Split split = {};        // what MakeSplit gave for the spec
   int64_t test_count = 0;  // images of the test partition
   ImageShape shape = {};
   // Of the training partition, by sample; must outlive the planner. Needed when the recipe's

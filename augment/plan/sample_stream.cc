@@ -19,13 +19,13 @@ std::vector<DrawnSample> SampleStream::Draw(int64_t step, int batch) const {
       return DrawWithReplacement(index, batch);
     case Sampling::kEpochsDropLast: {
       const uint64_t whole = samples_.size() / size;
-      return DrawEpochs(index / whole * samples_.size() + index % whole * size, batch);
+      return DrawEpochs(index / whole, index % whole * size, batch);
     }
     case Sampling::kEpochs:
     case Sampling::kTiled:
       break;
   }
-  return DrawEpochs(index * size, batch);
+  return DrawEpochs(index * size / samples_.size(), index * size % samples_.size(), batch);
 }
 
 DrawnSample SampleStream::At(uint32_t place, uint64_t epoch) const {
@@ -34,20 +34,19 @@ DrawnSample SampleStream::At(uint32_t place, uint64_t epoch) const {
           .epoch = static_cast<int64_t>(epoch)};
 }
 
-std::vector<DrawnSample> SampleStream::DrawEpochs(uint64_t position, int batch) const {
+std::vector<DrawnSample> SampleStream::DrawEpochs(uint64_t epoch, uint64_t offset,
+                                                  int batch) const {
   const Purpose purpose =
       pool_ == PoolId::kLabelled ? Purpose::kLabelledOrder : Purpose::kUnlabelledOrder;
+  const auto size = static_cast<size_t>(batch);
   std::vector<DrawnSample> drawn;
-  drawn.reserve(static_cast<size_t>(batch));
-  const uint64_t end = position + static_cast<uint64_t>(batch);
-  while (position < end) {
-    const uint64_t epoch = position / samples_.size();
-    const uint64_t epoch_begin = epoch * samples_.size();
-    const uint64_t stop = std::min(end, epoch_begin + samples_.size());
+  drawn.reserve(size);
+  for (; drawn.size() < size; ++epoch, offset = 0) {
+    const uint64_t stop = std::min<uint64_t>(offset + size - drawn.size(), samples_.size());
     const KeyedPermutation order(static_cast<uint32_t>(samples_.size()),
                                  PhiloxStream(seed_, purpose, epoch));
-    for (; position < stop; ++position) {
-      drawn.push_back(At(order(static_cast<uint32_t>(position - epoch_begin)), epoch));
+    for (; offset < stop; ++offset) {
+      drawn.push_back(At(order(static_cast<uint32_t>(offset)), epoch));
     }
   }
   return drawn;

@@ -32,7 +32,8 @@ class SampleStream {
   std::vector<DrawnSample> Draw(int64_t step, int batch) const;
 
  private:
-  std::vector<DrawnSample> DrawEpochs(uint64_t position, int batch) const;
+  // From place `offset` of an epoch's order on, over its end.
+  std::vector<DrawnSample> DrawEpochs(uint64_t epoch, uint64_t offset, int batch) const;
   std::vector<DrawnSample> DrawWithReplacement(uint64_t step, int batch) const;
   DrawnSample At(uint32_t place, uint64_t epoch) const;
 

@@ -20,7 +20,7 @@ std::pair<int, int> DrawSpan(const CutoutSpec& cutout, int side, PhiloxStream* s
         static_cast<int>(UniformInt(static_cast<uint32_t>(side - cutout.size + 1), stream));
     return {begin, begin + cutout.size};
   }
-  // An odd size has one pixel more before its centre than it would have behind it.
+  // An even size has no middle pixel: its centre is the first one of the second half.
   const int begin =
       static_cast<int>(UniformInt(static_cast<uint32_t>(side), stream)) - cutout.size / 2;
   return {std::max(begin, 0), std::min(begin + cutout.size, side)};
@@ -64,8 +64,11 @@ void ViewSampler::DrawCrop(PhiloxStream* stream, ViewPlan* view) const {
   const auto offsets = static_cast<uint32_t>(last + 1);
   view->crop_y = static_cast<int16_t>(UniformInt(offsets, stream));
   view->crop_x = static_cast<int16_t>(UniformInt(offsets, stream));
-  // A plan's crop is of the mirrored image; mirrored afterwards, it lies on the other side.
-  if (spec_.order == ViewOrder::kCropFirst && view->flip != 0) {
+  // A plan's crop is of the mirrored image; mirrored afterwards, it lies on the other side. That
+  // matters to offsets that are not symmetric alone, and where it does not the order is no part of
+  // a feed's id: it must not show.
+  if (spec_.crop_range == CropRange::kWithoutLast && spec_.order == ViewOrder::kCropFirst &&
+      view->flip != 0) {
     view->crop_x = static_cast<int16_t>(2 * spec_.pad - view->crop_x);
   }
 }

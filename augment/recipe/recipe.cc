@@ -195,6 +195,9 @@ absl::Status CheckLayers(const Recipe& r) {
        "the input alone when recipe.mix.cutmix.probability is not 0"},
       {hidden && (r.mix.half || r.draws_partners()), "mix.layers", given,
        "the input alone when a row's partner is not sent with it"},
+      {hidden && (r.mix.lambda_scope == DrawScope::kPerPair ||
+                  r.mix.probability_scope == DrawScope::kPerPair),
+       "mix.layers", given, "the input alone when draws are per_pair, since pairs may be apart"},
   });
 }
 
