@@ -1,0 +1,51 @@
+#ifndef MIXFEED_AUGMENT_RENDER_TONE_H_
+#define MIXFEED_AUGMENT_RENDER_TONE_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "augment/render/host_device.h"
+
+// Brightness and contrast on logits, fastai v1's lighting transforms (fastai/vision/transform.py,
+// _brightness and _contrast): a pixel p of 0..1 becomes sigmoid(contrast * (logit(p) +
+// brightness)).
+namespace mixfeed {
+
+inline constexpr double kMaxContrast = 1000;   // from 0
+inline constexpr double kMaxBrightness = 20;   // in either direction
+inline constexpr double kMinToneInput = 1e-7;  // p is clamped to this..1 - this
+
+struct Tone {
+  double contrast = 1;
+  double brightness = 0;
+};
+
+// A level, and how much higher the next one is.
+struct ToneStep {
+  float level = 0;
+  float rise = 0;
+};
+
+inline constexpr int kToneLevels = 256;
+
+// What the levels 0..255 become; the rise of the last is 0. Trivially copyable; shared with device
+// code.
+struct ToneTable {
+  ToneStep steps[kToneLevels];
+};
+
+// Computed in double, the same on every machine. Within the limits above.
+ToneTable MakeToneTable(const Tone& tone);
+std::vector<ToneTable> MakeToneTables(std::span<const Tone> tones);
+
+// Linear between the table's levels. `level` is 0..255, or above 255 by a rounding error.
+MIXFEED_HD inline float ToneLevel(const ToneTable& table, float level) {
+  const auto whole = static_cast<int32_t>(level);
+  const ToneStep& step = table.steps[whole];
+  return step.level + (level - static_cast<float>(whole)) * step.rise;
+}
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_RENDER_TONE_H_
