@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -71,10 +72,16 @@ std::shared_ptr<const NeighbourIndex> SpreadNeighbours(int k, size_t count) {
   return std::make_shared<NeighbourIndex>(k, std::move(places));
 }
 
-absl::StatusOr<std::shared_ptr<const BatchMaker>> MakerOf(const Preset& preset, FeedKit* kit) {
+// By padding: each is a quarter of a gigabyte, and few paddings serve all presets.
+using Pools = std::map<std::pair<int, PadMode>, std::shared_ptr<const ResidentPool>>;
+
+absl::StatusOr<std::shared_ptr<const BatchMaker>> MakerOf(const Preset& preset, FeedKit* kit,
+                                                          Pools* pools) {
   FeedSpec spec = kit->Spec(preset.name, kBatch);
   spec.split.labelled = kLabelled;
   BatchMakerOptions options = kit->MakerOptions(spec, preset.name);
+  const ViewSpec& view = spec.recipe.view;
+  options.pool = pools->try_emplace({view.pad, view.pad_mode}, options.pool).first->second;
   if (const int k = spec.recipe.mix.partner.neighbours; k > 0) {
     options.neighbours = SpreadNeighbours(k, options.split.labelled.size());
   }
@@ -156,12 +163,13 @@ absl::Status MeasureNaive(const FeedKit& kit, Measured* measured) {
 }
 
 absl::StatusOr<std::vector<Measured>> MeasureAll(FeedKit* kit) {
+  Pools pools;
   std::vector<Measured> all;
   for (const Preset& preset : Presets()) {
     if (preset.make().rows == RowSource::kOrdered) continue;  // ends after one pass
     Measured measured;
     measured.preset = &preset;
-    MIXFEED_ASSIGN_OR_RETURN(measured.maker, MakerOf(preset, kit));
+    MIXFEED_ASSIGN_OR_RETURN(measured.maker, MakerOf(preset, kit, &pools));
     MIXFEED_RETURN_IF_ERROR(Prepare(&measured));
     MIXFEED_RETURN_IF_ERROR(MeasureNaive(*kit, &measured));
     all.push_back(std::move(measured));
