@@ -78,29 +78,26 @@ class JobMaker {
             view.effects == nullptr ? kNone : EffectsOf(*view.effects)};
   }
 
-  // Views that share their effects share the job.
   int32_t EffectsOf(const ViewEffects& effects) {
     if (!effects.resampled && !effects.toned && effects.hole.empty()) return kNone;
-    const auto [place, added] =
-        made_.try_emplace(&effects, static_cast<int32_t>(jobs_.effects.size()));
-    if (added) jobs_.effects.push_back(MakeEffects(effects));
-    return place->second;
-  }
-
-  EffectsJob MakeEffects(const ViewEffects& effects) {
-    EffectsJob job;
+    EffectsJob& job = jobs_.effects.emplace_back();
     job.resampled = effects.resampled;
     if (effects.resampled) job.map = MakeMap(pool_, effects.map);
-    if (effects.toned) {
-      job.tone = static_cast<int32_t>(jobs_.tones.size());
-      jobs_.tones.push_back({effects.contrast, effects.brightness});
-    }
+    if (effects.toned) job.tone = ToneOf(effects);
     if (!effects.hole.empty()) job.hole = effects.hole;
     for (size_t c = 0; c < channels_; ++c) {
       job.fill[c] = effects.normalised_zero ? static_cast<float>(255.0 * normalisation_.mean[c])
                                             : effects.fill[c];
     }
-    return job;
+    return static_cast<int32_t>(jobs_.effects.size() - 1);
+  }
+
+  // Views that share their effects share the table, which takes longer to make than to find.
+  int32_t ToneOf(const ViewEffects& effects) {
+    const auto [place, added] =
+        tones_.try_emplace(&effects, static_cast<int32_t>(jobs_.tones.size()));
+    if (added) jobs_.tones.push_back({effects.contrast, effects.brightness});
+    return place->second;
   }
 
   const ResidentPool& pool_;
@@ -108,7 +105,7 @@ class JobMaker {
   const PoolStrides strides_;
   const size_t channels_;
   RowJobs jobs_;
-  std::unordered_map<const ViewEffects*, int32_t> made_;
+  std::unordered_map<const ViewEffects*, int32_t> tones_;
 };
 
 }  // namespace

@@ -83,8 +83,8 @@ struct RenderJob {
 struct RowJobs {
   std::vector<RowJob> rows;
   std::vector<MoreJob> more;
-  std::vector<EffectsJob> effects;  // each ViewEffects of the batch once
-  std::vector<Tone> tones;          // of the tables
+  std::vector<EffectsJob> effects;
+  std::vector<Tone> tones;  // of the tables
 };
 
 // Both expect a valid request. The job's pointers are left for the back end to set.
