@@ -26,36 +26,49 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
+// Asks for an image's bytes of one channel, a line's share at a time.
+class NextView {
+ public:
+  NextView() = default;
+  // From line y of the output image on.
+  NextView(const RenderJob& job, const SourceJob& source, int c, int y) {
+    const bool resampled = source.effects != kNone && job.effects[source.effects].resampled;
+    // Of a resampled view, all of the padded image.
+    stride_ = resampled ? (job.strides.plane + job.height - 1) / job.height : job.strides.row;
+    at_ = job.pool + SourceByte(job.strides, source.view, c, 0, 0) + int64_t{y} * stride_;
+  }
+  HWY_INLINE void PrefetchLine() {
+    hwy::Prefetch(at_);
+    at_ += stride_;
+  }
+
+ private:
+  const uint8_t* at_ = nullptr;
+  int32_t stride_ = 0;
+};
+
 // Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
 // next are asked for, one at a time, since many at once would wait for one another.
 class NextRow {
  public:
   // Starts with line y of channel c.
   NextRow(const RenderJob& job, const RowJob& next, int c, int y)
-      : a_(job.pool + SourceByte(job.strides, next.a.view, c, y, 0)),
-        b_(job.pool + SourceByte(job.strides, next.b.view, c, y, 0)),
-        more_count_(next.more_count) {
+      : a_(job, next.a, c, y), b_(job, next.b, c, y), more_count_(next.more_count) {
     for (int i = 0; i < more_count_; ++i) {
-      more_[i] =
-          job.pool + SourceByte(job.strides, job.more[next.first_more + i].source.view, c, y, 0);
+      more_[i] = NextView(job, job.more[next.first_more + i].source, c, y);
     }
   }
-  HWY_INLINE void PrefetchLine(int32_t stride) {
-    hwy::Prefetch(a_);
-    hwy::Prefetch(b_);
-    a_ += stride;
-    b_ += stride;
-    for (int i = 0; i < more_count_; ++i) {
-      hwy::Prefetch(more_[i]);
-      more_[i] += stride;
-    }
+  HWY_INLINE void PrefetchLine() {
+    a_.PrefetchLine();
+    b_.PrefetchLine();
+    for (int i = 0; i < more_count_; ++i) more_[i].PrefetchLine();
   }
 
  private:
-  const uint8_t* a_;
-  const uint8_t* b_;
+  NextView a_;
+  NextView b_;
   const int more_count_;
-  const uint8_t* more_[kMaxMoreViews];
+  NextView more_[kMaxMoreViews];
 };
 
 // Part of an image: lines y0..y1-1, columns x0..x1-1.
@@ -83,14 +96,13 @@ void WritePlanar(const RenderJob& job, const Lines<Line>& lines, const RowJob& n
   const auto line_pixels = static_cast<size_t>(job.width);
   const auto width = static_cast<size_t>(window.x1 - window.x0);
   const int height = window.y1 - window.y0;
-  const int32_t stride = job.strides.row;
   for (int c = 0; c < job.channels; ++c) {
     Line line = lines[static_cast<size_t>(c)];
     NextRow ahead(job, next, c, window.y0);
     auto* line_out = out + static_cast<size_t>(c * job.height + window.y0) * line_pixels +
                      static_cast<size_t>(window.x0);
     for (int y = 0; y < height; ++y) {
-      ahead.PrefetchLine(stride);
+      ahead.PrefetchLine();
       CoverLine(width, hn::Lanes(d),
                 [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Make(line, x), d, line_out + x); });
       line.Down();
@@ -106,7 +118,6 @@ void WriteColour(const RenderJob& job, const Lines<Line>& lines, const RowJob& n
   const auto line_pixels = static_cast<size_t>(job.width);
   const auto width = static_cast<size_t>(window.x1 - window.x0);
   const int height = window.y1 - window.y0;
-  const int32_t stride = job.strides.row;
   Line red = lines[0];
   Line green = lines[1];
   Line blue = lines[2];
@@ -114,7 +125,7 @@ void WriteColour(const RenderJob& job, const Lines<Line>& lines, const RowJob& n
       {job, next, 0, window.y0}, {job, next, 1, window.y0}, {job, next, 2, window.y0}};
   out += 3 * (static_cast<size_t>(window.y0) * line_pixels + static_cast<size_t>(window.x0));
   for (int y = 0; y < height; ++y) {
-    for (NextRow& channel : ahead) channel.PrefetchLine(stride);
+    for (NextRow& channel : ahead) channel.PrefetchLine();
     CoverLine(width, hn::Lanes(d), [&](size_t x) HWY_ATTR {
       hn::StoreInterleaved3(Pixels::Make(red, x), Pixels::Make(green, x), Pixels::Make(blue, x), d,
                             out + 3 * x);

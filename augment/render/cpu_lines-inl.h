@@ -32,6 +32,8 @@ using IntsOf = hn::RebindToSigned<D>;
 template <class D>
 using HalvesOf = hn::Repartition<uint16_t, D>;  // 2 N lanes
 template <class D>
+using SignedHalvesOf = hn::RebindToSigned<HalvesOf<D>>;
+template <class D>
 using BytesOf = hn::Rebind<uint8_t, HalvesOf<D>>;  // 2 N lanes
 
 // One line of a view in the pool.
@@ -62,6 +64,16 @@ struct ViewLine {
     const auto high = ToFloats(df, hn::ShiftRight<16>(pairs));
     even = kMirrored ? high : low;
     odd = kMirrored ? low : high;
+  }
+
+  // Pixels x to x + 2 N - 1 as they are.
+  template <class D>
+  HWY_INLINE hn::Vec<BytesOf<D>> LoadBytes(D df, size_t x) const {
+    const BytesOf<D> d8;
+    const auto bytes = hn::LoadU(d8, Lowest(x, 2 * hn::Lanes(df)));
+    if constexpr (!kMirrored) return bytes;
+    return hn::DemoteTo(
+        d8, hn::Reverse(SignedHalvesOf<D>(), hn::PromoteTo(SignedHalvesOf<D>(), bytes)));
   }
 
  private:

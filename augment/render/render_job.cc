@@ -1,6 +1,9 @@
 #include "augment/render/render_job.h"
 
+#include <array>
+#include <cstring>
 #include <unordered_map>
+#include <utility>
 
 namespace mixfeed {
 namespace {
@@ -108,6 +111,33 @@ class JobMaker {
   std::unordered_map<const ViewEffects*, int32_t> tones_;
 };
 
+// Copies arrays one after another, each at a multiple of the strictest alignment.
+class Packer {
+ public:
+  Packer(std::byte* copy, const std::byte* there) : copy_(copy), there_(there) {}
+
+  template <class Array>
+  static size_t Bytes(const Array& array) {
+    constexpr size_t kAlignment = alignof(std::max_align_t);
+    return (std::span(array).size_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  // Where the copy is going to be.
+  template <class Array>
+  auto Add(const Array& array) {
+    const std::span items(array);
+    if (!items.empty()) std::memcpy(copy_ + used_, items.data(), items.size_bytes());
+    const auto* const there = reinterpret_cast<decltype(items.data())>(there_ + used_);
+    used_ += Bytes(array);
+    return there;
+  }
+
+ private:
+  std::byte* const copy_;
+  const std::byte* const there_;
+  size_t used_ = 0;
+};
+
 }  // namespace
 
 RowJobs MakeRowJobs(const ResidentPool& pool, std::span<const RenderRow> rows,
@@ -134,6 +164,20 @@ void PointTo(const RowJobs& rows, std::span<const ToneTable> tables, RenderJob* 
   job->more = rows.more.data();
   job->effects = rows.effects.data();
   job->tones = tables.data();
+}
+
+size_t PackedBytes(const RowJobs& rows, std::span<const ToneTable> tables) {
+  return Packer::Bytes(rows.rows) + Packer::Bytes(rows.more) + Packer::Bytes(rows.effects) +
+         Packer::Bytes(tables);
+}
+
+void Pack(const RowJobs& rows, std::span<const ToneTable> tables, std::byte* copy,
+          const std::byte* there, RenderJob* job) {
+  Packer packer(copy, there);
+  job->rows = packer.Add(rows.rows);
+  job->more = packer.Add(rows.more);
+  job->effects = packer.Add(rows.effects);
+  job->tones = packer.Add(tables);
 }
 
 }  // namespace mixfeed

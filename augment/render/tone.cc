@@ -37,7 +37,7 @@ std::array<double, kToneLevels> ToneLevels(double contrast, double brightness) {
   }
   for (size_t i = 0; i < kHalf; ++i) {
     const double decay = decays[kHalf - 1 - i];
-    levels[i] = kHighestLevel * decay / (decay + brighter);
+    levels[i] = kHighestLevel * (decay / (decay + brighter));
   }
   return levels;
 }

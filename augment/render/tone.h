@@ -13,8 +13,9 @@
 // brightness)).
 namespace mixfeed {
 
-inline constexpr double kMaxContrast = 100;    // from 0
-inline constexpr double kMaxBrightness = 20;   // in either direction
+// Within these a tone's exponentials are normal doubles.
+inline constexpr double kMaxContrast = 40;     // from 0
+inline constexpr double kMaxBrightness = 17;   // in either direction
 inline constexpr double kMinToneInput = 1e-7;  // p is clamped to this..1 - this
 
 struct Tone {
