@@ -1,5 +1,4 @@
-// Puts a row's layers together, a band of lines at a time, so that what is between stays in the
-// nearest cache.
+// Rows of any views, a band of lines at a time, so that what is between stays in the nearest cache.
 
 // Highway's toggling guard: the pass of each target gets in once.
 #if defined(MIXFEED_AUGMENT_RENDER_CPU_COMPOSE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -16,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "augment/render/cpu_layers-inl.h"
+#include "augment/render/cpu_levels-inl.h"
+#include "augment/render/cpu_lines-inl.h"
 #include "augment/render/pixel.h"
 #include "augment/render/render_job.h"
 #include "hwy/highway.h"
@@ -25,226 +25,120 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
-inline bool IsResampled(const RenderJob& job, const SourceJob& source) {
-  return source.effects != kNone && job.effects[source.effects].resampled;
-}
-
-// The 2x2 bytes from every pixel of a padded image on, packed into 32 bits, so that one gather
-// fetches what a bilinear level is made of: top left in the lowest byte, then top right, bottom
-// left and bottom right. Beyond the last column and line the byte is any: its part of the level is
-// 0.
-class QuadPlanes {
- public:
-  // Fills the planes from the padded image at `image`.
-  template <class D>
-  const uint32_t* Fill(const RenderJob& job, const uint8_t* image) {
-    const int width = job.strides.row;
-    const int lines = job.channels * (job.strides.plane / width);
-    quads_.resize(static_cast<size_t>(lines) * static_cast<size_t>(width));
-    uint32_t* quads = quads_.data();
-    for (int line = 0; line < lines; ++line) {
-      // The last line stands in for the one below it, which the next channel or nothing follows.
-      const uint8_t* const below = line + 1 < lines ? image + width : image;
-      FillLine<D>(image, below, width, quads);
-      image += width;
-      quads += width;
-    }
-    return quads_.data();
-  }
-
- private:
-  template <class D>
-  static void FillLine(const uint8_t* top, const uint8_t* bottom, int width, uint32_t* quads) {
-    const BitsOf<D> d32;
-    const auto lanes = static_cast<int>(hn::Lanes(d32));
-    const int pairs = width - 1;
-    if (pairs < lanes) {
-      for (int x = 0; x < pairs; ++x) quads[x] = Quad(top + x, bottom + x, 1);
-    } else {
-      CoverColumns(0, pairs, pairs, lanes, [&](int x) HWY_ATTR {
-        const auto left = hn::Or(Bytes<D>(top + x), hn::ShiftLeft<16>(Bytes<D>(bottom + x)));
-        const auto right =
-            hn::Or(Bytes<D>(top + x + 1), hn::ShiftLeft<16>(Bytes<D>(bottom + x + 1)));
-        hn::StoreU(hn::Or(left, hn::ShiftLeft<8>(right)), d32, quads + x);
-      });
-    }
-    quads[pairs] = Quad(top + pairs, bottom + pairs, 0);
-  }
-  template <class D>
-  static HWY_INLINE hn::Vec<BitsOf<D>> Bytes(const uint8_t* from) {
-    return hn::PromoteTo(BitsOf<D>(), hn::LoadU(hn::Rebind<uint8_t, D>(), from));
-  }
-  static uint32_t Quad(const uint8_t* top, const uint8_t* bottom, int right) {
-    return uint32_t{top[0]} | uint32_t{top[right]} << 8 | uint32_t{bottom[0]} << 16 |
-           uint32_t{bottom[right]} << 24;
-  }
-
-  std::vector<uint32_t> quads_;
-};
-
-// The most bytes of a padded channel for which QuadPlanes are made; beyond, the scalar functions
-// render what is resampled.
-inline constexpr int kMaxQuadPlane = 1 << 18;
-
-// A row's layers, the lowest first.
-class RowLayers {
- public:
-  // `next` is the row whose lines are asked for meanwhile.
-  RowLayers(const RenderJob& job, const RowJob& row, const RowJob& next) : job_(job) {
-    for (int i = row.more_count - 1; i >= 0; --i) {
-      const MoreJob& further = job.more[row.first_more + i];
-      const bool both = i < next.more_count;
-      Add(further.source, both ? job.more[next.first_more + i].source : next.b,
-          [&](size_t c) { return further.weights[c]; });
-    }
-    if (row.kind == RowKind::kPair || row.kind == RowKind::kMany) {
-      Add(row.b, next.b, [&](size_t c) { return row.channels[c].b_weight; });
-    }
-    const auto a_weight = [&](size_t c) { return row.channels[c].a_weight; };
-    Add(row.a, next.a, a_weight);
-    if (row.kind != RowKind::kBoxed) return;
-    Add(row.b, next.b, a_weight);
-    layers_[count_ - 1].only_in_box = true;
-  }
-
-  std::span<Layer> layers() { return {layers_.data(), count_}; }
-
- private:
-  template <class Weight>
-  void Add(const SourceJob& source, const SourceJob& ahead, const Weight& weight) {
-    Layer& layer = layers_[count_++];
-    layer.source = &source;
-    if (source.effects != kNone) layer.effects = job_.effects + source.effects;
-    for (size_t c = 0; c < static_cast<size_t>(job_.channels); ++c) layer.weights[c] = weight(c);
-    layer.ahead = job_.pool + ahead.view.origin;
-  }
-
-  const RenderJob& job_;
-  std::array<Layer, kMaxMoreViews + 2> layers_;
-  size_t count_ = 0;
-};
-
-// Makes rows in float32. Has the memory for it, which grows to what the rows need.
+// Makes float32 lines of rows that have views with effects, or many: a band of lines at a time. Has
+// the memory for it, which grows to what the rows need.
 template <class D>
 class Composer {
  public:
   explicit Composer(const RenderJob& job)
-      : job_(job), band_lines_(std::clamp(kBandPixels / job.width, 1, job.height)) {}
+      : job_(job),
+        band_lines_(std::clamp(kBandPixels / job.width, 1, job.height)),
+        width_(static_cast<size_t>(job.width)),
+        plane_(static_cast<size_t>(band_lines_) * width_),
+        maker_(job) {}
 
+  // The most lines of a band.
   int band_lines() const { return band_lines_; }
-  // From a channel to the next in what Compose returns.
-  size_t plane() const {
-    return static_cast<size_t>(band_lines_) * static_cast<size_t>(job_.width);
+
+  // Lines y0..y1-1 of what a row shows that is single or boxed: levels.
+  void MakeLevels(const RowJob& row, int y0, int y1) {
+    Make(row.a, y0, y0, y1, &made_);
+    if (row.kind == RowKind::kBoxed) ShowBox(row, y0, y1);
   }
 
-  // Calls use(y0, y1, planes) for each band of the row's finished pixels.
-  template <class Use>
-  void ForEachBand(const RowJob& row, const RowJob& next, const Use& use) {
-    RowLayers layers(job_, row, next);
-    Prepare(row, layers.layers());
-    for (int y0 = 0; y0 < job_.height; y0 += band_lines_) {
-      const int y1 = std::min(y0 + band_lines_, job_.height);
-      use(y0, y1, Compose(row, layers.layers(), y0, y1));
+  // Lines y0..y1-1 of the sum of a row's views beyond `a` and `b`. There is at least one.
+  void SumMore(const RowJob& row, int y0, int y1) {
+    summed_ = 0;
+    for (int i = row.more_count - 1; i >= 0; --i) {
+      const MoreJob& further = job_.more[row.first_more + i];
+      Add(
+          row, further.source, [&](int c) { return further.weights[c]; }, y0, y1);
     }
   }
+
+  // Lines y0..y1-1 of the sum of all of a row's views.
+  void SumAll(const RowJob& row, int y0, int y1) {
+    SumMore(row, y0, y1);
+    Add(
+        row, row.b, [&](int c) { return row.channels[c].b_weight; }, y0, y1);
+    Add(
+        row, row.a, [&](int c) { return row.channels[c].a_weight; }, y0, y1);
+  }
+
+  // The first line of channel c that was made last.
+  FloatLine Made(int c) const { return LineOf(made_, c); }
 
  private:
-  // Four channels of two bands are 32 KiB.
-  static constexpr int kBandPixels = 1024;
+  // What is between is then at most 48 KiB for four channels.
+  static constexpr int kBandPixels = 512;
 
-  void Prepare(const RowJob& row, std::span<Layer> layers) {
-    const auto channels = static_cast<size_t>(job_.channels);
-    const auto width = static_cast<size_t>(job_.width);
-    for (std::vector<float>& sum : sums_) sum.resize(channels * plane());
-    offsets_.resize(channels * width);
-    for (size_t c = 0; c < channels; ++c) {
-      std::fill_n(offsets_.begin() + static_cast<ptrdiff_t>(c * width), width,
-                  row.channels[c].offset);
-    }
-    for (size_t i = 0; i < layers.size(); ++i) {
-      const SourceJob& source = *layers[i].source;
-      if (!IsResampled(job_, source)) continue;
-      layers[i].quads = quads_[i].template Fill<D>(job_, job_.pool + source.view.origin);
-    }
+  FloatLine LineOf(const std::vector<float>& pixels, int c) const {
+    return {pixels.data() + static_cast<size_t>(c) * plane_, width_};
   }
 
-  const float* Compose(const RowJob& row, std::span<const Layer> layers, int y0, int y1) {
-    const auto width = static_cast<size_t>(job_.width);
-    Below below = {offsets_.data(), width, 0};
-    for (const Layer& layer : layers) {
-      if (layer.only_in_box) {
-        ShowInBox(row, layer, y0, y1);
-      } else {
-        // Vectors of a line may overlap, so a sum is never made in place.
-        std::swap(sums_[0], sums_[1]);
-        AddTo(below, layer, y0, y1);
-        below = {sums_[0].data(), plane(), width};
+  // Makes the levels of lines from..to-1 of the band that starts at y0.
+  void Make(const SourceJob& source, int y0, int from, int to, std::vector<float>* levels) {
+    levels->resize(static_cast<size_t>(job_.channels) * plane_);
+    const size_t skipped = static_cast<size_t>(from - y0) * width_;
+    maker_.Make(source, {levels->data() + skipped, plane_, from, to});
+  }
+
+  // Puts `b` into the box of the band's `a`.
+  void ShowBox(const RowJob& row, int y0, int y1) {
+    const Box& box = row.box;
+    const int from = std::max<int>(y0, box.y0);
+    const int to = std::min<int>(y1, box.y1);
+    if (from >= to) return;
+    Make(row.b, y0, from, to, &levels_);
+    for (size_t c = 0; c < static_cast<size_t>(job_.channels); ++c) {
+      for (int y = from; y < to; ++y) {
+        const size_t line = c * plane_ + static_cast<size_t>(y - y0) * width_;
+        const float* const b = levels_.data() + line;
+        std::copy(b + box.x0, b + box.x1, made_.data() + line + box.x0);
       }
     }
-    return sums_[0].data();
   }
 
-  // What a layer is added to.
-  struct Below {
-    const float* pixels;
-    size_t plane;  // from a channel to the next
-    size_t line;   // from a line to the next
-  };
-
-  void AddTo(const Below& below, const Layer& layer, int y0, int y1) {
-    const size_t width = static_cast<size_t>(job_.width);
-    const size_t sum_plane = plane();
-    float* const sum = sums_[0].data();
-    ForEachLevel(
-        layer, {y0, 0, y1, job_.width}, [&](int c, int y, int x, hn::Vec<D> levels) HWY_ATTR {
-          const D df;
-          const auto channel = static_cast<size_t>(c);
-          const auto line = static_cast<size_t>(y - y0);
-          const auto column = static_cast<size_t>(x);
-          const auto share = hn::Mul(levels, hn::Set(df, layer.weights[channel]));
-          const auto rest =
-              hn::LoadU(df, below.pixels + channel * below.plane + line * below.line + column);
-          hn::StoreU(hn::Add(share, rest), df, sum + channel * sum_plane + line * width + column);
-        });
-  }
-
-  void ShowInBox(const RowJob& row, const Layer& layer, int y0, int y1) {
-    const size_t width = static_cast<size_t>(job_.width);
-    const size_t sum_plane = plane();
-    float* const sum = sums_[0].data();
-    const Box& box = row.box;
-    const Window window = {std::max<int>(y0, box.y0), box.x0, std::min<int>(y1, box.y1), box.x1};
-    ForEachLevel(layer, window, [&](int c, int y, int x, hn::Vec<D> levels) HWY_ATTR {
-      const D df;
-      const auto channel = static_cast<size_t>(c);
-      float* const at = sum + channel * sum_plane + static_cast<size_t>(y - y0) * width + x;
-      const auto share = hn::Mul(levels, hn::Set(df, layer.weights[channel]));
-      const auto shown = hn::Add(share, hn::Set(df, row.channels[c].offset));
-      hn::StoreU(hn::IfThenElse(Effects<D>::InColumns(x, box), shown, hn::LoadU(df, at)), df, at);
-    });
-  }
-
-  // Calls use(c, y, x, levels) over the window with the levels that the layer shows there.
-  template <class Use>
-  void ForEachLevel(const Layer& layer, const Window& window, const Use& use) {
-    const bool mirrored = layer.source->view.step < 0;
-    if (layer.effects == nullptr) {
-      if (mirrored) return PoolLevels<D, true>::ForEach(job_, layer, window, use);
-      return PoolLevels<D, false>::ForEach(job_, layer, window, use);
+  // Adds a view to the sum, which starts as the row's offset.
+  template <class Weight>
+  void Add(const RowJob& row, const SourceJob& source, const Weight& weight, int y0, int y1) {
+    below_.resize(static_cast<size_t>(job_.channels) * plane_);
+    // Vectors of a line may overlap, so a sum is never made in place.
+    std::swap(made_, below_);
+    made_.resize(below_.size());
+    const bool plain = source.effects == kNone;
+    if (!plain) Make(source, y0, y0, y1, &levels_);
+    for (int c = 0; c < job_.channels; ++c) {
+      const float offset = row.channels[c].offset;
+      if (!plain) {
+        AddLines(LineOf(levels_, c), weight(c), offset, c, y1 - y0);
+      } else if (source.view.step < 0) {
+        AddLines(FirstLine<true>(job_, source.view, c, y0, 0), weight(c), offset, c, y1 - y0);
+      } else {
+        AddLines(FirstLine<false>(job_, source.view, c, y0, 0), weight(c), offset, c, y1 - y0);
+      }
     }
-    const Effects<D> effects(job_, *layer.effects);
-    const auto use_shown = [&](int c, int y, int x, hn::Vec<D> levels)
-                               HWY_ATTR { use(c, y, x, effects(c, y, x, levels)); };
-    if (layer.quads != nullptr) return ResampledLevels<D>::ForEach(job_, layer, window, use_shown);
-    if (mirrored) return PoolLevels<D, true>::ForEach(job_, layer, window, use_shown);
-    return PoolLevels<D, false>::ForEach(job_, layer, window, use_shown);
+    ++summed_;
+  }
+  template <class View>
+  void AddLines(const View& view, float weight, float offset, int c, int lines) {
+    float* const sum = made_.data() + static_cast<size_t>(c) * plane_;
+    if (summed_ == 0) {
+      StoreLines<D>(SumLine<View, ConstantLine>{view, weight, {offset}}, width_, lines, sum);
+    } else {
+      StoreLines<D>(SumLine<View, FloatLine>{view, weight, LineOf(below_, c)}, width_, lines, sum);
+    }
   }
 
   const RenderJob& job_;
   const int band_lines_;
-  std::array<std::vector<float>, 2> sums_;  // the newest first
-  std::vector<float> offsets_;              // a line for each channel
-  std::array<QuadPlanes, kMaxMoreViews + 2> quads_;
+  const size_t width_;
+  const size_t plane_;  // pixels of a channel of a band
+  LevelMaker<D> maker_;
+  std::vector<float> made_;
+  std::vector<float> below_;   // the sum that another view is added to
+  std::vector<float> levels_;  // of the view that is added
+  int summed_ = 0;             // views in the sum
 };
 
 }  // namespace HWY_NAMESPACE

@@ -8,6 +8,8 @@
 #define MIXFEED_AUGMENT_RENDER_CPU_KERNELS_INL_H_
 #endif
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,120 +26,126 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
-// Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
-// next are asked for.
-class NextRow {
+// Asks for an image's bytes of one channel, a line's share at a time.
+class NextView {
  public:
-  NextRow(const RenderJob& job, const RowJob& next, int c)
-      : a_(job.pool + SourceByte(job.strides, next.a.view, c, 0, 0)),
-        b_(job.pool + SourceByte(job.strides, next.b.view, c, 0, 0)) {}
-  HWY_INLINE void PrefetchLine(int32_t stride) {
-    hwy::Prefetch(a_);
-    hwy::Prefetch(b_);
-    a_ += stride;
-    b_ += stride;
+  NextView() = default;
+  // From line y of the output image on.
+  NextView(const RenderJob& job, const SourceJob& source, int c, int y) {
+    const bool resampled = source.effects != kNone && job.effects[source.effects].resampled;
+    // Of a resampled view, all of the padded image.
+    stride_ = resampled ? (job.strides.plane + job.height - 1) / job.height : job.strides.row;
+    at_ = job.pool + SourceByte(job.strides, source.view, c, 0, 0) + int64_t{y} * stride_;
+  }
+  HWY_INLINE void PrefetchLine() {
+    hwy::Prefetch(at_);
+    at_ += stride_;
   }
 
  private:
-  const uint8_t* a_;
-  const uint8_t* b_;
+  const uint8_t* at_ = nullptr;
+  int32_t stride_ = 0;
 };
 
-// What is written: Of(c) is the first line of channel c, Ahead(c) what to ask for meanwhile.
+// Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
+// next are asked for, one at a time, since many at once would wait for one another.
+class NextRow {
+ public:
+  // Starts with line y of channel c.
+  NextRow(const RenderJob& job, const RowJob& next, int c, int y)
+      : a_(job, next.a, c, y), b_(job, next.b, c, y), more_count_(next.more_count) {
+    for (int i = 0; i < more_count_; ++i) {
+      more_[i] = NextView(job, job.more[next.first_more + i].source, c, y);
+    }
+  }
+  HWY_INLINE void PrefetchLine() {
+    a_.PrefetchLine();
+    b_.PrefetchLine();
+    for (int i = 0; i < more_count_; ++i) more_[i].PrefetchLine();
+  }
+
+ private:
+  NextView a_;
+  NextView b_;
+  const int more_count_;
+  NextView more_[kMaxMoreViews];
+};
+
+// Part of an image: lines y0..y1-1, columns x0..x1-1.
+struct Window {
+  int y0;
+  int x0;
+  int y1;
+  int x1;
+};
+
+inline Window WholeOf(const RenderJob& job) { return {0, 0, job.height, job.width}; }
+
+// A window's first line in each channel.
 template <class Line>
-struct PoolImage {
-  const RenderJob& job;
-  const RowJob& row;
-  const RowJob& next;
-
-  Line Of(int c) const { return Line::First(job, row, c); }
-  NextRow Ahead(int c) const { return {job, next, c}; }
-  int32_t stride() const { return job.strides.row; }
-  int height() const { return job.height; }
-};
-
-// A band of finished pixels.
-struct FinishedImage {
-  // The composer has asked.
-  struct Nothing {
-    void PrefetchLine(int32_t) {}
-  };
-  const float* planes;
-  size_t plane;
-  int width;
-  int lines;
-
-  FinishedLine Of(int c) const { return {planes + static_cast<size_t>(c) * plane}; }
-  Nothing Ahead(int) const { return {}; }
-  int32_t stride() const { return width; }
-  int height() const { return lines; }
-};
+using Lines = std::array<Line, kMaxChannels>;
 
 // The orders of elements that vectors are made for.
 enum class Order { kPlanar, kColour };
 
-// `out` is where channel 0 of the first line goes; `plane` leads to the next channel's.
-template <class Pixels, class Image>
-void WritePlanar(const RenderJob& job, const Image& image, size_t plane,
-                 hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+// Writes a window, at least a vector of Pixels wide, of the output image `out`.
+template <class Pixels, class Line>
+void WritePlanar(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                 const Window& window, hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
   const typename Pixels::Tag d;
-  const auto width = static_cast<size_t>(job.width);
-  const int height = image.height();
-  const int32_t stride = image.stride();
+  const auto line_pixels = static_cast<size_t>(job.width);
+  const auto width = static_cast<size_t>(window.x1 - window.x0);
+  const int height = window.y1 - window.y0;
   for (int c = 0; c < job.channels; ++c) {
-    auto line = image.Of(c);
-    auto ahead = image.Ahead(c);
-    auto* line_out = out + static_cast<size_t>(c) * plane;
+    Line line = lines[static_cast<size_t>(c)];
+    NextRow ahead(job, next, c, window.y0);
+    auto* line_out = out + static_cast<size_t>(c * job.height + window.y0) * line_pixels +
+                     static_cast<size_t>(window.x0);
     for (int y = 0; y < height; ++y) {
-      ahead.PrefetchLine(stride);
+      ahead.PrefetchLine();
       CoverLine(width, hn::Lanes(d),
                 [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Make(line, x), d, line_out + x); });
-      line.Down(stride);
-      line_out += width;
+      line.Down();
+      line_out += line_pixels;
     }
   }
 }
 
-template <class Pixels, class Image>
-void WriteColour(const RenderJob& job, const Image& image,
-                 hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+template <class Pixels, class Line>
+void WriteColour(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                 const Window& window, hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
   const typename Pixels::Tag d;
-  const auto width = static_cast<size_t>(job.width);
-  const int height = image.height();
-  const int32_t stride = image.stride();
-  auto red = image.Of(0);
-  auto green = image.Of(1);
-  auto blue = image.Of(2);
-  decltype(image.Ahead(0)) ahead[3] = {image.Ahead(0), image.Ahead(1), image.Ahead(2)};
+  const auto line_pixels = static_cast<size_t>(job.width);
+  const auto width = static_cast<size_t>(window.x1 - window.x0);
+  const int height = window.y1 - window.y0;
+  Line red = lines[0];
+  Line green = lines[1];
+  Line blue = lines[2];
+  NextRow ahead[3] = {
+      {job, next, 0, window.y0}, {job, next, 1, window.y0}, {job, next, 2, window.y0}};
+  out += 3 * (static_cast<size_t>(window.y0) * line_pixels + static_cast<size_t>(window.x0));
   for (int y = 0; y < height; ++y) {
-    for (auto& channel : ahead) channel.PrefetchLine(stride);
+    for (NextRow& channel : ahead) channel.PrefetchLine();
     CoverLine(width, hn::Lanes(d), [&](size_t x) HWY_ATTR {
       hn::StoreInterleaved3(Pixels::Make(red, x), Pixels::Make(green, x), Pixels::Make(blue, x), d,
                             out + 3 * x);
     });
-    red.Down(stride);
-    green.Down(stride);
-    blue.Down(stride);
-    out += 3 * width;
-  }
-}
-
-// Writes the lines of `image` from y0 of the output image `out` on.
-template <class Pixels, Order kOrder, class Image>
-void WriteLines(const RenderJob& job, const Image& image, int y0, std::byte* out) {
-  auto* const pixels = reinterpret_cast<hn::TFromD<typename Pixels::Tag>*>(out);
-  const auto before = static_cast<size_t>(y0) * static_cast<size_t>(job.width);
-  if constexpr (kOrder == Order::kPlanar) {
-    const auto plane = static_cast<size_t>(job.height) * static_cast<size_t>(job.width);
-    WritePlanar<Pixels>(job, image, plane, pixels + before);
-  } else {
-    WriteColour<Pixels>(job, image, pixels + 3 * before);
+    red.Down();
+    green.Down();
+    blue.Down();
+    out += 3 * line_pixels;
   }
 }
 
 template <class Pixels, Order kOrder, class Line>
-void RenderLines(const RenderJob& job, const RowJob& row, const RowJob& next, std::byte* out) {
-  WriteLines<Pixels, kOrder>(job, PoolImage<Line>{job, row, next}, 0, out);
+HWY_INLINE void WriteWindow(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                            const Window& window, std::byte* out) {
+  auto* const pixels = reinterpret_cast<hn::TFromD<typename Pixels::Tag>*>(out);
+  if constexpr (kOrder == Order::kPlanar) {
+    WritePlanar<Pixels>(job, lines, next, window, pixels);
+  } else {
+    WriteColour<Pixels>(job, lines, next, window, pixels);
+  }
 }
 
 // Writes the hole's pixels, which are one and the same in a channel, over a finished image.
@@ -165,7 +173,7 @@ inline void RenderScalarRow(const RenderJob& job, int64_t row) {
   for (uint32_t index = 0; index < elements; ++index) RenderElement(job, row, index);
 }
 
-// Renders rows with vectors of D, each kind on the shortest way.
+// Renders rows with vectors of D, each on the shortest way there is for its kind.
 template <template <class> class PixelsOf, class D, Order kOrder>
 class RowRenderer {
  public:
@@ -174,42 +182,133 @@ class RowRenderer {
   void Render(int64_t index) {
     const RowJob& row = job_.rows[index];
     const RowJob& next = job_.rows[index + 1 < job_.row_count ? index + 1 : index];
-    auto* const out =
-        reinterpret_cast<Pixel*>(job_.out) + index * job_.channels * job_.height * job_.width;
-    auto* const bytes = reinterpret_cast<std::byte*>(out);
-    if (row.kind == RowKind::kPair && row.a.effects == kNone && row.b.effects == kNone) {
-      return kPair[row.a.view.step < 0][row.b.view.step < 0](job_, row, next, bytes);
+    auto* const out = reinterpret_cast<std::byte*>(
+        reinterpret_cast<Pixel*>(job_.out) + index * job_.channels * job_.height * job_.width);
+    if (row.kind == RowKind::kPair && IsPlain(row.a) && IsPlain(row.b)) {
+      const auto offset = [&](int c) { return ConstantLine{row.channels[c].offset}; };
+      WritePair(row, next, offset, WholeOf(job_), out);
+    } else if (row.kind == RowKind::kSingle && (IsPlain(row.a) || OnlyCovers(row.a))) {
+      WriteSingle<D>(row, row.a, next, WholeOf(job_), out);
+      if (!IsPlain(row.a)) {
+        CoverHole(job_, row, job_.effects[row.a.effects], reinterpret_cast<Pixel*>(out));
+      }
+    } else if (row.kind == RowKind::kBoxed && IsPlain(row.a) && IsPlain(row.b) &&
+               TryBoxed(row, next, out)) {
+    } else {
+      Compose(row, next, out);
     }
-    if (row.kind == RowKind::kSingle && OnlyCovers(row.a)) {
-      kSingle[row.a.view.step < 0](job_, row, next, bytes);
-      if (row.a.effects != kNone) CoverHole(job_, row, job_.effects[row.a.effects], out);
-      return;
-    }
-    if (job_.strides.plane > kMaxQuadPlane) return RenderScalarRow(job_, index);
-    composer_.ForEachBand(row, next, [&](int y0, int y1, const float* planes) {
-      const FinishedImage band = {planes, composer_.plane(), job_.width, y1 - y0};
-      WriteLines<Pixels, kOrder>(job_, band, y0, bytes);
-    });
   }
 
  private:
-  using Pixels = PixelsOf<D>;
-  using Pixel = hn::TFromD<typename Pixels::Tag>;
-  using RowFunction = void (*)(const RenderJob&, const RowJob&, const RowJob&, std::byte*);
+  using Pixel = hn::TFromD<typename PixelsOf<D>::Tag>;
+  using D4 = hn::CappedTag<float, 4>;
 
-  template <class Line>
-  static constexpr RowFunction kLines = RenderLines<Pixels, kOrder, Line>;
-  // By whether each image is mirrored.
-  static constexpr RowFunction kPair[2][2] = {
-      {kLines<PairLine<false, false>>, kLines<PairLine<false, true>>},
-      {kLines<PairLine<true, false>>, kLines<PairLine<true, true>>}};
-  static constexpr RowFunction kSingle[2] = {kLines<SingleLine<false>>, kLines<SingleLine<true>>};
+  static bool IsPlain(const SourceJob& source) { return source.effects == kNone; }
 
   // Whether a view has no effect but a hole.
   bool OnlyCovers(const SourceJob& source) const {
-    if (source.effects == kNone) return true;
     const EffectsJob& effects = job_.effects[source.effects];
     return !effects.resampled && effects.tone == kNone;
+  }
+
+  // Writes a window of one plain view of the row, with vectors of Any.
+  template <class Any>
+  void WriteSingle(const RowJob& row, const SourceJob& source, const RowJob& next,
+                   const Window& window, std::byte* out) {
+    if (source.view.step < 0) {
+      WriteSingleOf<Any, true>(row, source, next, window, out);
+    } else {
+      WriteSingleOf<Any, false>(row, source, next, window, out);
+    }
+  }
+  template <class Any, bool kMirrored>
+  void WriteSingleOf(const RowJob& row, const SourceJob& source, const RowJob& next,
+                     const Window& window, std::byte* out) {
+    Lines<SumLine<ViewLine<kMirrored>, ConstantLine>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      const ChannelMix& mix = row.channels[c];
+      lines[c] = {FirstLine<kMirrored>(job_, source.view, channel, window.y0, window.x0),
+                  mix.a_weight,
+                  {mix.offset}};
+    });
+    WriteWindow<PixelsOf<Any>, kOrder>(job_, lines, next, window, out);
+  }
+
+  // Writes whole lines of a row with plain `a` and `b`, whose other views gave rest(c).
+  template <class Rest>
+  void WritePair(const RowJob& row, const RowJob& next, const Rest& rest, const Window& window,
+                 std::byte* out) {
+    if (row.a.view.step < 0) {
+      row.b.view.step < 0 ? WritePairOf<true, true>(row, next, rest, window, out)
+                          : WritePairOf<true, false>(row, next, rest, window, out);
+    } else {
+      row.b.view.step < 0 ? WritePairOf<false, true>(row, next, rest, window, out)
+                          : WritePairOf<false, false>(row, next, rest, window, out);
+    }
+  }
+  template <bool kMirroredA, bool kMirroredB, class Rest>
+  void WritePairOf(const RowJob& row, const RowJob& next, const Rest& rest, const Window& window,
+                   std::byte* out) {
+    using RestOfB = SumLine<ViewLine<kMirroredB>, decltype(rest(0))>;
+    Lines<SumLine<ViewLine<kMirroredA>, RestOfB>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      const ChannelMix& mix = row.channels[c];
+      lines[c] = {FirstLine<kMirroredA>(job_, row.a.view, channel, window.y0, 0),
+                  mix.a_weight,
+                  {FirstLine<kMirroredB>(job_, row.b.view, channel, window.y0, 0), mix.b_weight,
+                   rest(channel)}};
+    });
+    WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, window, out);
+  }
+
+  // False where the box is narrower than the narrowest vector.
+  bool TryBoxed(const RowJob& row, const RowJob& next, std::byte* out) {
+    const Window box = {row.box.y0, row.box.x0, row.box.y1, row.box.x1};
+    const auto width = static_cast<size_t>(box.x1 - box.x0);
+    const bool wide = width >= hn::Lanes(typename PixelsOf<D>::Tag());
+    if (!wide && width < hn::Lanes(typename PixelsOf<D4>::Tag())) return false;
+    WriteSingle<D>(row, row.a, next, WholeOf(job_), out);
+    if (wide) {
+      WriteSingle<D>(row, row.b, next, box, out);
+    } else {
+      WriteSingle<D4>(row, row.b, next, box, out);
+    }
+    return true;
+  }
+
+  // Writes any row.
+  void Compose(const RowJob& row, const RowJob& next, std::byte* out) {
+    for (int y0 = 0; y0 < job_.height; y0 += composer_.band_lines()) {
+      const int y1 = std::min(y0 + composer_.band_lines(), job_.height);
+      ComposeBand(row, next, {y0, 0, y1, job_.width}, out);
+    }
+  }
+  void ComposeBand(const RowJob& row, const RowJob& next, const Window& band, std::byte* out) {
+    if (row.kind == RowKind::kSingle || row.kind == RowKind::kBoxed) {
+      composer_.MakeLevels(row, band.y0, band.y1);
+      WriteMade(row.channels, next, band, out);
+    } else if (row.kind == RowKind::kMany && IsPlain(row.a) && IsPlain(row.b)) {
+      composer_.SumMore(row, band.y0, band.y1);
+      WritePair(
+          row, next, [&](int c) { return composer_.Made(c); }, band, out);
+    } else {
+      constexpr ChannelMix kAsTheyAre[kMaxChannels] = {{}, {}, {}, {}};
+      composer_.SumAll(row, band.y0, band.y1);
+      WriteMade(kAsTheyAre, next, band, out);
+    }
+  }
+  // Writes what the composer made last.
+  void WriteMade(const ChannelMix* mixes, const RowJob& next, const Window& band, std::byte* out) {
+    Lines<SumLine<FloatLine, ConstantLine>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      lines[c] = {composer_.Made(channel), mixes[c].a_weight, {mixes[c].offset}};
+    });
+    WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, band, out);
+  }
+
+  template <class Use>
+  void ForEachChannel(const Use& use) const {
+    for (int c = 0; c < job_.channels; ++c) use(static_cast<size_t>(c), c);
   }
 
   const RenderJob& job_;

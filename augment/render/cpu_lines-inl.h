@@ -32,12 +32,17 @@ using IntsOf = hn::RebindToSigned<D>;
 template <class D>
 using HalvesOf = hn::Repartition<uint16_t, D>;  // 2 N lanes
 template <class D>
+using SignedHalvesOf = hn::RebindToSigned<HalvesOf<D>>;
+template <class D>
 using BytesOf = hn::Rebind<uint8_t, HalvesOf<D>>;  // 2 N lanes
 
 // One line of a view in the pool.
 template <bool kMirrored>
 struct ViewLine {
   const uint8_t* first;  // the pixel at x 0; the others lie before it if mirrored
+  int32_t stride;        // to the line below
+
+  void Down() { first += stride; }
 
   // Pixels x to x + N - 1.
   template <class D>
@@ -61,6 +66,16 @@ struct ViewLine {
     odd = kMirrored ? low : high;
   }
 
+  // Pixels x to x + 2 N - 1 as they are.
+  template <class D>
+  HWY_INLINE hn::Vec<BytesOf<D>> LoadBytes(D df, size_t x) const {
+    const BytesOf<D> d8;
+    const auto bytes = hn::LoadU(d8, Lowest(x, 2 * hn::Lanes(df)));
+    if constexpr (!kMirrored) return bytes;
+    return hn::DemoteTo(
+        d8, hn::Reverse(SignedHalvesOf<D>(), hn::PromoteTo(SignedHalvesOf<D>(), bytes)));
+  }
+
  private:
   // Where `count` pixels from x on start in memory.
   const uint8_t* Lowest(size_t x, size_t count) const {
@@ -72,76 +87,12 @@ struct ViewLine {
   }
 };
 
-// A line of one output channel before it is narrowed: of two images, one, or finished pixels. Each
-// gives the operations of pixel.h, in their order.
-template <bool kMirroredA, bool kMirroredB>
-struct PairLine {
-  ViewLine<kMirroredA> a;
-  ViewLine<kMirroredB> b;
-  ChannelMix mix;
-
-  static PairLine First(const RenderJob& job, const RowJob& row, int c) {
-    return {{job.pool + SourceByte(job.strides, row.a.view, c, 0, 0)},
-            {job.pool + SourceByte(job.strides, row.b.view, c, 0, 0)},
-            row.channels[c]};
-  }
-  void Down(int32_t stride) {
-    a.first += stride;
-    b.first += stride;
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
-    return Mix(df, a.Load(df, x), b.Load(df, x));
-  }
-  template <class D>
-  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
-    hn::Vec<D> a_even, a_odd, b_even, b_odd;
-    a.LoadPairs(df, x, a_even, a_odd);
-    b.LoadPairs(df, x, b_even, b_odd);
-    even = Mix(df, a_even, b_even);
-    odd = Mix(df, a_odd, b_odd);
-  }
-
- private:
-  template <class D>
-  HWY_INLINE hn::Vec<D> Mix(D df, hn::Vec<D> a_pixels, hn::Vec<D> b_pixels) const {
-    const auto a_share = hn::Mul(a_pixels, hn::Set(df, mix.a_weight));
-    const auto b_share = hn::Mul(b_pixels, hn::Set(df, mix.b_weight));
-    return hn::Add(a_share, hn::Add(b_share, hn::Set(df, mix.offset)));
-  }
-};
-
-template <bool kMirrored>
-struct SingleLine {
-  ViewLine<kMirrored> a;
-  ChannelMix mix;
-
-  static SingleLine First(const RenderJob& job, const RowJob& row, int c) {
-    return {{job.pool + SourceByte(job.strides, row.a.view, c, 0, 0)}, row.channels[c]};
-  }
-  void Down(int32_t stride) { a.first += stride; }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
-    return Normalised(df, a.Load(df, x));
-  }
-  template <class D>
-  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
-    a.LoadPairs(df, x, even, odd);
-    even = Normalised(df, even);
-    odd = Normalised(df, odd);
-  }
-
- private:
-  template <class D>
-  HWY_INLINE hn::Vec<D> Normalised(D df, hn::Vec<D> pixels) const {
-    return hn::Add(hn::Mul(pixels, hn::Set(df, mix.a_weight)), hn::Set(df, mix.offset));
-  }
-};
-
-struct FinishedLine {
+// A line that is float32 already.
+struct FloatLine {
   const float* first;
+  size_t stride;  // to the line below
 
-  void Down(int32_t stride) { first += stride; }
+  void Down() { first += stride; }
   template <class D>
   HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
     return hn::LoadU(df, first + x);
@@ -152,6 +103,53 @@ struct FinishedLine {
   }
 };
 
+// A line of one number.
+struct ConstantLine {
+  float number;
+
+  void Down() {}
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t) const {
+    return hn::Set(df, number);
+  }
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    even = odd = hn::Set(df, number);
+  }
+};
+
+// pixel.h's AddShare of a view to what the others gave, `rest`. Each of the two is one of the lines
+// above.
+template <class View, class Rest>
+struct SumLine {
+  View view;
+  float weight;
+  Rest rest;
+
+  void Down() {
+    view.Down();
+    rest.Down();
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
+    return Sum(df, view.Load(df, x), rest.Load(df, x));
+  }
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    hn::Vec<D> rest_even, rest_odd;
+    rest.LoadPairs(df, x, rest_even, rest_odd);
+    view.LoadPairs(df, x, even, odd);
+    even = Sum(df, even, rest_even);
+    odd = Sum(df, odd, rest_odd);
+  }
+
+ private:
+  template <class D>
+  HWY_INLINE hn::Vec<D> Sum(D df, hn::Vec<D> levels, hn::Vec<D> others) const {
+    return hn::Add(hn::Mul(levels, hn::Set(df, weight)), others);
+  }
+};
+
 // Calls make(x) for the starts of vectors of `lanes` pixels that together cover [0, width); the
 // last two may overlap. The width is at least `lanes`.
 template <class Make>
@@ -159,6 +157,24 @@ HWY_INLINE void CoverLine(size_t width, size_t lanes, const Make& make) {
   size_t x = 0;
   for (; x + lanes <= width; x += lanes) make(x);
   if (x < width) make(width - lanes);
+}
+
+// Writes `lines` lines of `width` from `line` on, one after another.
+template <class D, class Line>
+HWY_INLINE void StoreLines(Line line, size_t width, int lines, float* HWY_RESTRICT out) {
+  const D df;
+  for (int y = 0; y < lines; ++y) {
+    CoverLine(width, hn::Lanes(df),
+              [&](size_t x) HWY_ATTR { hn::StoreU(line.Load(df, x), df, out + x); });
+    line.Down();
+    out += width;
+  }
+}
+
+// The first line of a window of a view in the pool, of channel c.
+template <bool kMirrored>
+ViewLine<kMirrored> FirstLine(const RenderJob& job, const ViewSource& view, int c, int y, int x) {
+  return {job.pool + SourceByte(job.strides, view, c, y, x), job.strides.row};
 }
 
 }  // namespace HWY_NAMESPACE

@@ -95,7 +95,13 @@ struct Uint8Pixels {
     const HalvesOf<D> d16;
     const auto high = hn::BitCast(d16, hn::ShiftLeft<16>(Rounded(odd)));
     const auto joined = hn::OddEven(high, hn::BitCast(d16, Rounded(even)));
-    return hn::DemoteTo(Tag(), hn::BitCast(hn::RebindToSigned<HalvesOf<D>>(), joined));
+    return hn::DemoteTo(Tag(), hn::BitCast(SignedHalvesOf<D>(), joined));
+  }
+  // A raw pixel with a weight of 1 is what it was.
+  template <bool kMirrored>
+  static HWY_INLINE hn::Vec<Tag> Make(const SumLine<ViewLine<kMirrored>, ConstantLine>& line,
+                                      size_t x) {
+    return line.view.LoadBytes(D(), x);
   }
 
  private:

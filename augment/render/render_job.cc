@@ -1,6 +1,9 @@
 #include "augment/render/render_job.h"
 
+#include <array>
+#include <cstring>
 #include <unordered_map>
+#include <utility>
 
 namespace mixfeed {
 namespace {
@@ -78,29 +81,26 @@ class JobMaker {
             view.effects == nullptr ? kNone : EffectsOf(*view.effects)};
   }
 
-  // Views that share their effects share the job.
   int32_t EffectsOf(const ViewEffects& effects) {
     if (!effects.resampled && !effects.toned && effects.hole.empty()) return kNone;
-    const auto [place, added] =
-        made_.try_emplace(&effects, static_cast<int32_t>(jobs_.effects.size()));
-    if (added) jobs_.effects.push_back(MakeEffects(effects));
-    return place->second;
-  }
-
-  EffectsJob MakeEffects(const ViewEffects& effects) {
-    EffectsJob job;
+    EffectsJob& job = jobs_.effects.emplace_back();
     job.resampled = effects.resampled;
     if (effects.resampled) job.map = MakeMap(pool_, effects.map);
-    if (effects.toned) {
-      job.tone = static_cast<int32_t>(jobs_.tones.size());
-      jobs_.tones.push_back({effects.contrast, effects.brightness});
-    }
+    if (effects.toned) job.tone = ToneOf(effects);
     if (!effects.hole.empty()) job.hole = effects.hole;
     for (size_t c = 0; c < channels_; ++c) {
       job.fill[c] = effects.normalised_zero ? static_cast<float>(255.0 * normalisation_.mean[c])
                                             : effects.fill[c];
     }
-    return job;
+    return static_cast<int32_t>(jobs_.effects.size() - 1);
+  }
+
+  // Views that share their effects share the table, which takes longer to make than to find.
+  int32_t ToneOf(const ViewEffects& effects) {
+    const auto [place, added] =
+        tones_.try_emplace(&effects, static_cast<int32_t>(jobs_.tones.size()));
+    if (added) jobs_.tones.push_back({effects.contrast, effects.brightness});
+    return place->second;
   }
 
   const ResidentPool& pool_;
@@ -108,7 +108,34 @@ class JobMaker {
   const PoolStrides strides_;
   const size_t channels_;
   RowJobs jobs_;
-  std::unordered_map<const ViewEffects*, int32_t> made_;
+  std::unordered_map<const ViewEffects*, int32_t> tones_;
+};
+
+// Copies arrays one after another, each at a multiple of the strictest alignment.
+class Packer {
+ public:
+  Packer(std::byte* copy, const std::byte* there) : copy_(copy), there_(there) {}
+
+  template <class Array>
+  static size_t Bytes(const Array& array) {
+    constexpr size_t kAlignment = alignof(std::max_align_t);
+    return (std::span(array).size_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  // Where the copy is going to be.
+  template <class Array>
+  auto Add(const Array& array) {
+    const std::span items(array);
+    if (!items.empty()) std::memcpy(copy_ + used_, items.data(), items.size_bytes());
+    const auto* const there = reinterpret_cast<decltype(items.data())>(there_ + used_);
+    used_ += Bytes(array);
+    return there;
+  }
+
+ private:
+  std::byte* const copy_;
+  const std::byte* const there_;
+  size_t used_ = 0;
 };
 
 }  // namespace
@@ -137,6 +164,20 @@ void PointTo(const RowJobs& rows, std::span<const ToneTable> tables, RenderJob* 
   job->more = rows.more.data();
   job->effects = rows.effects.data();
   job->tones = tables.data();
+}
+
+size_t PackedBytes(const RowJobs& rows, std::span<const ToneTable> tables) {
+  return Packer::Bytes(rows.rows) + Packer::Bytes(rows.more) + Packer::Bytes(rows.effects) +
+         Packer::Bytes(tables);
+}
+
+void Pack(const RowJobs& rows, std::span<const ToneTable> tables, std::byte* copy,
+          const std::byte* there, RenderJob* job) {
+  Packer packer(copy, there);
+  job->rows = packer.Add(rows.rows);
+  job->more = packer.Add(rows.more);
+  job->effects = packer.Add(rows.effects);
+  job->tones = packer.Add(tables);
 }
 
 }  // namespace mixfeed

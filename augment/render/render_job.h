@@ -83,8 +83,8 @@ struct RenderJob {
 struct RowJobs {
   std::vector<RowJob> rows;
   std::vector<MoreJob> more;
-  std::vector<EffectsJob> effects;  // each ViewEffects of the batch once
-  std::vector<Tone> tones;          // of the tables
+  std::vector<EffectsJob> effects;
+  std::vector<Tone> tones;  // of the tables
 };
 
 // Both expect a valid request. The job's pointers are left for the back end to set.
@@ -94,6 +94,13 @@ RenderJob MakeRenderJob(const ResidentPool& pool, const PixelFormat& format, int
 
 // Sets the job's pointers but `pool` and `out` to `rows` and `tables`, the tables of its tones.
 void PointTo(const RowJobs& rows, std::span<const ToneTable> tables, RenderJob* job);
+
+// For memory that is not the host's: bytes that Pack writes, and the same arrays copied one after
+// another to `copy` (aligned for any type), with the job's pointers into `there`, where the copy is
+// going to be.
+size_t PackedBytes(const RowJobs& rows, std::span<const ToneTable> tables);
+void Pack(const RowJobs& rows, std::span<const ToneTable> tables, std::byte* copy,
+          const std::byte* there, RenderJob* job);
 
 }  // namespace mixfeed
 

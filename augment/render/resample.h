@@ -40,8 +40,8 @@ struct Point {
 // What pixel x of the line shows, before reflection.
 MIXFEED_HD inline Point MapPoint(const ProjectiveMap& map, const MapLine& line, int x) {
   const auto column = static_cast<float>(x);
-  const float denominator = map.m[6] * column + line.denominator;
-  return {(map.m[0] * column + line.x) / denominator, (map.m[3] * column + line.y) / denominator};
+  const float inverse = 1.0f / (map.m[6] * column + line.denominator);
+  return {(map.m[0] * column + line.x) * inverse, (map.m[3] * column + line.y) * inverse};
 }
 
 // Reflection in an axis of n pixels, about the centres of the first and the last.
@@ -49,12 +49,14 @@ struct ReflectedAxis {
   float last = 0;            // n - 1
   float period = 0;          // 2 (n - 1)
   float inverse_period = 0;  // rounded; 0 for one pixel, whose coordinate must be 0
+  float last_first = 0;      // the last pixel that has a next one, else 0
+  int32_t to_next = 0;       // 1, or 0 for one pixel
 };
 
 inline ReflectedAxis MakeReflectedAxis(int size) {
   if (size == 1) return {};
   const auto last = static_cast<float>(size - 1);
-  return {last, 2 * last, 1 / (2 * last)};
+  return {last, 2 * last, 1 / (2 * last), static_cast<float>(size - 2), 1};
 }
 
 MIXFEED_HD inline float Magnitude(float value) { return value < 0 ? -value : value; }
@@ -69,7 +71,7 @@ MIXFEED_HD inline float Reflect(float place, const ReflectedAxis& axis) {
   return Magnitude(left > axis.last ? axis.period - left : left);
 }
 
-// The four levels around a point, and how far it is from the first.
+// The four levels around a point.
 struct Neighbourhood {
   float top_left = 0;
   float top_right = 0;
@@ -81,23 +83,28 @@ MIXFEED_HD inline float Between(float first, float second, float part) {
   return first + part * (second - first);
 }
 
-// Along both lines, then between them. At `right` or `down` of 0 the farther levels leave no trace.
+// Along both lines, then between them.
 MIXFEED_HD inline float Bilinear(const Neighbourhood& at, float right, float down) {
   const float top = Between(at.top_left, at.top_right, right);
   const float bottom = Between(at.bottom_left, at.bottom_right, right);
   return Between(top, bottom, down);
 }
 
+// The pixel that a reflected coordinate follows: the last but one for the last, from which it is
+// then a whole pixel away, so that there is a next one to read.
+MIXFEED_HD inline int32_t FirstOfPair(float place, const ReflectedAxis& axis) {
+  return static_cast<int32_t>(place < axis.last_first ? place : axis.last_first);
+}
+
 // The level that a plane of bytes, `stride` apart from line to line, has at a reflected point.
 MIXFEED_HD inline float LevelAt(const uint8_t* plane, int32_t stride, const Point& at,
                                 const ReflectedAxis& x_axis, const ReflectedAxis& y_axis) {
-  const auto x = static_cast<int32_t>(at.x);
-  const auto y = static_cast<int32_t>(at.y);
-  const int32_t right = at.x < x_axis.last ? 1 : 0;
-  const int32_t below = at.y < y_axis.last ? stride : 0;
-  const uint8_t* const corner = plane + y * stride + x;
-  return Bilinear({static_cast<float>(corner[0]), static_cast<float>(corner[right]),
-                   static_cast<float>(corner[below]), static_cast<float>(corner[below + right])},
+  const int32_t x = FirstOfPair(at.x, x_axis);
+  const int32_t y = FirstOfPair(at.y, y_axis);
+  const uint8_t* const top = plane + y * stride + x;
+  const uint8_t* const bottom = top + y_axis.to_next * stride;
+  return Bilinear({static_cast<float>(top[0]), static_cast<float>(top[x_axis.to_next]),
+                   static_cast<float>(bottom[0]), static_cast<float>(bottom[x_axis.to_next])},
                   at.x - static_cast<float>(x), at.y - static_cast<float>(y));
 }
 

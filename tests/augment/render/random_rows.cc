@@ -68,7 +68,7 @@ void RowMaker::Resample(ViewEffects* effects) {
 void RowMaker::AddTone(ViewEffects* effects) {
   effects->toned = true;
   effects->contrast = Chance(0.1) ? 0 : std::exp(Uniform(-1, 1));
-  effects->brightness = Chance(0.1) ? -20 : Uniform(-1, 1);
+  effects->brightness = Chance(0.1) ? -17 : Uniform(-1, 1);
 }
 
 void RowMaker::AddHole(ViewEffects* effects) {

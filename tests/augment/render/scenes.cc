@@ -228,7 +228,9 @@ std::vector<std::byte> RenderedByElement(const Scene& scene, const PixelFormat& 
   const RowJobs rows = MakeRowJobs(resident, scene.rows, format.normalisation);
   const std::vector<ToneTable> tables = MakeToneTables(rows.tones);
   RenderJob job = MakeRenderJob(resident, format, static_cast<int64_t>(scene.rows.size()));
-  PointTo(rows, tables, &job);
+  // As the CUDA renderer's, in one piece.
+  std::vector<std::byte> packed(PackedBytes(rows, tables));
+  Pack(rows, tables, packed.data(), packed.data(), &job);
   job.pool = pool.pixels.data();
   job.out = out.data();
   const auto elements = static_cast<uint32_t>(scene.shape.pixels());

@@ -8,7 +8,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr Tone kTones[] = {{1, 0}, {1.25, 0}, {0.8, 0.3}, {1, -0.4}, {5, 2}, {0.01, 20}};
+constexpr Tone kTones[] = {{1, 0}, {1.25, 0}, {0.8, 0.3}, {1, -0.4}, {5, 2}, {0.01, 17}};
 
 TEST(ToneTest, IsTheSigmoidOfTheScaledAndShiftedLogit) {
   for (const Tone& tone : kTones) {
