@@ -29,8 +29,11 @@ constexpr int kClassLines = static_cast<int>(kTopClasses);
 SheetLayout::SheetLayout(const SheetMeasure& measure)
     : measure_(measure),
       picture_(measure.image.width * measure.scale, measure.image.height * measure.scale) {
-  const int fitting = (kFullWidth - 2 * kMargin + kGap) / (card().width + kGap);
+  card_width_ = PanelLeft() + PanelWidth() + kPad;
+  const int fitting = (kFullWidth - 2 * kMargin + kGap) / (card_width_ + kGap);
   columns_ = std::clamp(fitting, 1, std::max(1, measure.rows));
+  // A card alone on its line is as wide as the title.
+  if (columns_ == 1) card_width_ = std::max(card_width_, kMinSheet - 2 * kMargin);
 }
 
 cv::Size SheetLayout::sheet() const {
@@ -44,7 +47,7 @@ cv::Size SheetLayout::card() const {
   const int pictures = 2 * kSheetLine + kMark + 2 + picture_.height;
   const int shares = measure_.mixed ? kSheetLine + kShareBar + kGap : 0;
   const int numbers = shares + (1 + kClassLines) * kSheetLine;
-  return {PanelLeft() + PanelWidth() + kPad, 2 * kPad + kSheetLine + std::max(pictures, numbers)};
+  return {card_width_, 2 * kPad + kSheetLine + std::max(pictures, numbers)};
 }
 
 cv::Point SheetLayout::CardAt(int index) const {

@@ -55,7 +55,8 @@ class SheetLayout {
 
   const SheetMeasure measure_;
   const cv::Size picture_;
-  int columns_ = 1;
+  int card_width_ = 0;
+  int columns_ = 1;  // of cards
 };
 
 }  // namespace mixfeed

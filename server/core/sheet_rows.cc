@@ -216,7 +216,11 @@ class Collector {
                           .outline = BoxOf(r)});
   }
 
-  Box BoxOf(size_t r) const { return plan_.box.empty() ? Box{} : plan_.box[r]; }
+  // A row that is its own partner may have a box: nothing is to be seen of it.
+  Box BoxOf(size_t r) const {
+    const bool own = plan_.partner[r] == static_cast<int32_t>(r);
+    return plan_.box.empty() || own ? Box{} : plan_.box[r];
+  }
 
   absl::Status RenderSource(size_t source, std::vector<std::byte>* pixels) const {
     pixels->resize(ImageBytes(dataset_.shape, kFormat.type));
