@@ -50,7 +50,9 @@ std::vector<int32_t> PartOf(int first, int count, int rank, int world) {
 
 // To a multiple of 2^-24: of such weights every sum is exact, and what they leave of 1, the first
 // partner's weight, cannot fall below 0.
-float RoundedDown(double weight) { return static_cast<float>(std::floor(weight * 0x1p24) * 0x1p-24); }
+float RoundedDown(double weight) {
+  return static_cast<float>(std::floor(weight * 0x1p24) * 0x1p-24);
+}
 
 }  // namespace
 

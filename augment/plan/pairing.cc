@@ -124,8 +124,7 @@ std::vector<int32_t> DrawPartnersOfClass(PartnerClass classes, std::span<const i
   for (size_t i = 0; i < labels.size(); ++i) {
     const size_t others = labels.size() - by_class.at(labels[i]).size();
     if (others == 0) continue;
-    PhiloxStream stream(place.seed, Purpose::kPartner, step,
-                        place.row + static_cast<uint32_t>(i));
+    PhiloxStream stream(place.seed, Purpose::kPartner, step, place.row + static_cast<uint32_t>(i));
     partner[i] = OtherRow(labels, labels[i], UniformInt(static_cast<uint32_t>(others), &stream));
   }
   return partner;

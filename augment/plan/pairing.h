@@ -37,8 +37,8 @@ struct PairedRows {
 
 // Partners among rows by class, counted from the first of them: kSame is one uniform permutation of
 // the rows of each class; kOther draws each row's uniformly among those of other classes, or gives
-// the row itself where there is none. Streams are (seed; kPairing, step, row) and, for kOther's i-th
-// row, (seed; kPartner, step, row + i).
+// the row itself where there is none. Streams are (seed; kPairing, step, row) and, for kOther's
+// i-th row, (seed; kPartner, step, row + i).
 std::vector<int32_t> DrawPartnersOfClass(PartnerClass classes, std::span<const int16_t> labels,
                                          const PairedRows& place);
 

@@ -38,7 +38,8 @@ struct Plan {
   std::vector<int32_t> partner;  // [size()] index into rows
   std::vector<float> lambda;     // [size()], weight of the row itself in pixels and targets, 0..1
   // Multi-way mixing: further partners of each row, source-major, and their weights; the first
-  // partner's weight is what is left of 1, exactly and not below 0. [(sources - 2) * size()], empty for two sources.
+  // partner's weight is what is left of 1, exactly and not below 0. [(sources - 2) * size()], empty
+  // for two sources.
   std::vector<int32_t> more_partners;
   std::vector<float> more_weights;
   // CutMix: where the partner shows instead of the row; an empty box where the row is blended.
