@@ -66,18 +66,26 @@ Matrix Perspective(const std::array<double, 4>& m) {
   return {{{h[0], h[1], h[2]}, {h[3], h[4], h[5]}, {h[6], h[7], 1}}};
 }
 
-// fastai scales the off-diagonal parts by the sides' ratio where they differ.
-Matrix Rotation(double degrees, double height, double width) {
+Matrix Rotation(double degrees) {
   const double angle = degrees * std::numbers::pi / 180;
   const double sine = DetSin(angle);
   const double cosine = DetCos(angle);
-  return {{{cosine, -sine * height / width, 0}, {sine * width / height, cosine, 0}, {0, 0, 1}}};
+  return {{{cosine, -sine, 0}, {sine, cosine, 0}, {0, 0, 1}}};
 }
 
 Matrix Zoom(const WarpDraw& draw) {
   const double scale = 1 / draw.zoom;
   const double rest = 1 - scale;
   return {{{scale, 0, rest * draw.zoom_u}, {0, scale, rest * draw.zoom_v}, {0, 0, 1}}};
+}
+
+// Rotation of the zoomed view. Where the sides differ, fastai scales the off-diagonal parts of the
+// product by their ratio, but not the shift that the zoom brings.
+Matrix Affine(const WarpDraw& draw, double height, double width) {
+  Matrix affine = Multiply(Rotation(draw.rotation), Zoom(draw));
+  affine[0][1] *= height / width;
+  affine[1][0] *= width / height;
+  return affine;
 }
 
 double UniformOn(double low, double high, PhiloxStream* stream) {
@@ -126,8 +134,7 @@ std::array<float, 8> WarpMap(const WarpDraw& draw, const WarpFrame& frame) {
   const int left = frame.flip ? 2 * frame.pad - frame.crop_x : frame.crop_x;
   const Matrix to_pixels = {
       {{right / 2, 0, right / 2 + left}, {0, bottom / 2, bottom / 2 + frame.crop_y}, {0, 0, 1}}};
-  const Matrix affine =
-      Multiply(Rotation(draw.rotation, frame.image.height, frame.image.width), Zoom(draw));
+  const Matrix affine = Affine(draw, frame.image.height, frame.image.width);
   const Matrix all =
       Multiply(to_pixels, Multiply(affine, Multiply(Perspective(draw.perspective), to_units)));
   std::array<float, 8> map;

@@ -54,6 +54,14 @@ inline std::unique_ptr<Planner> MakePlanner(const FeedSpec& spec, Split split = 
   return *std::move(planner);
 }
 
+inline std::vector<Plan> FirstPlans(const FeedSpec& spec, int64_t steps,
+                                    const Split& split = SmallSplit()) {
+  const auto planner = MakePlanner(spec, split);
+  std::vector<Plan> plans;
+  for (int64_t step = 0; step < steps; ++step) plans.push_back(planner->MakePlan(step).value());
+  return plans;
+}
+
 }  // namespace mixfeed::testing
 
 #endif  // MIXFEED_TESTS_AUGMENT_PLAN_PLAN_TESTING_H_

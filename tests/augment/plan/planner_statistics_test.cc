@@ -15,18 +15,12 @@
 namespace mixfeed {
 namespace {
 
+using ::mixfeed::testing::FirstPlans;
 using ::mixfeed::testing::LooksLikeRate;
 using ::mixfeed::testing::LooksUniform;
 using ::mixfeed::testing::MakePlanner;
 using ::mixfeed::testing::PresetSpec;
 using ::mixfeed::testing::SmallSplit;
-
-std::vector<Plan> FirstPlans(const FeedSpec& spec, int64_t steps) {
-  const auto planner = MakePlanner(spec);
-  std::vector<Plan> plans;
-  for (int64_t step = 0; step < steps; ++step) plans.push_back(planner->MakePlan(step).value());
-  return plans;
-}
 
 std::vector<ViewPlan> AllRows(const std::vector<Plan>& plans) {
   std::vector<ViewPlan> rows;

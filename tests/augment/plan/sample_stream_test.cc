@@ -107,6 +107,20 @@ TEST(SampleStreamTest, FarStepsDoNotOverflow) {
   EXPECT_THAT(Samples(epochs.Draw(kFar, 10)), UnorderedElementsAreArray(list));
 }
 
+// A pool of nearly two of the largest batches: the position of a far step is beyond 64 bits.
+TEST(SampleStreamTest, FarEpochsThatDropTheRestDoNotOverflow) {
+  constexpr int64_t kFar = int64_t{1} << 48;
+  constexpr int kBatch = 61680;
+  const std::vector<int32_t> list = List(2 * kBatch - 1);
+  const SampleStream stream(list, PoolId::kUnlabelled, Sampling::kEpochsDropLast, 1);
+  std::set<int32_t> samples;
+  for (const DrawnSample& drawn : stream.Draw(kFar, kBatch)) {
+    EXPECT_EQ(drawn.epoch, kFar);
+    samples.insert(drawn.sample);
+  }
+  EXPECT_EQ(samples.size(), static_cast<size_t>(kBatch));
+}
+
 TEST(SampleStreamTest, OneSampleIsAlwaysThatOne) {
   const std::vector<int32_t> list = {17};
   for (const Sampling sampling : {Sampling::kEpochs, Sampling::kWithReplacement}) {
