@@ -85,7 +85,8 @@ void FigureLayout::MeasureAxes(const Figure& figure) {
     y_label |= !panel.y.label.empty();
     x_ticks |= panel.x.ticks;
     if (!panel.y.ticks) continue;
-    // The number of ticks hangs on the height, which hangs on the width: three are always there.
+    // The height hangs on the width, which hangs on these numbers. A height somewhat too large has
+    // as many or more ticks, whose texts are as wide or wider.
     for (const Tick& tick : TicksOfY(panel.y, CardWidth() * aspect_)) {
       numbers = std::max(numbers, WidthOf(tick.text) + kTickGap);
     }

@@ -47,7 +47,7 @@ double OverDensity(const Recipe& recipe, bool floor, const std::function<double(
   for (int i = 0; i < kSteps; ++i) {
     const double theta = (i + 0.5) / kSteps * M_PI / 2;
     const double x = std::pow(std::sin(theta), 2);
-    sum += f(x) * (*density)(x)*std::sin(2 * theta) * M_PI / 2 / kSteps;
+    sum += f(x) * density(x) * std::sin(2 * theta) * M_PI / 2 / kSteps;
   }
   return sum;
 }

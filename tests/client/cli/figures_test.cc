@@ -133,7 +133,7 @@ TEST_F(FiguresTest, WrongFlagsAreWrongUsage) {
       {{"sharpen", "--temperature", "101"}, "--temperature"},
       {{"sharpen", "--probabilities", "1"}, "--probabilities"},
       {{"sharpen", "--probabilities", "0.5,x"}, "--probabilities"},
-      {{"sharpen", "--probabilities", "0.5,0.5", "--classes", "3"}, "--probabilities excludes"},
+      {{"sharpen", "--probabilities", "0.5,0.5", "--classes", "3"}, "--classes excludes --probabilities"},
       {{"vicinity", "--shape", "stars"}, "--shape: stars not in {moons,circles,blobs}"},
       {{"vicinity", "--rules", "none,chaos"}, "--rules: chaos not in {none,mixup"},
       {{"vicinity", "--alpha", "0"}, "--alpha: '0' is not a number from 0.01 to 100"},
