@@ -74,9 +74,10 @@ TEST_F(DatasetStoreTest, PoolsAreBoundedAndFreedWithTheirLastUser) {
 
 TEST_F(DatasetStoreTest, PadThatCannotBeReflectedIsRefused) {
   const auto store = *OpenStore({files_.File("tiny")});
-  EXPECT_EQ(
-      store->FindPool(*store->Find(""), Partition::kTrain, 32, PadMode::kReflect).status().code(),
-      absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(store->FindPool(*store->Find(""), Partition::kTrain, Padded(32, PadMode::kReflect))
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(DatasetStoreTest, BrokenDatasetIsKeptWithItsReason) {
