@@ -157,7 +157,8 @@ TEST_P(EveryPresetTest, SharesAreTheRowsOfTheWholeBatch) {
 TEST_P(EveryPresetTest, SameBytesOnAnyThreadCountAndAgain) {
   constexpr int kManyChunks = 64;  // rows that the renderer gives to several threads
   constexpr int64_t kFirst = 0;    // the only full one of the ordered feed
-  const FeedSpec spec = kit_.Spec(GetParam(), kManyChunks);
+  FeedSpec spec = kit_.Spec(GetParam(), kManyChunks);
+  spec.recipe.labelled_sampling = Sampling::kTiled;
   FeedKit alone({.test = kManyChunks, .threads = 1});
   const std::string expected = ContentsOf(*MakeOrDie(*alone.Maker(spec), kFirst));
   for (const int threads : {2, 5, 70}) {

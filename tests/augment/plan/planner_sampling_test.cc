@@ -200,7 +200,7 @@ TEST(UnlabelledWeightTest, IctsRampEndsAfterTwoFifthsOfItsTraining) {
   const double end = spec.recipe.weight.value;
   const auto planner = MakePlanner(spec);
   constexpr int64_t kEnd = int64_t{65536} * 1024 * 2 / 5 / 32;  // rounded down
-  EXPECT_NEAR(planner->MakePlan(kEnd / 2)->unlabelled_weight, end / 2, 1e-4);
+  EXPECT_NEAR(planner->MakePlan(kEnd / 2)->unlabelled_weight / end, 0.5, 1e-6);
   EXPECT_LT(planner->MakePlan(kEnd)->unlabelled_weight, end);
   EXPECT_EQ(planner->MakePlan(kEnd + 1)->unlabelled_weight, end);
 }
