@@ -54,6 +54,11 @@ class BatchMaker {
 
   absl::StatusOr<Plan> MakePlan(int64_t step) const { return planner_->MakePlan(step); }
 
+  // The guesses for `plan`'s unlabelled images, as they are before mixing. Only of recipes that
+  // guess. Calls for one step share one guess while it is made: the shares of a step run the model
+  // once. Errors: what Guesser::Guess returns.
+  absl::StatusOr<StepGuess> Guess(const Plan& plan) const;
+
   // Renders view `k`, below plan.views, of the plan's unlabelled rows as a guess model takes it:
   // [rows][C][H][W] float32 under `normalisation`.
   absl::Status RenderGuessView(const Plan& plan, int k, const Normalisation& normalisation,
@@ -74,8 +79,6 @@ class BatchMaker {
 
  private:
   BatchMaker(BatchMakerOptions options, std::unique_ptr<Planner> planner);
-  // Calls for one step share one guess while it is made: the shares of a step run the model once.
-  absl::StatusOr<StepGuess> Guess(const Plan& plan) const;
   absl::StatusOr<StepGuess> GuessAlone(const Plan& plan) const;
   // Writes the batch's pixels and targets into a slot of `slots`.
   absl::Status FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,

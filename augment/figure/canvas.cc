@@ -21,11 +21,11 @@ int Near(double pixels) { return static_cast<int>(std::lround(pixels)); }
 
 cv::Point ToPixel(const Place& place) { return {Near(Pixels(place.x)), Near(Pixels(place.y))}; }
 
-cv::Rect ToPixels(const Box& box) {
+cv::Rect ToPixels(const Area& box) {
   return {ToPixel({box.left, box.top}), ToPixel({box.right(), box.bottom()})};
 }
 
-cv::Scalar Bgr(const Colour& colour) {
+cv::Scalar Bgr(const Rgb& colour) {
   return {static_cast<double>(colour.blue), static_cast<double>(colour.green),
           static_cast<double>(colour.red)};
 }
@@ -93,12 +93,12 @@ void BlendInto(cv::Mat* target, const cv::Mat& mask, const Ink& ink) {
 
 }  // namespace
 
-Canvas::Canvas(double width, double height, const Colour& paper)
+Canvas::Canvas(double width, double height, const Rgb& paper)
     : pixels_(Near(Pixels(height)), Near(Pixels(width)), CV_8UC3, Bgr(paper)) {
   ClearClip();
 }
 
-void Canvas::SetClip(const Box& clip) {
+void Canvas::SetClip(const Area& clip) {
   clip_ = ToPixels(clip) & cv::Rect(0, 0, pixels_.cols, pixels_.rows);
 }
 
@@ -114,11 +114,11 @@ void Canvas::Cover(const cv::Rect& area, const Ink& ink,
   BlendInto(&target, mask, ink);
 }
 
-void Canvas::FillBox(const Box& box, const Ink& ink) {
+void Canvas::FillBox(const Area& box, const Ink& ink) {
   Cover(ToPixels(box), ink, [](cv::Mat* mask, cv::Point) { mask->setTo(255); });
 }
 
-void Canvas::FrameBox(const Box& box, double thickness, const Ink& ink) {
+void Canvas::FrameBox(const Area& box, double thickness, const Ink& ink) {
   const double half = thickness / 2;
   FillBox({box.left - half, box.top - half, box.width + thickness, thickness}, ink);
   FillBox({box.left - half, box.bottom() - half, box.width + thickness, thickness}, ink);
@@ -137,7 +137,7 @@ void Canvas::Line(std::span<const Place> places, double thickness, const Ink& in
 
 void Canvas::Disc(const Place& centre, double radius, const Ink& ink) {
   const double reach = radius + 1;
-  const Box box{centre.x - reach, centre.y - reach, 2 * reach, 2 * reach};
+  const Area box{centre.x - reach, centre.y - reach, 2 * reach, 2 * reach};
   Cover(ToPixels(box), ink, [&](cv::Mat* mask, cv::Point offset) {
     cv::circle(*mask, Fixed(centre, offset), Near(Pixels(radius) * (1 << kShift)), cv::Scalar(255),
                cv::FILLED, cv::LINE_AA, kShift);
@@ -165,7 +165,7 @@ void Canvas::Text(const std::string& text, const Place& at, const TextStyle& sty
   });
 }
 
-void Canvas::Cells(std::span<const Ink> cells, int columns, const Box& box) {
+void Canvas::Cells(std::span<const Ink> cells, int columns, const Area& box) {
   const int rows = static_cast<int>(cells.size()) / columns;
   const cv::Rect area = ToPixels(box);
   const cv::Rect seen = area & clip_;

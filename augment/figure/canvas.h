@@ -19,7 +19,7 @@ struct Place {
   double y = 0;
 };
 
-struct Box {
+struct Area {
   double left = 0;
   double top = 0;
   double width = 0;
@@ -46,13 +46,13 @@ struct TextStyle {
 class Canvas {
  public:
   // Points a side.
-  Canvas(double width, double height, const Colour& paper);
+  Canvas(double width, double height, const Rgb& paper);
 
-  void SetClip(const Box& clip);
+  void SetClip(const Area& clip);
   void ClearClip();
 
-  void FillBox(const Box& box, const Ink& ink);
-  void FrameBox(const Box& box, double thickness, const Ink& ink);
+  void FillBox(const Area& box, const Ink& ink);
+  void FrameBox(const Area& box, double thickness, const Ink& ink);
   // Joined one after the other.
   void Line(std::span<const Place> places, double thickness, const Ink& ink);
   void Disc(const Place& centre, double radius, const Ink& ink);
@@ -60,7 +60,7 @@ class Canvas {
   void Text(const std::string& text, const Place& at, const TextStyle& style);
   // `cells`, a picture of one ink a cell, [rows][columns] from the upper left, stretched over the
   // box and smoothed between the cells' centres.
-  void Cells(std::span<const Ink> cells, int columns, const Box& box);
+  void Cells(std::span<const Ink> cells, int columns, const Area& box);
 
   static double TextWidth(const std::string& text, const TextStyle& style);
 

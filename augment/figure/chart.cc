@@ -27,7 +27,7 @@ constexpr double kBarGap = 0.5;
 // From the units of a panel's axes to places on the canvas.
 class Scale {
  public:
-  Scale(const Panel& panel, const Box& data) : x_(panel.x), y_(panel.y), data_(data) {}
+  Scale(const Panel& panel, const Area& data) : x_(panel.x), y_(panel.y), data_(data) {}
 
   double X(double value) const {
     return data_.left + (value - x_.low) / (x_.high - x_.low) * data_.width;
@@ -36,7 +36,7 @@ class Scale {
     return data_.bottom() - (value - y_.low) / (y_.high - y_.low) * data_.height;
   }
   Place At(const ChartPoint& point) const { return {X(point.x), Y(point.y)}; }
-  Box Between(const ChartPoint& low, const ChartPoint& high) const {
+  Area Between(const ChartPoint& low, const ChartPoint& high) const {
     const double top = Y(std::max(low.y, high.y));
     return {X(low.x), top, X(high.x) - X(low.x), Y(std::min(low.y, high.y)) - top};
   }
@@ -44,7 +44,7 @@ class Scale {
  private:
   const Axis& x_;
   const Axis& y_;
-  const Box data_;
+  const Area data_;
 };
 
 // Draws a panel's marks.
@@ -65,7 +65,7 @@ class MarkPainter {
 
   void operator()(const Bars& bars) const {
     for (const Bar& bar : bars.bars) {
-      Box box = scale_.Between({bar.low, 0}, {bar.high, bar.height});
+      Area box = scale_.Between({bar.low, 0}, {bar.high, bar.height});
       box.width = std::max(box.width - kBarGap, kBarGap);
       canvas_->FillBox(box, bars.ink);
     }
@@ -96,7 +96,7 @@ class MarkPainter {
   const Scale& scale_;
 };
 
-void DrawXAxis(const Axis& axis, const Box& data, const Scale& scale, Canvas* canvas) {
+void DrawXAxis(const Axis& axis, const Area& data, const Scale& scale, Canvas* canvas) {
   double baseline = data.bottom();
   const TextStyle number{.size = kTextSize, .ink = {kFaint}, .anchor = Anchor::kCentre};
   if (axis.ticks) {
@@ -111,7 +111,7 @@ void DrawXAxis(const Axis& axis, const Box& data, const Scale& scale, Canvas* ca
                {.size = kTextSize, .anchor = Anchor::kCentre});
 }
 
-void DrawYAxis(const Axis& axis, const Box& card, const Box& data, const Scale& scale,
+void DrawYAxis(const Axis& axis, const Area& card, const Area& data, const Scale& scale,
                Canvas* canvas) {
   const TextStyle number{.size = kTextSize, .ink = {kFaint}, .anchor = Anchor::kRight};
   if (axis.ticks) {
@@ -121,15 +121,16 @@ void DrawYAxis(const Axis& axis, const Box& card, const Box& data, const Scale& 
       canvas->Text(tick.text, {data.left - 6, y + kTextSize * 0.35}, number);
     }
   }
-  canvas->Text(axis.label, {card.left + Layout::kPad + kTextSize * 0.6, data.top + data.height / 2},
+  canvas->Text(axis.label,
+               {card.left + FigureLayout::kPad + kTextSize * 0.6, data.top + data.height / 2},
                {.size = kTextSize, .anchor = Anchor::kCentre, .upwards = true});
 }
 
-void DrawPanel(const Panel& panel, const Box& card, const Box& data, Canvas* canvas) {
+void DrawPanel(const Panel& panel, const Area& card, const Area& data, Canvas* canvas) {
   const Scale scale(panel, data);
   canvas->FillBox(card, {kCard});
   canvas->FrameBox(card, kHairline, {kFrame});
-  double baseline = card.top + Layout::kPad + kPanelTitleSize * 0.75;
+  double baseline = card.top + FigureLayout::kPad + kPanelTitleSize * 0.75;
   canvas->Text(panel.title, {data.left, baseline}, {.size = kPanelTitleSize, .bold = true});
   if (!panel.title.empty()) baseline += 17;
   canvas->Text(panel.subtitle, {data.left, baseline}, {.size = kTextSize, .ink = {kFaint}});
@@ -141,23 +142,23 @@ void DrawPanel(const Panel& panel, const Box& card, const Box& data, Canvas* can
   canvas->FrameBox(data, kHairline, {kFrame});
 }
 
-void DrawLegend(const Figure& figure, const Layout& layout, Canvas* canvas) {
+void DrawLegend(const Figure& figure, const FigureLayout& layout, Canvas* canvas) {
   const std::vector<LegendEntry> entries = LegendOf(figure);
   for (size_t i = 0; i < entries.size(); ++i) {
     const Place at = layout.legend()[i];
     const Ink ink{entries[i].ink.colour};
     const double middle = at.y - kTextSize * 0.35;
     if (entries[i].line) {
-      canvas->FillBox({at.x, middle - 1, Layout::kLegendSwatch - 5, 2}, ink);
+      canvas->FillBox({at.x, middle - 1, FigureLayout::kLegendSwatch - 5, 2}, ink);
     } else {
       canvas->Disc({at.x + 5, middle}, 4.5, ink);
     }
-    canvas->Text(entries[i].label, {at.x + Layout::kLegendSwatch, at.y}, {.size = kTextSize});
+    canvas->Text(entries[i].label, {at.x + FigureLayout::kLegendSwatch, at.y}, {.size = kTextSize});
   }
 }
 
 absl::StatusOr<Picture> Draw(const Figure& figure) {
-  const Layout layout(figure);
+  const FigureLayout layout(figure);
   if (layout.height() > kMaxHeight) {
     return FieldError("figure.panels",
                       absl::StrCat("so many that they take ", layout.height(), " points of height"),

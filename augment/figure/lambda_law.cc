@@ -4,22 +4,69 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
-#include <string>
+#include <span>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "augment/plan/box_sampler.h"
+#include "augment/plan/dirichlet_sampler.h"
 #include "augment/plan/lambda_sampler.h"
 
 namespace mixfeed {
 namespace {
 
-constexpr int kCells = 50;
-constexpr int kCurveSteps = 800;
-constexpr double kHeadroom = 1.08;  // of the y axis
-constexpr size_t kStreamsAtOnce = 4096;
+constexpr size_t kDrawsAtOnce = 4096;
 
-using Density = std::function<double(double)>;
+// What a draw's stream is for, in the place of its view.
+enum Use : uint32_t { kBlend, kChoice, kBox };
+
+std::vector<PhiloxStream> StreamsOf(uint64_t seed, Use use, size_t first, size_t count) {
+  std::vector<PhiloxStream> streams;
+  for (size_t i = 0; i < count; ++i) {
+    streams.emplace_back(seed, Purpose::kFigureLambda, first + i, /*row=*/0, use);
+  }
+  return streams;
+}
+
+bool HasBoxes(const MixSpec& mix) { return mix.sources == 2 && mix.cutmix.probability > 0; }
+
+MixSpec WithoutFloor(MixSpec mix) {
+  mix.lambda_floor = false;
+  return mix;
+}
+
+// Draws the lambdas of two sources, part by part.
+class TwoWay {
+ public:
+  explicit TwoWay(const MixSpec& mix)
+      : mix_(mix), lambda_(WithoutFloor(mix)), box_(mix.cutmix, ImageShape()) {}
+
+  void Draw(uint64_t seed, size_t first, std::span<double> lambdas) const {
+    std::vector<PhiloxStream> streams = StreamsOf(seed, kBlend, first, lambdas.size());
+    lambda_.Draw(streams, lambdas);
+    if (!HasBoxes(mix_)) return;
+    std::vector<DrawnBox> boxes(lambdas.size());
+    streams = StreamsOf(seed, kBox, first, lambdas.size());
+    box_.Draw(streams, boxes);
+    streams = StreamsOf(seed, kChoice, first, lambdas.size());
+    for (size_t i = 0; i < lambdas.size(); ++i) {
+      if (Bernoulli(mix_.cutmix.probability, &streams[i])) lambdas[i] = boxes[i].lambda;
+    }
+  }
+
+ private:
+  const MixSpec& mix_;
+  const LambdaSampler lambda_;
+  const BoxSampler box_;
+};
+
+// Each row's own weight.
+void DrawMultiWay(const MixSpec& mix, uint64_t seed, size_t first, std::span<double> lambdas) {
+  const auto sources = static_cast<size_t>(mix.sources);
+  std::vector<double> weights(lambdas.size() * sources);
+  DirichletSampler(mix.sources, mix.alpha).Draw(seed, static_cast<int64_t>(first), weights);
+  for (size_t i = 0; i < lambdas.size(); ++i) lambdas[i] = weights[i * sources];
+}
 
 Density BetaDensity(double a, double b) {
   const double log_norm = std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
@@ -28,77 +75,29 @@ Density BetaDensity(double a, double b) {
   };
 }
 
-Density UniformDensity(double low, double high) {
+std::optional<Density> UniformDensity(double low, double high) {
+  if (low == high) return std::nullopt;
   return [=](double x) { return x < low || x > high ? 0 : 1 / (high - low); };
 }
 
-// Of max(lambda, 1 - lambda).
-Density Folded(Density density) {
-  return [density = std::move(density)](double x) {
-    return x < 0.5 ? 0 : density(x) + density(1 - x);
-  };
-}
-
-std::string LawText(const MixSpec& mix) {
-  if (mix.lambda_law == LambdaLaw::kBeta) {
-    return absl::StrFormat("Beta(%g, %g)", mix.alpha, mix.beta);
+std::string BlendText(const MixSpec& mix) {
+  switch (mix.lambda_law) {
+    case LambdaLaw::kBeta:
+      return absl::StrFormat("Beta(%g, %g)", mix.alpha, mix.beta);
+    case LambdaLaw::kSizeBiasedBeta:
+      return absl::StrFormat("Beta(%g, %g)", mix.alpha + 1, mix.alpha);
+    case LambdaLaw::kUniform:
+      break;
   }
   if (mix.lambda_low == mix.lambda_high) return absl::StrFormat("always %g", mix.lambda_low);
   return absl::StrFormat("uniform on %g..%g", mix.lambda_low, mix.lambda_high);
 }
 
-// Scaled to area 1.
-Bars Histogram(const std::vector<double>& lambdas) {
-  std::array<int64_t, kCells> counts = {};
-  for (const double lambda : lambdas) {
-    ++counts[static_cast<size_t>(std::min(kCells - 1, static_cast<int>(lambda * kCells)))];
+std::string BoxText(const CutMixSpec& cutmix) {
+  if (cutmix.box == BoxRule::kClipped) {
+    return absl::StrFormat("boxes of Beta(%g, %g)", cutmix.alpha, cutmix.beta);
   }
-  Bars bars{.ink = {kBar, 0.55}, .label = "draws"};
-  for (int i = 0; i < kCells; ++i) {
-    const double share =
-        static_cast<double>(counts[static_cast<size_t>(i)]) / static_cast<double>(lambdas.size());
-    bars.bars.push_back(
-        {static_cast<double>(i) / kCells, static_cast<double>(i + 1) / kCells, share * kCells});
-  }
-  return bars;
-}
-
-// The top of the y axis: room for all bars, and for the density where it has no pole.
-double TopFor(const Bars& bars, const std::optional<Density>& density) {
-  double highest = 0;
-  for (const Bar& bar : bars.bars) {
-    const double exact = density.has_value() ? (*density)((bar.low + bar.high) / 2) : 0;
-    highest = std::max({highest, bar.height, exact});
-  }
-  return kHeadroom * highest;
-}
-
-// At the middles of steps, so that poles at the ends are not met.
-Curve CurveOf(const Density& density) {
-  Curve curve{.ink = {kInk}, .thickness = 1.5, .label = "exact density"};
-  for (int i = 0; i < kCurveSteps; ++i) {
-    const double x = (i + 0.5) / kCurveSteps;
-    curve.points.push_back({x, density(x)});
-  }
-  return curve;
-}
-
-Panel PanelOf(const Recipe& recipe, bool floor, const std::vector<double>& lambdas,
-              const LambdaSummary& summary) {
-  Bars histogram = Histogram(lambdas);
-  const std::optional<Density> density = LambdaDensity(recipe, floor);
-  Panel panel{.title = floor ? "max(lambda, 1 - lambda)" : "lambda as drawn",
-              .subtitle = absl::StrFormat("mean %.3f, 90 %% in %.3f..%.3f", summary.mean,
-                                          summary.quantiles.front(), summary.quantiles.back()),
-              .x = {.label = "lambda"},
-              .y = {.label = "density", .high = TopFor(histogram, density)}};
-  panel.marks.emplace_back(std::move(histogram));
-  if (density.has_value()) panel.marks.emplace_back(CurveOf(*density));
-  panel.marks.emplace_back(Curve{.points = {{summary.mean, 0}, {summary.mean, panel.y.high}},
-                                 .ink = {kSeries[1]},
-                                 .thickness = 1,
-                                 .label = "mean"});
-  return panel;
+  return absl::StrFormat("boxes of sides %g..%g", cutmix.min_side, cutmix.max_side);
 }
 
 double MeanOf(const std::vector<double>& values) {
@@ -107,32 +106,55 @@ double MeanOf(const std::vector<double>& values) {
 
 }  // namespace
 
-std::vector<double> SampleLambdas(const Recipe& recipe, bool floor, uint64_t seed, int count) {
-  MixSpec mix = recipe.mix;
-  mix.lambda_floor = floor;
-  const LambdaSampler sampler(mix);
+std::vector<double> SampleLambdas(const Recipe& recipe, uint64_t seed, int count) {
   std::vector<double> lambdas(static_cast<size_t>(count));
-  std::vector<PhiloxStream> streams;
-  for (size_t begin = 0; begin < lambdas.size(); begin += streams.size()) {
-    streams.clear();
-    const size_t end = std::min(lambdas.size(), begin + kStreamsAtOnce);
-    for (size_t i = begin; i < end; ++i) streams.emplace_back(seed, Purpose::kFigureLambda, i);
-    sampler.Draw(streams, std::span(lambdas).subspan(begin, streams.size()));
+  const TwoWay two_way(recipe.mix);
+  for (size_t first = 0; first < lambdas.size(); first += kDrawsAtOnce) {
+    const size_t size = std::min(lambdas.size() - first, kDrawsAtOnce);
+    const std::span<double> part = std::span(lambdas).subspan(first, size);
+    if (recipe.mix.sources > 2) {
+      DrawMultiWay(recipe.mix, seed, first, part);
+    } else {
+      two_way.Draw(seed, first, part);
+    }
   }
   return lambdas;
 }
 
-std::optional<Density> LambdaDensity(const Recipe& recipe, bool floor) {
+std::vector<double> LargerShares(std::vector<double> lambdas) {
+  for (double& lambda : lambdas) lambda = std::max(lambda, 1 - lambda);
+  return lambdas;
+}
+
+std::optional<Density> LambdaDensity(const Recipe& recipe) {
   const MixSpec& mix = recipe.mix;
-  Density density;
-  if (mix.lambda_law == LambdaLaw::kBeta) {
-    density = BetaDensity(mix.alpha, mix.beta);
-  } else if (mix.lambda_low < mix.lambda_high) {
-    density = UniformDensity(mix.lambda_low, mix.lambda_high);
-  } else {
-    return std::nullopt;
+  if (HasBoxes(mix)) return std::nullopt;
+  // One of n weights of Dirichlet(alpha, ..., alpha).
+  if (mix.sources > 2) return BetaDensity(mix.alpha, (mix.sources - 1) * mix.alpha);
+  switch (mix.lambda_law) {
+    case LambdaLaw::kBeta:
+      return BetaDensity(mix.alpha, mix.beta);
+    case LambdaLaw::kSizeBiasedBeta:
+      return BetaDensity(mix.alpha + 1, mix.alpha);
+    case LambdaLaw::kUniform:
+      break;
   }
-  return floor ? Folded(std::move(density)) : density;
+  return UniformDensity(mix.lambda_low, mix.lambda_high);
+}
+
+Density FoldedDensity(Density density) {
+  return [density = std::move(density)](double x) {
+    return x < 0.5 ? 0 : density(x) + density(1 - x);
+  };
+}
+
+std::string LambdaLawText(const Recipe& recipe) {
+  const MixSpec& mix = recipe.mix;
+  if (mix.sources > 2) return absl::StrFormat("Dirichlet(%g), %d sources", mix.alpha, mix.sources);
+  if (!HasBoxes(mix)) return BlendText(mix);
+  if (mix.cutmix.probability == 1) return BoxText(mix.cutmix);
+  return absl::StrFormat("%s, or (%g) %s", BlendText(mix), mix.cutmix.probability,
+                         BoxText(mix.cutmix));
 }
 
 LambdaSummary Summarise(std::vector<double> lambdas) {
@@ -144,26 +166,8 @@ LambdaSummary Summarise(std::vector<double> lambdas) {
     const double rank = std::ceil(kLambdaQuantiles[q] * count);
     summary.quantiles[q] = lambdas[static_cast<size_t>(std::max(rank, 1.0)) - 1];
   }
-  for (double& lambda : lambdas) lambda = std::max(lambda, 1 - lambda);
-  summary.mean_larger = MeanOf(lambdas);
+  summary.mean_larger = MeanOf(LargerShares(std::move(lambdas)));
   return summary;
-}
-
-LambdaFigure MakeLambdaFigure(const Recipe& recipe, uint64_t seed, int count) {
-  LambdaFigure made;
-  made.figure = {
-      .title = absl::StrCat("lambda of ", recipe.preset, ": ", LawText(recipe.mix)),
-      .subtitle = absl::StrCat(count, " draws, seed ", seed, "; the recipe itself takes ",
-                               recipe.mix.lambda_floor ? "the larger share" : "lambda as drawn"),
-      .columns = 2,
-      .aspect = 0.6};
-  for (const bool floor : {false, true}) {
-    const std::vector<double> lambdas = SampleLambdas(recipe, floor, seed, count);
-    LambdaSummary& summary = floor ? made.floored : made.drawn;
-    summary = Summarise(lambdas);
-    made.figure.panels.push_back(PanelOf(recipe, floor, lambdas, summary));
-  }
-  return made;
 }
 
 }  // namespace mixfeed

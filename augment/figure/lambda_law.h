@@ -5,44 +5,45 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
+#include <string>
 #include <vector>
 
-#include "augment/figure/chart.h"
 #include "augment/recipe/recipe.h"
 
 namespace mixfeed {
 
-// `count` lambdas as the recipe draws them for its blends, `floor` in place of its own
-// lambda_floor. Draw i is a pure function of (recipe.mix, floor, seed, i). The recipe is valid and
-// mixes.
-std::vector<double> SampleLambdas(const Recipe& recipe, bool floor, uint64_t seed, int count);
+// `count` lambdas as the recipe draws them, before its floor: what a row that is mixed keeps of
+// itself, by the recipe's law, by its boxes (on images of 32 x 32), or by the Dirichlet weights of
+// more than two sources. Draw i is a pure function of (recipe.mix, seed, i). The recipe is valid
+// and mixes.
+std::vector<double> SampleLambdas(const Recipe& recipe, uint64_t seed, int count);
+
+// max(lambda, 1 - lambda) of each.
+std::vector<double> LargerShares(std::vector<double> lambdas);
+
+using Density = std::function<double(double)>;
 
 // The exact density of what SampleLambdas draws, on 0 < lambda < 1. Empty for a law that has none
-// (a fixed lambda).
-std::optional<std::function<double(double)>> LambdaDensity(const Recipe& recipe, bool floor);
+// or none in closed form: a fixed lambda, and boxes, whose lambda is their real area's.
+std::optional<Density> LambdaDensity(const Recipe& recipe);
+
+// Of max(lambda, 1 - lambda).
+Density FoldedDensity(Density density);
+
+// The law in a few words, such as "Beta(0.75, 0.75)".
+std::string LambdaLawText(const Recipe& recipe);
 
 inline constexpr std::array<double, 5> kLambdaQuantiles = {0.05, 0.25, 0.5, 0.75, 0.95};
 
 struct LambdaSummary {
   double mean = 0;
-  double mean_larger = 0;  // of max(lambda, 1 - lambda), the share of a blend's stronger source
+  double mean_larger = 0;  // of max(lambda, 1 - lambda)
   // The sample's smallest value that kLambdaQuantiles' share of it does not exceed.
   std::array<double, kLambdaQuantiles.size()> quantiles = {};
 };
 
 // Of at least one draw.
 LambdaSummary Summarise(std::vector<double> lambdas);
-
-struct LambdaFigure {
-  Figure figure;
-  LambdaSummary drawn;    // without the floor
-  LambdaSummary floored;  // with it
-};
-
-// Two panels, without and with lambda <- max(lambda, 1 - lambda): a histogram of `count` draws, the
-// exact density over it, the mean as a line.
-LambdaFigure MakeLambdaFigure(const Recipe& recipe, uint64_t seed, int count);
 
 }  // namespace mixfeed
 

@@ -49,7 +49,7 @@ std::vector<Tick> TicksOfY(const Axis& axis, double height) {
   return NiceTicks(axis.low, axis.high, MostTicks(height, kPerTickY));
 }
 
-Layout::Layout(const Figure& figure)
+FigureLayout::FigureLayout(const Figure& figure)
     : columns_(figure.columns), aspect_(figure.aspect), has_subtitle_(!figure.subtitle.empty()) {
   head_ = kMargin + kTitleSize + 4 + (has_subtitle_ ? kLine : 0);
   PlaceLegend(figure);
@@ -62,7 +62,7 @@ Layout::Layout(const Figure& figure)
 }
 
 // In lines from the left, as many as they take.
-void Layout::PlaceLegend(const Figure& figure) {
+void FigureLayout::PlaceLegend(const Figure& figure) {
   Place next{kMargin, head_ + kLine};
   for (const LegendEntry& entry : LegendOf(figure)) {
     const double width = kLegendSwatch + WidthOf(entry.label);
@@ -75,7 +75,7 @@ void Layout::PlaceLegend(const Figure& figure) {
 }
 
 // The same for all cards, so that their data line up.
-void Layout::MeasureAxes(const Figure& figure) {
+void FigureLayout::MeasureAxes(const Figure& figure) {
   double numbers = 0;
   bool titles = false, subtitles = false, y_label = false, x_label = false, x_ticks = false;
   for (const Panel& panel : figure.panels) {
@@ -85,7 +85,8 @@ void Layout::MeasureAxes(const Figure& figure) {
     y_label |= !panel.y.label.empty();
     x_ticks |= panel.x.ticks;
     if (!panel.y.ticks) continue;
-    // The number of ticks hangs on the height, which hangs on the width: three are always there.
+    // The height hangs on the width, which hangs on these numbers. A height somewhat too large has
+    // as many or more ticks, whose texts are as wide or wider.
     for (const Tick& tick : TicksOfY(panel.y, CardWidth() * aspect_)) {
       numbers = std::max(numbers, WidthOf(tick.text) + kTickGap);
     }
@@ -95,24 +96,24 @@ void Layout::MeasureAxes(const Figure& figure) {
   below_ = kPad + (x_ticks ? kTickGap + kTextSize : 0) + (x_label ? kLine : 0);
 }
 
-double Layout::CardWidth() const {
+double FigureLayout::CardWidth() const {
   return (kWidth - 2 * kMargin - (columns_ - 1) * kGap) / columns_;
 }
-double Layout::DataWidth() const { return CardWidth() - beside_ - kPad; }
-double Layout::CardHeight() const { return above_ + DataWidth() * aspect_ + below_; }
+double FigureLayout::DataWidth() const { return CardWidth() - beside_ - kPad; }
+double FigureLayout::CardHeight() const { return above_ + DataWidth() * aspect_ + below_; }
 
-Place Layout::title() const { return {kMargin, kMargin + kTitleSize * 0.75}; }
-Place Layout::subtitle() const { return {kMargin, title().y + kLine + 2}; }
+Place FigureLayout::title() const { return {kMargin, kMargin + kTitleSize * 0.75}; }
+Place FigureLayout::subtitle() const { return {kMargin, title().y + kLine + 2}; }
 
-Box Layout::CardOf(size_t panel) const {
+Area FigureLayout::CardOf(size_t panel) const {
   const auto columns = static_cast<size_t>(columns_);
   return {kMargin + static_cast<double>(panel % columns) * (CardWidth() + kGap),
           head_ + static_cast<double>(panel / columns) * (CardHeight() + kGap), CardWidth(),
           CardHeight()};
 }
 
-Box Layout::DataOf(size_t panel) const {
-  const Box card = CardOf(panel);
+Area FigureLayout::DataOf(size_t panel) const {
+  const Area card = CardOf(panel);
   return {card.left + beside_, card.top + above_, DataWidth(), DataWidth() * aspect_};
 }
 

@@ -24,9 +24,9 @@ struct LegendEntry {
 std::vector<LegendEntry> LegendOf(const Figure& figure);
 
 // Where the parts of a figure go.
-class Layout {
+class FigureLayout {
  public:
-  explicit Layout(const Figure& figure);
+  explicit FigureLayout(const Figure& figure);
 
   double width() const { return kWidth; }
   double height() const { return height_; }
@@ -36,8 +36,8 @@ class Layout {
   // Left ends of the legend's entries, on the baseline.
   const std::vector<Place>& legend() const { return legend_; }
   // Card of a panel, and its data within.
-  Box CardOf(size_t panel) const;
-  Box DataOf(size_t panel) const;
+  Area CardOf(size_t panel) const;
+  Area DataOf(size_t panel) const;
 
   static constexpr double kPad = 15;           // inside a card
   static constexpr double kLegendSwatch = 18;  // from an entry's left end to its text

@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
+namespace dot_products {  // the renderer's vector code has namespaces of the same names
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -94,7 +95,8 @@ class Tile {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
         const auto sums = hn::RearrangeToOddPlusEven(first_[r][v], second_[r][v]);
-        int64_t* const at = dots + r * kBlockPoints + static_cast<size_t>(v) * hn::Lanes(Sums());
+        int64_t* const at =
+            dots + int64_t{r} * kBlockPoints + static_cast<size_t>(v) * hn::Lanes(Sums());
         int64_t* const next = at + hn::Lanes(wide);
         const auto low = hn::PromoteTo(wide, hn::LowerHalf(sums));
         const auto high = hn::PromoteTo(wide, hn::UpperHalf(hn::Half<Sums>(), sums));
@@ -135,7 +137,7 @@ void AddDotProducts(const PackedPoints& points, std::span<const int16_t* const> 
     for (int p = 0; p < points.panels(); ++p) {
       for (int r = 0; r < count; r += kRows) {
         AddChunk(points.Steps(first, p), padded + r, first, end,
-                 dots + r * kBlockPoints + p * PanelStep::kPoints);
+                 dots + int64_t{r} * kBlockPoints + int64_t{p} * PanelStep::kPoints);
       }
     }
   }
@@ -144,11 +146,24 @@ void AddDotProducts(const PackedPoints& points, std::span<const int16_t* const> 
 const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
+}  // namespace dot_products
 }  // namespace mixfeed
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mixfeed {
+namespace dot_products {
+
+HWY_EXPORT(AddDotProducts);
+HWY_EXPORT(TargetName);
+
+void Add(const PackedPoints& points, std::span<const int16_t* const> rows, int64_t* dots) {
+  HWY_DYNAMIC_DISPATCH(AddDotProducts)(points, rows, dots);
+}
+
+std::string Name() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+
+}  // namespace dot_products
 
 static_assert(std::endian::native == std::endian::little,
               "a pair's first coordinate is its low half");
@@ -178,15 +193,12 @@ void PackedPoints::Pack(std::span<const int16_t* const> points) {
   }
 }
 
-HWY_EXPORT(AddDotProducts);
-HWY_EXPORT(TargetName);
-
 void DotProducts(const PackedPoints& points, std::span<const int16_t* const> rows, int64_t* dots) {
   std::fill_n(dots, static_cast<int64_t>(rows.size()) * kBlockPoints, 0);
-  HWY_DYNAMIC_DISPATCH(AddDotProducts)(points, rows, dots);
+  dot_products::Add(points, rows, dots);
 }
 
-std::string DotProductsTargetName() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+std::string DotProductsTargetName() { return dot_products::Name(); }
 
 }  // namespace mixfeed
 #endif  // HWY_ONCE

@@ -52,7 +52,7 @@ std::vector<int32_t> OrderOf(const NeighbourPoints& points, NeighbourClass class
 
 int64_t SquareOf(std::span<const int16_t> point) {
   return std::accumulate(point.begin(), point.end(), int64_t{0},
-                         [](int64_t sum, int32_t x) { return sum + x * x; });
+                         [](int64_t sum, int64_t x) { return sum + x * x; });
 }
 
 class Search {

@@ -54,8 +54,8 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& tex
 // brought there.
 absl::Status SyncToDisk(const std::string& path);
 
-// As WriteFileAtomically, and the new file outlives the machine's failing once this has returned; if
-// it fails before, one of the two is there, whole.
+// As WriteFileAtomically, and the new file outlives the machine's failing once this has returned;
+// if it fails before, one of the two is there, whole.
 absl::Status WriteFileDurably(const std::string& path, const std::string& bytes);
 
 }  // namespace mixfeed

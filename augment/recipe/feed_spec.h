@@ -44,8 +44,9 @@ absl::Status ValidateFeedSpec(const FeedSpec& spec);
 // it (that of labelled lists, unless the feed is ordered). What feed ids are hashes of.
 std::string CanonicalText(const FeedSpec& spec);
 
-// The feed's id: 32 lower-case hex digits of XXH3-128 over CanonicalText, the dataset's fingerprint,
-// the run's name and, unless 0, the fingerprint of the model whose features partners depend on.
+// The feed's id: 32 lower-case hex digits of XXH3-128 over CanonicalText, the dataset's
+// fingerprint, the run's name and, unless 0, the fingerprint of the model whose features partners
+// depend on.
 std::string FeedId(const FeedSpec& spec, uint64_t dataset_fingerprint, const std::string& run,
                    uint64_t features_fingerprint = 0);
 

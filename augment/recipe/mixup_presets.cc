@@ -108,7 +108,7 @@ Recipe Manifold() {
 Recipe ManifoldResNet18() {
   Recipe recipe = Manifold();
   recipe.mix.alpha = recipe.mix.beta = 1;
-  recipe.mix.layers = {0, 1, 2, 3, 4, 5};
+  recipe.mix.layers = {0, 1, 2, 3, 4};
   return recipe;
 }
 
@@ -230,9 +230,9 @@ constexpr Preset kMixupPresets[] = {
     {"manifold", "a layer of 0, 1, 2 is drawn a batch; the input is mixed here",
      "Verma et al. 2019, https://github.com/vikasverma1077/manifold_mixup", &Manifold, &AllLabelled,
      "cifar10-wrn", kManifoldSources, kManifoldNotes},
-    {"manifold/resnet18", "a layer of 0 to 5, alpha 1: the ResNet-18 notebook's",
+    {"manifold/resnet18", "a layer of 0 to 4, alpha 1: the ResNet-18 notebook's",
      "https://github.com/souvik3333/medium_blogs, transforms/manifold_mixup.ipynb",
-     &ManifoldResNet18, &AllLabelled, "imagenet"},
+     &ManifoldResNet18, &AllLabelled, "signed"},
 };
 
 }  // namespace

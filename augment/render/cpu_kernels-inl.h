@@ -1,4 +1,4 @@
-// The CPU renderer's vector code, included once for every instruction set.
+// The CPU renderer's rows, included once for every instruction set.
 
 // Highway's toggling guard: the pass of each target gets in once.
 #if defined(MIXFEED_AUGMENT_RENDER_CPU_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -8,10 +8,14 @@
 #define MIXFEED_AUGMENT_RENDER_CPU_KERNELS_INL_H_
 #endif
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "augment/render/narrow.h"
+#include "augment/render/cpu_compose-inl.h"
+#include "augment/render/cpu_lines-inl.h"
+#include "augment/render/cpu_pixels-inl.h"
 #include "augment/render/pixel.h"
 #include "augment/render/render_element.h"
 #include "augment/render/render_job.h"
@@ -22,289 +26,310 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Everything is written for a tag D of float vectors with N lanes. Types narrower than 32 bits are
-// made 2 N pixels at a time, the even ones in one vector and the odd ones in another: splitting and
-// joining those needs shifts only, which more ports of a CPU do than shuffles.
-
-template <class D>
-using BitsOf = hn::RebindToUnsigned<D>;
-template <class D>
-using IntsOf = hn::RebindToSigned<D>;
-template <class D>
-using HalvesOf = hn::Repartition<uint16_t, D>;  // 2 N lanes
-template <class D>
-using BytesOf = hn::Rebind<uint8_t, HalvesOf<D>>;  // 2 N lanes
-
-// One line of a view in the pool.
-template <bool kMirrored>
-struct ViewLine {
-  const uint8_t* first;  // the pixel at x 0; the others lie before it if mirrored
-
-  // Pixels x to x + N - 1.
-  template <class D>
-  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
-    const hn::Rebind<uint8_t, D> d8;
-    const auto bytes = hn::LoadU(d8, Lowest(x, hn::Lanes(df)));
-    const hn::Vec<D> pixels = hn::ConvertTo(df, hn::PromoteTo(IntsOf<D>(), bytes));
-    return kMirrored ? hn::Reverse(df, pixels) : pixels;
+// Asks for an image's bytes of one channel, a line's share at a time.
+class NextView {
+ public:
+  NextView() = default;
+  // From line y of the output image on.
+  NextView(const RenderJob& job, const SourceJob& source, int c, int y) {
+    const bool resampled = source.effects != kNone && job.effects[source.effects].resampled;
+    // Of a resampled view, all of the padded image.
+    stride_ = resampled ? (job.strides.plane + job.height - 1) / job.height : job.strides.row;
+    at_ = job.pool + SourceByte(job.strides, source.view, c, 0, 0) + int64_t{y} * stride_;
   }
-
-  // Pixels x to x + 2 N - 1.
-  template <class D>
-  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
-    const BitsOf<D> d32;
-    const auto bytes = hn::LoadU(BytesOf<D>(), Lowest(x, 2 * hn::Lanes(df)));
-    const auto in_order = hn::BitCast(d32, hn::PromoteTo(HalvesOf<D>(), bytes));
-    const auto pairs = kMirrored ? hn::Reverse(d32, in_order) : in_order;
-    const auto low = ToFloats(df, hn::And(pairs, hn::Set(d32, 0xFFFF)));
-    const auto high = ToFloats(df, hn::ShiftRight<16>(pairs));
-    even = kMirrored ? high : low;
-    odd = kMirrored ? low : high;
+  HWY_INLINE void PrefetchLine() {
+    hwy::Prefetch(at_);
+    at_ += stride_;
   }
 
  private:
-  // Where `count` pixels from x on start in memory.
-  const uint8_t* Lowest(size_t x, size_t count) const {
-    return kMirrored ? first - x - (count - 1) : first + x;
-  }
-  template <class D>
-  static HWY_INLINE hn::Vec<D> ToFloats(D df, hn::Vec<BitsOf<D>> v) {
-    return hn::ConvertTo(df, hn::BitCast(IntsOf<D>(), v));
-  }
+  const uint8_t* at_ = nullptr;
+  int32_t stride_ = 0;
 };
-
-// A line of an output channel before it is narrowed, with the operations of MixPixel.
-template <bool kMirroredA, bool kMirroredB>
-struct MixedLine {
-  ViewLine<kMirroredA> a;
-  ViewLine<kMirroredB> b;
-  ChannelMix mix;
-
-  static MixedLine First(const RenderJob& job, const RowJob& row, int c) {
-    return {{job.pool + SourceByte(job.strides, row.a, c, 0, 0)},
-            {job.pool + SourceByte(job.strides, row.b, c, 0, 0)},
-            row.channels[c]};
-  }
-  void Down(int32_t stride) {
-    a.first += stride;
-    b.first += stride;
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
-    return Mix(df, a.Load(df, x), b.Load(df, x));
-  }
-  template <class D>
-  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
-    hn::Vec<D> a_even, a_odd, b_even, b_odd;
-    a.LoadPairs(df, x, a_even, a_odd);
-    b.LoadPairs(df, x, b_even, b_odd);
-    even = Mix(df, a_even, b_even);
-    odd = Mix(df, a_odd, b_odd);
-  }
-
- private:
-  template <class D>
-  HWY_INLINE hn::Vec<D> Mix(D df, hn::Vec<D> a_pixels, hn::Vec<D> b_pixels) const {
-    const auto a_share = hn::Mul(a_pixels, hn::Set(df, mix.a_weight));
-    const auto b_share = hn::Mul(b_pixels, hn::Set(df, mix.b_weight));
-    return hn::Add(a_share, hn::Add(b_share, hn::Set(df, mix.offset)));
-  }
-};
-
-// The output types. Make gives one vector of Tag, the finished pixels from x on.
-template <class D>
-struct Float32Pixels {
-  using Tag = D;
-  template <class Line>
-  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
-    return line.Load(D(), x);
-  }
-};
-
-template <class D>
-struct Float16Pixels {
-  using Tag = hn::Rebind<uint16_t, D>;
-  template <class Line>
-  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
-    return Narrow(line.Load(D(), x));
-  }
-
- private:
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  // Here DemoteTo is the F16C instruction, which rounds to nearest even; elsewhere it may truncate.
-  static HWY_INLINE hn::Vec<Tag> Narrow(hn::Vec<D> v) {
-    return hn::BitCast(Tag(), hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), v));
-  }
-#else
-  static HWY_INLINE hn::Vec<Tag> Narrow(hn::Vec<D> v) {
-    using B = Float16Bits;
-    const BitsOf<D> d32;
-    const auto bits = hn::BitCast(d32, v);
-    const auto magnitude = hn::And(bits, hn::Set(d32, 0x7FFFFFFF));
-    const auto sign = hn::ShiftRight<16>(hn::Xor(bits, magnitude));
-    const auto odd = hn::And(hn::ShiftRight<B::kDropped>(magnitude), hn::Set(d32, 1));
-    const auto normal = hn::ShiftRight<B::kDropped>(
-        hn::Add(hn::Add(magnitude, hn::Set(d32, B::kRebias + B::kJustUnderHalf)), odd));
-    const auto apart = hn::Set(D(), B::kSubnormalApart);
-    const auto subnormal = hn::Sub(hn::BitCast(d32, hn::Add(hn::BitCast(D(), magnitude), apart)),
-                                   hn::BitCast(d32, apart));
-    auto narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kMinNormal)), subnormal, normal);
-    narrow = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d32, B::kOverflow)), narrow,
-                            hn::Set(d32, B::kInfinity));
-    return hn::DemoteTo(Tag(), hn::BitCast(IntsOf<D>(), hn::Or(narrow, sign)));
-  }
-#endif
-};
-
-template <class D>
-struct Bfloat16Pixels {
-  using Tag = HalvesOf<D>;
-  template <class Line>
-  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
-    hn::Vec<D> even, odd;
-    line.LoadPairs(D(), x, even, odd);
-    const auto low = hn::ShiftRight<16>(Rounded(even));
-    return hn::OddEven(hn::BitCast(Tag(), Rounded(odd)), hn::BitCast(Tag(), low));
-  }
-
- private:
-  // The bfloat16 is in the upper half.
-  static HWY_INLINE hn::Vec<BitsOf<D>> Rounded(hn::Vec<D> v) {
-    const BitsOf<D> d32;
-    const auto bits = hn::BitCast(d32, v);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
-    return hn::Add(hn::Add(bits, hn::Set(d32, kBfloat16JustUnderHalf)), odd);
-  }
-};
-
-template <class D>
-struct Uint8Pixels {
-  using Tag = BytesOf<D>;
-  template <class Line>
-  static HWY_INLINE hn::Vec<Tag> Make(const Line& line, size_t x) {
-    hn::Vec<D> even, odd;
-    line.LoadPairs(D(), x, even, odd);
-    const HalvesOf<D> d16;
-    const auto high = hn::BitCast(d16, hn::ShiftLeft<16>(Rounded(odd)));
-    const auto joined = hn::OddEven(high, hn::BitCast(d16, Rounded(even)));
-    return hn::DemoteTo(Tag(), hn::BitCast(hn::RebindToSigned<HalvesOf<D>>(), joined));
-  }
-
- private:
-  // As ToUint8, whose clamping a mix of raw pixels does not need. The integer is in the low half.
-  static HWY_INLINE hn::Vec<BitsOf<D>> Rounded(hn::Vec<D> v) {
-    return hn::BitCast(BitsOf<D>(), hn::Add(v, hn::Set(D(), kIntegersApart)));
-  }
-};
-
-// Calls make(x) for the starts of vectors of `lanes` pixels that together cover [0, width); the
-// last two may overlap. The width is at least `lanes`.
-template <class Make>
-HWY_INLINE void CoverLine(size_t width, size_t lanes, const Make& make) {
-  size_t x = 0;
-  for (; x + lanes <= width; x += lanes) make(x);
-  if (x < width) make(width - lanes);
-}
 
 // Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
-// next are asked for.
+// next are asked for, one at a time, since many at once would wait for one another.
 class NextRow {
  public:
-  NextRow(const RenderJob& job, const RowJob& next, int c)
-      : a_(job.pool + SourceByte(job.strides, next.a, c, 0, 0)),
-        b_(job.pool + SourceByte(job.strides, next.b, c, 0, 0)) {}
-  HWY_INLINE void PrefetchLine(int32_t stride) {
-    hwy::Prefetch(a_);
-    hwy::Prefetch(b_);
-    a_ += stride;
-    b_ += stride;
+  // Starts with line y of channel c.
+  NextRow(const RenderJob& job, const RowJob& next, int c, int y)
+      : a_(job, next.a, c, y), b_(job, next.b, c, y), more_count_(next.more_count) {
+    for (int i = 0; i < more_count_; ++i) {
+      more_[i] = NextView(job, job.more[next.first_more + i].source, c, y);
+    }
+  }
+  HWY_INLINE void PrefetchLine() {
+    a_.PrefetchLine();
+    b_.PrefetchLine();
+    for (int i = 0; i < more_count_; ++i) more_[i].PrefetchLine();
   }
 
  private:
-  const uint8_t* a_;
-  const uint8_t* b_;
+  NextView a_;
+  NextView b_;
+  const int more_count_;
+  NextView more_[kMaxMoreViews];
 };
+
+// Part of an image: lines y0..y1-1, columns x0..x1-1.
+struct Window {
+  int y0;
+  int x0;
+  int y1;
+  int x1;
+};
+
+inline Window WholeOf(const RenderJob& job) { return {0, 0, job.height, job.width}; }
+
+// A window's first line in each channel.
+template <class Line>
+using Lines = std::array<Line, kMaxChannels>;
 
 // The orders of elements that vectors are made for.
 enum class Order { kPlanar, kColour };
 
+// Writes a window, at least a vector of Pixels wide, of the output image `out`.
 template <class Pixels, class Line>
-void RenderPlanar(const RenderJob& job, const RowJob& row, const RowJob& next,
-                  hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+void WritePlanar(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                 const Window& window, hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
   const typename Pixels::Tag d;
-  const auto width = static_cast<size_t>(job.width);
-  const int height = job.height;
-  const int32_t stride = job.strides.row;
+  const auto line_pixels = static_cast<size_t>(job.width);
+  const auto width = static_cast<size_t>(window.x1 - window.x0);
+  const int height = window.y1 - window.y0;
   for (int c = 0; c < job.channels; ++c) {
-    Line line = Line::First(job, row, c);
-    NextRow ahead(job, next, c);
+    Line line = lines[static_cast<size_t>(c)];
+    NextRow ahead(job, next, c, window.y0);
+    auto* line_out = out + static_cast<size_t>(c * job.height + window.y0) * line_pixels +
+                     static_cast<size_t>(window.x0);
     for (int y = 0; y < height; ++y) {
-      ahead.PrefetchLine(stride);
+      ahead.PrefetchLine();
       CoverLine(width, hn::Lanes(d),
-                [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Make(line, x), d, out + x); });
-      line.Down(stride);
-      out += width;
+                [&](size_t x) HWY_ATTR { hn::StoreU(Pixels::Make(line, x), d, line_out + x); });
+      line.Down();
+      line_out += line_pixels;
     }
   }
 }
 
 template <class Pixels, class Line>
-void RenderColour(const RenderJob& job, const RowJob& row, const RowJob& next,
-                  hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
+void WriteColour(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                 const Window& window, hn::TFromD<typename Pixels::Tag>* HWY_RESTRICT out) {
   const typename Pixels::Tag d;
-  const auto width = static_cast<size_t>(job.width);
-  const int height = job.height;
-  const int32_t stride = job.strides.row;
-  Line lines[3] = {Line::First(job, row, 0), Line::First(job, row, 1), Line::First(job, row, 2)};
-  NextRow ahead[3] = {{job, next, 0}, {job, next, 1}, {job, next, 2}};
+  const auto line_pixels = static_cast<size_t>(job.width);
+  const auto width = static_cast<size_t>(window.x1 - window.x0);
+  const int height = window.y1 - window.y0;
+  Line red = lines[0];
+  Line green = lines[1];
+  Line blue = lines[2];
+  NextRow ahead[3] = {
+      {job, next, 0, window.y0}, {job, next, 1, window.y0}, {job, next, 2, window.y0}};
+  out += 3 * (static_cast<size_t>(window.y0) * line_pixels + static_cast<size_t>(window.x0));
   for (int y = 0; y < height; ++y) {
-    for (NextRow& channel : ahead) channel.PrefetchLine(stride);
+    for (NextRow& channel : ahead) channel.PrefetchLine();
     CoverLine(width, hn::Lanes(d), [&](size_t x) HWY_ATTR {
-      hn::StoreInterleaved3(Pixels::Make(lines[0], x), Pixels::Make(lines[1], x),
-                            Pixels::Make(lines[2], x), d, out + 3 * x);
+      hn::StoreInterleaved3(Pixels::Make(red, x), Pixels::Make(green, x), Pixels::Make(blue, x), d,
+                            out + 3 * x);
     });
-    for (Line& line : lines) line.Down(stride);
-    out += 3 * width;
+    red.Down();
+    green.Down();
+    blue.Down();
+    out += 3 * line_pixels;
   }
 }
 
 template <class Pixels, Order kOrder, class Line>
-void RenderRow(const RenderJob& job, const RowJob& row, const RowJob& next, std::byte* out) {
+HWY_INLINE void WriteWindow(const RenderJob& job, const Lines<Line>& lines, const RowJob& next,
+                            const Window& window, std::byte* out) {
   auto* const pixels = reinterpret_cast<hn::TFromD<typename Pixels::Tag>*>(out);
   if constexpr (kOrder == Order::kPlanar) {
-    RenderPlanar<Pixels, Line>(job, row, next, pixels);
+    WritePlanar<Pixels>(job, lines, next, window, pixels);
   } else {
-    RenderColour<Pixels, Line>(job, row, next, pixels);
+    WriteColour<Pixels>(job, lines, next, window, pixels);
   }
 }
 
-using RowFunction = void (*)(const RenderJob&, const RowJob&, const RowJob&, std::byte*);
-
-template <class Pixels, Order kOrder>
-void RenderVectors(const RenderJob& job, int64_t begin, int64_t end) {
-  static constexpr RowFunction kRender[2][2] = {{RenderRow<Pixels, kOrder, MixedLine<false, false>>,
-                                                 RenderRow<Pixels, kOrder, MixedLine<false, true>>},
-                                                {RenderRow<Pixels, kOrder, MixedLine<true, false>>,
-                                                 RenderRow<Pixels, kOrder, MixedLine<true, true>>}};
-  const int64_t elements = int64_t{job.channels} * job.height * job.width;
-  const auto row_bytes = elements * static_cast<int64_t>(sizeof(hn::TFromD<typename Pixels::Tag>));
-  for (int64_t i = begin; i < end; ++i) {
-    const RowJob& row = job.rows[i];
-    const RowJob& next = job.rows[i + 1 < job.row_count ? i + 1 : i];
-    kRender[row.a.step < 0][row.b.step < 0](job, row, next, job.out + i * row_bytes);
+// Writes the hole's pixels, which are one and the same in a channel, over a finished image.
+template <class T>
+void CoverHole(const RenderJob& job, const RowJob& row, const EffectsJob& effects, T* out) {
+  const bool planar = job.layout == PixelLayout::kNchw;
+  const int step = planar ? 1 : job.channels;
+  const int channel_step = planar ? job.height * job.width : 1;
+  const Box& hole = effects.hole;
+  for (int c = 0; c < job.channels; ++c) {
+    const ChannelMix& mix = row.channels[c];
+    T* line = out + c * channel_step + (hole.y0 * job.width + hole.x0) * step;
+    StorePixel(job.type, AddShare(effects.fill[c], mix.a_weight, mix.offset),
+               reinterpret_cast<std::byte*>(line), 0);
+    const T pixel = *line;
+    for (int y = hole.y0; y < hole.y1; ++y) {
+      for (int x = 0; x < hole.x1 - hole.x0; ++x) line[x * step] = pixel;
+      line += job.width * step;
+    }
   }
+}
+
+inline void RenderScalarRow(const RenderJob& job, int64_t row) {
+  const auto elements = static_cast<uint32_t>(job.channels * job.height * job.width);
+  for (uint32_t index = 0; index < elements; ++index) RenderElement(job, row, index);
+}
+
+// Renders rows with vectors of D, each on the shortest way there is for its kind.
+template <template <class> class PixelsOf, class D, Order kOrder>
+class RowRenderer {
+ public:
+  explicit RowRenderer(const RenderJob& job) : job_(job), composer_(job) {}
+
+  void Render(int64_t index) {
+    const RowJob& row = job_.rows[index];
+    const RowJob& next = job_.rows[index + 1 < job_.row_count ? index + 1 : index];
+    auto* const out = reinterpret_cast<std::byte*>(
+        reinterpret_cast<Pixel*>(job_.out) + index * job_.channels * job_.height * job_.width);
+    if (row.kind == RowKind::kPair && IsPlain(row.a) && IsPlain(row.b)) {
+      const auto offset = [&](int c) { return ConstantLine{row.channels[c].offset}; };
+      WritePair(row, next, offset, WholeOf(job_), out);
+    } else if (row.kind == RowKind::kSingle && (IsPlain(row.a) || OnlyCovers(row.a))) {
+      WriteSingle<D>(row, row.a, next, WholeOf(job_), out);
+      if (!IsPlain(row.a)) {
+        CoverHole(job_, row, job_.effects[row.a.effects], reinterpret_cast<Pixel*>(out));
+      }
+    } else if (row.kind == RowKind::kBoxed && IsPlain(row.a) && IsPlain(row.b) &&
+               TryBoxed(row, next, out)) {
+    } else {
+      Compose(row, next, out);
+    }
+  }
+
+ private:
+  using Pixel = hn::TFromD<typename PixelsOf<D>::Tag>;
+  using D4 = hn::CappedTag<float, 4>;
+
+  static bool IsPlain(const SourceJob& source) { return source.effects == kNone; }
+
+  // Whether a view has no effect but a hole.
+  bool OnlyCovers(const SourceJob& source) const {
+    const EffectsJob& effects = job_.effects[source.effects];
+    return !effects.resampled && effects.tone == kNone;
+  }
+
+  // Writes a window of one plain view of the row, with vectors of Any.
+  template <class Any>
+  void WriteSingle(const RowJob& row, const SourceJob& source, const RowJob& next,
+                   const Window& window, std::byte* out) {
+    if (source.view.step < 0) {
+      WriteSingleOf<Any, true>(row, source, next, window, out);
+    } else {
+      WriteSingleOf<Any, false>(row, source, next, window, out);
+    }
+  }
+  template <class Any, bool kMirrored>
+  void WriteSingleOf(const RowJob& row, const SourceJob& source, const RowJob& next,
+                     const Window& window, std::byte* out) {
+    Lines<SumLine<ViewLine<kMirrored>, ConstantLine>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      const ChannelMix& mix = row.channels[c];
+      lines[c] = {FirstLine<kMirrored>(job_, source.view, channel, window.y0, window.x0),
+                  mix.a_weight,
+                  {mix.offset}};
+    });
+    WriteWindow<PixelsOf<Any>, kOrder>(job_, lines, next, window, out);
+  }
+
+  // Writes whole lines of a row with plain `a` and `b`, whose other views gave rest(c).
+  template <class Rest>
+  void WritePair(const RowJob& row, const RowJob& next, const Rest& rest, const Window& window,
+                 std::byte* out) {
+    if (row.a.view.step < 0) {
+      row.b.view.step < 0 ? WritePairOf<true, true>(row, next, rest, window, out)
+                          : WritePairOf<true, false>(row, next, rest, window, out);
+    } else {
+      row.b.view.step < 0 ? WritePairOf<false, true>(row, next, rest, window, out)
+                          : WritePairOf<false, false>(row, next, rest, window, out);
+    }
+  }
+  template <bool kMirroredA, bool kMirroredB, class Rest>
+  void WritePairOf(const RowJob& row, const RowJob& next, const Rest& rest, const Window& window,
+                   std::byte* out) {
+    using RestOfB = SumLine<ViewLine<kMirroredB>, decltype(rest(0))>;
+    Lines<SumLine<ViewLine<kMirroredA>, RestOfB>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      const ChannelMix& mix = row.channels[c];
+      lines[c] = {FirstLine<kMirroredA>(job_, row.a.view, channel, window.y0, 0),
+                  mix.a_weight,
+                  {FirstLine<kMirroredB>(job_, row.b.view, channel, window.y0, 0), mix.b_weight,
+                   rest(channel)}};
+    });
+    WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, window, out);
+  }
+
+  // False where the box is narrower than the narrowest vector.
+  bool TryBoxed(const RowJob& row, const RowJob& next, std::byte* out) {
+    const Window box = {row.box.y0, row.box.x0, row.box.y1, row.box.x1};
+    const auto width = static_cast<size_t>(box.x1 - box.x0);
+    const bool wide = width >= hn::Lanes(typename PixelsOf<D>::Tag());
+    if (!wide && width < hn::Lanes(typename PixelsOf<D4>::Tag())) return false;
+    WriteSingle<D>(row, row.a, next, WholeOf(job_), out);
+    if (wide) {
+      WriteSingle<D>(row, row.b, next, box, out);
+    } else {
+      WriteSingle<D4>(row, row.b, next, box, out);
+    }
+    return true;
+  }
+
+  // Writes any row.
+  void Compose(const RowJob& row, const RowJob& next, std::byte* out) {
+    for (int y0 = 0; y0 < job_.height; y0 += composer_.band_lines()) {
+      const int y1 = std::min(y0 + composer_.band_lines(), job_.height);
+      ComposeBand(row, next, {y0, 0, y1, job_.width}, out);
+    }
+  }
+  void ComposeBand(const RowJob& row, const RowJob& next, const Window& band, std::byte* out) {
+    if (row.kind == RowKind::kSingle || row.kind == RowKind::kBoxed) {
+      composer_.MakeLevels(row, band.y0, band.y1);
+      WriteMade(row.channels, next, band, out);
+    } else if (row.kind == RowKind::kMany && IsPlain(row.a) && IsPlain(row.b)) {
+      composer_.SumMore(row, band.y0, band.y1);
+      WritePair(
+          row, next, [&](int c) { return composer_.Made(c); }, band, out);
+    } else {
+      constexpr ChannelMix kAsTheyAre[kMaxChannels] = {{}, {}, {}, {}};
+      composer_.SumAll(row, band.y0, band.y1);
+      WriteMade(kAsTheyAre, next, band, out);
+    }
+  }
+  // Writes what the composer made last.
+  void WriteMade(const ChannelMix* mixes, const RowJob& next, const Window& band, std::byte* out) {
+    Lines<SumLine<FloatLine, ConstantLine>> lines;
+    ForEachChannel([&](size_t c, int channel) {
+      lines[c] = {composer_.Made(channel), mixes[c].a_weight, {mixes[c].offset}};
+    });
+    WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, band, out);
+  }
+
+  template <class Use>
+  void ForEachChannel(const Use& use) const {
+    for (int c = 0; c < job_.channels; ++c) use(static_cast<size_t>(c), c);
+  }
+
+  const RenderJob& job_;
+  Composer<D> composer_;
+};
+
+template <template <class> class PixelsOf, class D, Order kOrder>
+void RenderVectors(const RenderJob& job, int64_t begin, int64_t end) {
+  RowRenderer<PixelsOf, D, kOrder> renderer(job);
+  for (int64_t i = begin; i < end; ++i) renderer.Render(i);
 }
 
 // Returns false where the lines are shorter than a vector or the layout is not made for vectors.
-template <class Pixels>
+template <template <class> class PixelsOf, class D>
 bool TryVectors(const RenderJob& job, int64_t begin, int64_t end) {
-  if (static_cast<size_t>(job.width) < hn::Lanes(typename Pixels::Tag())) return false;
+  const typename PixelsOf<D>::Tag d;
+  if (static_cast<size_t>(job.width) < hn::Lanes(d)) return false;
   if (job.layout == PixelLayout::kNchw || job.channels == 1) {
-    RenderVectors<Pixels, Order::kPlanar>(job, begin, end);
+    RenderVectors<PixelsOf, D, Order::kPlanar>(job, begin, end);
   } else if (job.channels == 3) {
-    RenderVectors<Pixels, Order::kColour>(job, begin, end);
+    RenderVectors<PixelsOf, D, Order::kColour>(job, begin, end);
   } else {
     return false;
   }
@@ -312,16 +337,13 @@ bool TryVectors(const RenderJob& job, int64_t begin, int64_t end) {
 }
 
 // The widest vectors that fit into a line, else the scalar functions.
-template <template <class D> class Pixels>
+template <template <class> class PixelsOf>
 void RenderRowsAs(const RenderJob& job, int64_t begin, int64_t end) {
 #if HWY_TARGET != HWY_SCALAR
-  if (TryVectors<Pixels<hn::ScalableTag<float>>>(job, begin, end)) return;
-  if (TryVectors<Pixels<hn::CappedTag<float, 4>>>(job, begin, end)) return;
+  if (TryVectors<PixelsOf, hn::ScalableTag<float>>(job, begin, end)) return;
+  if (TryVectors<PixelsOf, hn::CappedTag<float, 4>>(job, begin, end)) return;
 #endif
-  const auto elements = static_cast<uint32_t>(job.channels * job.height * job.width);
-  for (int64_t i = begin; i < end; ++i) {
-    for (uint32_t index = 0; index < elements; ++index) RenderElement(job, i, index);
-  }
+  for (int64_t i = begin; i < end; ++i) RenderScalarRow(job, i);
 }
 
 }  // namespace HWY_NAMESPACE

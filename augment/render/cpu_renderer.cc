@@ -5,19 +5,23 @@
 #include <cstdlib>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 #include "augment/render/cpu_kernels.h"
 #include "augment/render/render_job.h"
+#include "augment/render/render_request.h"
+#include "augment/render/tone.h"
 
 namespace mixfeed {
 namespace {
 
 constexpr size_t kBufferAlignment = 64;
 
-// Rows a thread takes at a time: at about a microsecond a row, less is not worth a hand-off.
+// Rows, and tone tables, that a thread takes at a time: at about a microsecond each, less is not
+// worth a hand-off.
 constexpr int64_t kRowsPerChunk = 16;
 
 // Asks for huge pages under whole ones of `bytes`: with ordinary pages every random image of a
@@ -98,10 +102,11 @@ class CpuRenderer : public Renderer {
       return absl::InvalidArgumentError("pool was loaded by another renderer than this, the CPU's");
     }
     MIXFEED_RETURN_IF_ERROR(ValidateRequest(pool, rows, format, out));
-    const std::vector<RowJob> row_jobs = MakeRowJobs(pool, rows, format.normalisation);
+    const RowJobs row_jobs = MakeRowJobs(pool, rows, format.normalisation);
+    const std::vector<ToneTable> tables = MakeToneTables(row_jobs.tones);
     RenderJob job = MakeRenderJob(pool, format, static_cast<int64_t>(rows.size()));
+    PointTo(row_jobs, tables, &job);
     job.pool = resident->pixels();
-    job.rows = row_jobs.data();
     job.out = out.data();
     threads_->ParallelFor(job.row_count, kRowsPerChunk,
                           [&job](int64_t begin, int64_t end) { RenderRowsOnCpu(job, begin, end); });
@@ -113,6 +118,17 @@ class CpuRenderer : public Renderer {
   }
 
  private:
+  std::vector<ToneTable> MakeToneTables(const std::vector<Tone>& tones) {
+    std::vector<ToneTable> tables(tones.size());
+    threads_->ParallelFor(
+        static_cast<int64_t>(tones.size()), kRowsPerChunk, [&](int64_t begin, int64_t end) {
+          for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+            tables[i] = MakeToneTable(tones[i]);
+          }
+        });
+    return tables;
+  }
+
   ThreadPool* const threads_;
 };
 

@@ -1,6 +1,5 @@
 #include "augment/render/cuda_lane.h"
 
-#include <cstring>
 #include <utility>
 
 #include "augment/render/cuda_kernel.h"
@@ -13,11 +12,11 @@ absl::StatusOr<std::unique_ptr<CudaLane>> CudaLane::Create() {
   return std::unique_ptr<CudaLane>(new CudaLane(std::move(stream), std::move(done)));
 }
 
-absl::Status CudaLane::Reserve(size_t row_bytes, size_t out_bytes) {
-  if (row_bytes > row_bytes_) {
-    MIXFEED_ASSIGN_OR_RETURN(host_rows_, AllocatePageLocked(row_bytes));
-    MIXFEED_ASSIGN_OR_RETURN(device_rows_, AllocateDevice(row_bytes));
-    row_bytes_ = row_bytes;
+absl::Status CudaLane::Reserve(size_t plan_bytes, size_t out_bytes) {
+  if (plan_bytes > plan_bytes_) {
+    MIXFEED_ASSIGN_OR_RETURN(host_plan_, AllocatePageLocked(plan_bytes));
+    MIXFEED_ASSIGN_OR_RETURN(device_plan_, AllocateDevice(plan_bytes));
+    plan_bytes_ = plan_bytes;
   }
   if (out_bytes > out_bytes_) {
     MIXFEED_ASSIGN_OR_RETURN(device_out_, AllocateDevice(out_bytes));
@@ -26,23 +25,21 @@ absl::Status CudaLane::Reserve(size_t row_bytes, size_t out_bytes) {
   return absl::OkStatus();
 }
 
-absl::Status CudaLane::Render(RenderJob job, std::span<const RowJob> rows,
+absl::Status CudaLane::Render(RenderJob job, const RowJobs& rows, std::span<const ToneTable> tables,
                               std::span<std::byte> out) {
-  MIXFEED_RETURN_IF_ERROR(Reserve(rows.size_bytes(), out.size()));
-  std::memcpy(host_rows_.get(), rows.data(), rows.size_bytes());
-  const absl::Status started = Start(job, rows, out);
+  const size_t plan_bytes = PackedBytes(rows, tables);
+  MIXFEED_RETURN_IF_ERROR(Reserve(plan_bytes, out.size()));
+  Pack(rows, tables, host_plan_.get(), device_plan_.get(), &job);
+  const absl::Status started = Start(job, plan_bytes, out);
   // Also after an error: what was started before it still reads and writes the lane's buffers and
   // the caller's.
   const absl::Status finished = Wait();
   return started.ok() ? finished : started;
 }
 
-absl::Status CudaLane::Start(RenderJob job, std::span<const RowJob> rows,
-                             std::span<std::byte> out) {
-  MIXFEED_RETURN_IF_CUDA_ERROR(cudaMemcpyAsync(device_rows_.get(), host_rows_.get(),
-                                               rows.size_bytes(), cudaMemcpyHostToDevice,
-                                               stream_.get()));
-  job.rows = reinterpret_cast<const RowJob*>(device_rows_.get());
+absl::Status CudaLane::Start(RenderJob job, size_t plan_bytes, std::span<std::byte> out) {
+  MIXFEED_RETURN_IF_CUDA_ERROR(cudaMemcpyAsync(device_plan_.get(), host_plan_.get(), plan_bytes,
+                                               cudaMemcpyHostToDevice, stream_.get()));
   job.out = device_out_.get();
   MIXFEED_RETURN_IF_ERROR(LaunchRender(job, stream_.get()));
   MIXFEED_RETURN_IF_CUDA_ERROR(

@@ -20,9 +20,11 @@ class CudaLane {
  public:
   static absl::StatusOr<std::unique_ptr<CudaLane>> Create();
 
-  // Renders `job` of `rows`, copies the result to `out` (any host memory; fastest if page-locked)
-  // and returns when it is there. The job's pool is in device memory.
-  absl::Status Render(RenderJob job, std::span<const RowJob> rows, std::span<std::byte> out);
+  // Renders `job` of `rows` with `tables` of their tones, copies the result to `out` (any host
+  // memory; fastest if page-locked) and returns when it is there. The job's pool is in device
+  // memory.
+  absl::Status Render(RenderJob job, const RowJobs& rows, std::span<const ToneTable> tables,
+                      std::span<std::byte> out);
 
   // Copies `from`, in host memory, to the device and returns when it is there.
   absl::Status Upload(std::span<const uint8_t> from, std::byte* to);
@@ -30,18 +32,19 @@ class CudaLane {
  private:
   CudaLane(CudaStream stream, CudaEvent done)
       : stream_(std::move(stream)), done_(std::move(done)) {}
-  absl::Status Reserve(size_t row_bytes, size_t out_bytes);
-  // Starts what Render does; some of it may be under way when it fails.
-  absl::Status Start(RenderJob job, std::span<const RowJob> rows, std::span<std::byte> out);
+  absl::Status Reserve(size_t plan_bytes, size_t out_bytes);
+  // Starts what Render does, with `plan_bytes` of the job's arrays in host_plan_; some of it may be
+  // under way when it fails.
+  absl::Status Start(RenderJob job, size_t plan_bytes, std::span<std::byte> out);
   // Returns when nothing is under way on the stream.
   absl::Status Wait();
 
   const CudaStream stream_;
   const CudaEvent done_;
-  size_t row_bytes_ = 0;
+  size_t plan_bytes_ = 0;
   size_t out_bytes_ = 0;
-  CudaHostMemory host_rows_;
-  CudaDeviceMemory device_rows_;
+  CudaHostMemory host_plan_;  // a job's rows and what they refer to
+  CudaDeviceMemory device_plan_;
   CudaDeviceMemory device_out_;
 };
 

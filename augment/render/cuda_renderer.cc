@@ -9,6 +9,8 @@
 #include "augment/render/cuda_lane.h"
 #include "augment/render/cuda_memory.h"
 #include "augment/render/render_job.h"
+#include "augment/render/render_request.h"
+#include "augment/render/tone.h"
 
 namespace mixfeed {
 namespace {
@@ -69,11 +71,12 @@ class CudaRenderer : public Renderer {
     MIXFEED_RETURN_IF_ERROR(ValidateRequest(pool, rows, format, out));
     if (rows.empty()) return absl::OkStatus();
     MIXFEED_RETURN_IF_CUDA_ERROR(cudaSetDevice(device_));
-    const std::vector<RowJob> row_jobs = MakeRowJobs(pool, rows, format.normalisation);
+    const RowJobs row_jobs = MakeRowJobs(pool, rows, format.normalisation);
+    const std::vector<ToneTable> tables = MakeToneTables(row_jobs.tones);
     RenderJob job = MakeRenderJob(pool, format, static_cast<int64_t>(rows.size()));
     job.pool = resident->pixels();
     const ScopedCudaLane lane(&lanes_);
-    return lane->Render(job, row_jobs,
+    return lane->Render(job, row_jobs, tables,
                         out.first(rows.size() * ImageBytes(pool.shape(), format.type)));
   }
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "augment/render/pixel.h"
+#include "augment/render/host_device.h"
 
 // Rounding of a finished float32 pixel to the narrower types, by integer arithmetic on its bits, so
 // that every compiler, CPU and GPU gives the same. Arguments are numbers, not NaN.

@@ -4,15 +4,10 @@
 #include <cstdint>
 
 #include "augment/pool/dataset.h"
+#include "augment/pool/view_effects.h"
+#include "augment/render/host_device.h"
 
-// Scalar functions that define every output pixel, for host and device alike. The vector and CUDA
-// code must equal them bit for bit; both are built without contraction into fused multiply-adds.
-#if defined(__CUDACC__)
-#define MIXFEED_HD __host__ __device__
-#else
-#define MIXFEED_HD
-#endif
-
+// Where a view's pixels lie, and how the pixels of a row's images are weighed into one.
 namespace mixfeed {
 
 // Byte distances in a padded pool (the layout of Pool in pool.h).
@@ -52,7 +47,12 @@ MIXFEED_HD inline int64_t SourceByte(const PoolStrides& strides, const ViewSourc
          int64_t{x} * view.step;
 }
 
-// One channel's mix and normalisation, folded into three numbers:
+// Nothing is in an empty box.
+MIXFEED_HD inline bool InBox(const Box& box, int y, int x) {
+  return y >= box.y0 && y < box.y1 && x >= box.x0 && x < box.x1;
+}
+
+// One channel's mix and normalisation, folded into three numbers. For two images:
 //   lambda * (a/255 - mean)/std + (1 - lambda) * (b/255 - mean)/std = a*a_weight + b*b_weight +
 //   offset.
 struct ChannelMix {
@@ -61,20 +61,24 @@ struct ChannelMix {
   float offset = 0.0f;    // -mean / std
 };
 
-// Each number is computed in double and rounded to float32 once. The offset is never -0, so that
-// b_weight == 0 leaves exactly a * a_weight + offset, whatever b is.
-inline ChannelMix MakeChannelMix(double mean, double std, float lambda) {
+// `share`, an image's part of the whole, with the normalisation folded in. Computed in double and
+// rounded to float32 once.
+inline float FoldedWeight(double share, double std) {
   const double scale = 1.0 / (255.0 * std);
-  const double share = lambda;
-  return {static_cast<float>(share * scale), static_cast<float>((1.0 - share) * scale),
+  return static_cast<float>(share * scale);
+}
+
+// The offset is never -0, so that b_share == 0 leaves exactly a * a_weight + offset, whatever b is.
+inline ChannelMix MakeChannelMix(double mean, double std, double a_share, double b_share) {
+  return {FoldedWeight(a_share, std), FoldedWeight(b_share, std),
           static_cast<float>(-mean / std) + 0.0f};
 }
 
-// Order of operations: (a * a_weight) + ((b * b_weight) + offset), each rounded to nearest even.
-MIXFEED_HD inline float MixPixel(uint8_t a, uint8_t b, const ChannelMix& mix) {
-  const float a_share = static_cast<float>(a) * mix.a_weight;
-  const float b_share = static_cast<float>(b) * mix.b_weight;
-  return a_share + (b_share + mix.offset);
+// Adds one image's pixel, a level of 0..255, to what the others gave; each operation is rounded to
+// nearest even. A row starts with the offset and adds its images from the last to the first, so
+// that a pair is (a * a_weight) + ((b * b_weight) + offset).
+MIXFEED_HD inline float AddShare(float level, float weight, float rest) {
+  return level * weight + rest;
 }
 
 }  // namespace mixfeed

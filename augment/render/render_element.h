@@ -51,15 +51,55 @@ MIXFEED_HD inline void StorePixel(PixelType type, float value, std::byte* out, i
   }
 }
 
+MIXFEED_HD inline float PoolLevel(const RenderJob& job, const ViewSource& view,
+                                  const Coordinates& at) {
+  return static_cast<float>(job.pool[SourceByte(job.strides, view, at.c, at.y, at.x)]);
+}
+
+// `view` is a whole padded image here.
+MIXFEED_HD inline float ResampledLevel(const RenderJob& job, const ViewSource& view,
+                                       const ProjectiveMap& map, const Coordinates& at) {
+  const uint8_t* const plane = job.pool + SourceByte(job.strides, view, at.c, 0, 0);
+  const Point point = MapPoint(map, MapLineAt(map, at.y), at.x);
+  return LevelAt(plane, job.strides.row,
+                 {Reflect(point.x, job.x_axis), Reflect(point.y, job.y_axis)}, job.x_axis,
+                 job.y_axis);
+}
+
+// The level, 0..255, that `source` shows at a place: resampled, then toned, then covered by the
+// hole.
+MIXFEED_HD inline float SourceLevel(const RenderJob& job, const SourceJob& source,
+                                    const Coordinates& at) {
+  if (source.effects == kNone) return PoolLevel(job, source.view, at);
+  const EffectsJob& effects = job.effects[source.effects];
+  if (InBox(effects.hole, at.y, at.x)) return effects.fill[at.c];
+  const float level = effects.resampled ? ResampledLevel(job, source.view, effects.map, at)
+                                        : PoolLevel(job, source.view, at);
+  return effects.tone == kNone ? level : ToneLevel(job.tones[effects.tone], level);
+}
+
+// A row's finished pixel before it is narrowed.
+MIXFEED_HD inline float RowPixel(const RenderJob& job, const RowJob& row, const Coordinates& at) {
+  const ChannelMix& mix = row.channels[at.c];
+  if (row.kind == RowKind::kSingle || row.kind == RowKind::kBoxed) {
+    const bool in_box = row.kind == RowKind::kBoxed && InBox(row.box, at.y, at.x);
+    return AddShare(SourceLevel(job, in_box ? row.b : row.a, at), mix.a_weight, mix.offset);
+  }
+  float rest = mix.offset;
+  for (int32_t i = row.more_count - 1; i >= 0; --i) {
+    const MoreJob& further = job.more[row.first_more + i];
+    rest = AddShare(SourceLevel(job, further.source, at), further.weights[at.c], rest);
+  }
+  rest = AddShare(SourceLevel(job, row.b, at), mix.b_weight, rest);
+  return AddShare(SourceLevel(job, row.a, at), mix.a_weight, rest);
+}
+
 // Renders element `index` (in the output's layout) of image `row`: what one thread of the CUDA
 // kernel does.
 MIXFEED_HD inline void RenderElement(const RenderJob& job, int64_t row, uint32_t index) {
-  const RowJob& source = job.rows[row];
   const Coordinates at = CoordinatesOf(job, index);
-  const uint8_t a = job.pool[SourceByte(job.strides, source.a, at.c, at.y, at.x)];
-  const uint8_t b = job.pool[SourceByte(job.strides, source.b, at.c, at.y, at.x)];
   const int64_t elements = int64_t{job.channels} * job.height * job.width;
-  StorePixel(job.type, MixPixel(a, b, source.channels[at.c]), job.out, row * elements + index);
+  StorePixel(job.type, RowPixel(job, job.rows[row], at), job.out, row * elements + index);
 }
 
 }  // namespace mixfeed

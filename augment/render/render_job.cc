@@ -1,121 +1,148 @@
 #include "augment/render/render_job.h"
 
-#include <limits>
-
-#include "absl/strings/str_cat.h"
-#include "augment/base/status_macros.h"
+#include <array>
+#include <cstring>
+#include <unordered_map>
+#include <utility>
 
 namespace mixfeed {
 namespace {
 
-absl::Status RowError(size_t row, const char* field, double value, double lowest, double highest) {
-  return absl::InvalidArgumentError(absl::StrCat("row ", row, ": ", field, " is ", value,
-                                                 "; allowed is ", lowest, " to ", highest));
+// Along an axis of one pixel every coordinate shows that pixel: the reflection takes it to be 0.
+ProjectiveMap MakeMap(const ResidentPool& pool, const std::array<float, 8>& map) {
+  ProjectiveMap made;
+  for (size_t i = 0; i < map.size(); ++i) made.m[i] = map[i];
+  const bool one_column = pool.shape().width + 2 * pool.pad() == 1;
+  const bool one_row = pool.shape().height + 2 * pool.pad() == 1;
+  for (int i = 0; i < 3; ++i) {
+    if (one_column) made.m[i] = 0;
+    if (one_row) made.m[3 + i] = 0;
+  }
+  return made;
 }
 
-absl::Status ValidateView(const ResidentPool& pool, size_t row, const RenderView& view) {
-  const auto highest_image = static_cast<double>(pool.count() - 1);
-  if (view.image < 0 || view.image >= pool.count()) {
-    return RowError(row, "image", view.image, 0, highest_image);
-  }
-  const int highest_offset = 2 * pool.pad();
-  if (view.crop_y < 0 || view.crop_y > highest_offset) {
-    return RowError(row, "crop_y", view.crop_y, 0, highest_offset);
-  }
-  if (view.crop_x < 0 || view.crop_x > highest_offset) {
-    return RowError(row, "crop_x", view.crop_x, 0, highest_offset);
-  }
-  if (view.flip > 1) return RowError(row, "flip", view.flip, 0, 1);
-  return absl::OkStatus();
-}
+class JobMaker {
+ public:
+  JobMaker(const ResidentPool& pool, const Normalisation& normalisation)
+      : pool_(pool),
+        normalisation_(normalisation),
+        strides_(MakePoolStrides(pool.shape(), pool.pad())),
+        channels_(static_cast<size_t>(pool.shape().channels)) {}
 
-absl::Status ValidateRow(const ResidentPool& pool, size_t index, const RenderRow& row) {
-  MIXFEED_RETURN_IF_ERROR(ValidateView(pool, index, row.a));
-  if (!(row.lambda >= 0.0f && row.lambda <= 1.0f)) {
-    return RowError(index, "lambda", row.lambda, 0, 1);
+  RowJobs Make(std::span<const RenderRow> rows) {
+    jobs_.rows.reserve(rows.size());
+    for (const RenderRow& row : rows) jobs_.rows.push_back(MakeRow(row));
+    return std::move(jobs_);
   }
-  return row.lambda == 1.0f ? absl::OkStatus() : ValidateView(pool, index, row.b);
-}
 
-absl::Status ValidateOut(const ResidentPool& pool, size_t rows, PixelType type,
-                         std::span<const std::byte> out) {
-  const size_t needed = rows * ImageBytes(pool.shape(), type);
-  if (out.size() < needed) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("out has ", out.size(), " bytes; ", rows, " images need ", needed));
+ private:
+  RowJob MakeRow(const RenderRow& row) {
+    RowJob job;
+    job.kind = KindOf(row);
+    job.a = MakeSource(row.a);
+    job.b = job.kind == RowKind::kSingle ? job.a : MakeSource(row.b);
+    if (job.kind == RowKind::kBoxed) job.box = row.box;
+    const bool alone = job.kind == RowKind::kSingle || job.kind == RowKind::kBoxed;
+    const double a_share = alone ? 1.0 : double{row.lambda};
+    double b_share = 1.0 - a_share;
+    job.first_more = static_cast<int32_t>(jobs_.more.size());
+    job.more_count = static_cast<int32_t>(row.more.size());
+    for (const WeightedView& further : row.more) {
+      jobs_.more.push_back(MakeMore(further));
+      b_share -= further.weight;
+    }
+    for (size_t c = 0; c < channels_; ++c) {
+      job.channels[c] =
+          MakeChannelMix(normalisation_.mean[c], normalisation_.std[c], a_share, b_share);
+    }
+    return job;
   }
-  const size_t alignment = PixelTypeBytes(type);
-  if (reinterpret_cast<uintptr_t>(out.data()) % alignment != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("out is not aligned to the ", alignment, " bytes of its pixel type"));
+
+  static RowKind KindOf(const RenderRow& row) {
+    if (!row.more.empty()) return RowKind::kMany;
+    if (!row.box.empty()) return RowKind::kBoxed;
+    return row.lambda == 1.0f ? RowKind::kSingle : RowKind::kPair;
   }
-  return absl::OkStatus();
-}
 
-ViewSource Locate(const PoolStrides& strides, const RenderView& view) {
-  return LocateView(strides, view.image, view.crop_y, view.crop_x, view.flip != 0);
-}
+  MoreJob MakeMore(const WeightedView& further) {
+    MoreJob job;
+    job.source = MakeSource(further.view);
+    for (size_t c = 0; c < channels_; ++c) {
+      job.weights[c] = FoldedWeight(further.weight, normalisation_.std[c]);
+    }
+    return job;
+  }
 
-// Distances inside an image and image numbers are 32 bits, offsets in a pool 64: with both below
-// 2^31 none of them overflows.
-absl::Status ValidatePoolFitsIndices(const Pool& pool) {
-  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-  const int64_t height = pool.shape.height + int64_t{2} * pool.pad;
-  const int64_t width = pool.shape.width + int64_t{2} * pool.pad;
-  if (height <= kMax / width / pool.shape.channels && pool.count <= kMax) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("pool of ", pool.count, " padded images of ", pool.shape.channels, "x", height,
-                   "x", width, "; allowed are up to ", kMax, " images of up to ", kMax, " bytes"));
-}
+  SourceJob MakeSource(const RenderView& view) {
+    if (view.effects != nullptr && view.effects->resampled) {
+      return {LocateView(strides_, view.image, 0, 0, false), EffectsOf(*view.effects)};
+    }
+    return {LocateView(strides_, view.image, view.crop_y, view.crop_x, view.flip != 0),
+            view.effects == nullptr ? kNone : EffectsOf(*view.effects)};
+  }
+
+  int32_t EffectsOf(const ViewEffects& effects) {
+    if (!effects.resampled && !effects.toned && effects.hole.empty()) return kNone;
+    EffectsJob& job = jobs_.effects.emplace_back();
+    job.resampled = effects.resampled;
+    if (effects.resampled) job.map = MakeMap(pool_, effects.map);
+    if (effects.toned) job.tone = ToneOf(effects);
+    if (!effects.hole.empty()) job.hole = effects.hole;
+    for (size_t c = 0; c < channels_; ++c) {
+      job.fill[c] = effects.normalised_zero ? static_cast<float>(255.0 * normalisation_.mean[c])
+                                            : effects.fill[c];
+    }
+    return static_cast<int32_t>(jobs_.effects.size() - 1);
+  }
+
+  // Views that share their effects share the table, which takes longer to make than to find.
+  int32_t ToneOf(const ViewEffects& effects) {
+    const auto [place, added] =
+        tones_.try_emplace(&effects, static_cast<int32_t>(jobs_.tones.size()));
+    if (added) jobs_.tones.push_back({effects.contrast, effects.brightness});
+    return place->second;
+  }
+
+  const ResidentPool& pool_;
+  const Normalisation& normalisation_;
+  const PoolStrides strides_;
+  const size_t channels_;
+  RowJobs jobs_;
+  std::unordered_map<const ViewEffects*, int32_t> tones_;
+};
+
+// Copies arrays one after another, each at a multiple of the strictest alignment.
+class Packer {
+ public:
+  Packer(std::byte* copy, const std::byte* there) : copy_(copy), there_(there) {}
+
+  template <class Array>
+  static size_t Bytes(const Array& array) {
+    constexpr size_t kAlignment = alignof(std::max_align_t);
+    return (std::span(array).size_bytes() + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  // Where the copy is going to be.
+  template <class Array>
+  auto Add(const Array& array) {
+    const std::span items(array);
+    if (!items.empty()) std::memcpy(copy_ + used_, items.data(), items.size_bytes());
+    const auto* const there = reinterpret_cast<decltype(items.data())>(there_ + used_);
+    used_ += Bytes(array);
+    return there;
+  }
+
+ private:
+  std::byte* const copy_;
+  const std::byte* const there_;
+  size_t used_ = 0;
+};
 
 }  // namespace
 
-absl::Status ValidatePool(const Pool& pool) {
-  const ImageShape& shape = pool.shape;
-  if (shape.channels < 1 || shape.channels > kMaxChannels || shape.height < 1 || shape.width < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("pool of images of ", shape.channels, "x", shape.height, "x", shape.width,
-                     "; allowed are 1 to ", kMaxChannels, " channels and sides from 1"));
-  }
-  if (pool.pad < 0 || pool.pad > kMaxPad || pool.count < 0) {
-    return absl::InvalidArgumentError(absl::StrCat("pool of ", pool.count, " images with pad ",
-                                                   pool.pad, "; allowed is a pad of 0 to ",
-                                                   kMaxPad));
-  }
-  MIXFEED_RETURN_IF_ERROR(ValidatePoolFitsIndices(pool));
-  if (static_cast<int64_t>(pool.pixels.size()) < pool.count * pool.image_bytes()) {
-    return absl::InvalidArgumentError(absl::StrCat("pool of ", pool.count, " padded images of ",
-                                                   pool.image_bytes(), " bytes has only ",
-                                                   pool.pixels.size(), " bytes"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ValidateRequest(const ResidentPool& pool, std::span<const RenderRow> rows,
-                             const PixelFormat& format, std::span<const std::byte> out) {
-  MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(format, pool.shape().channels));
-  MIXFEED_RETURN_IF_ERROR(ValidateOut(pool, rows.size(), format.type, out));
-  for (size_t i = 0; i < rows.size(); ++i) {
-    MIXFEED_RETURN_IF_ERROR(ValidateRow(pool, i, rows[i]));
-  }
-  return absl::OkStatus();
-}
-
-std::vector<RowJob> MakeRowJobs(const ResidentPool& pool, std::span<const RenderRow> rows,
-                                const Normalisation& normalisation) {
-  const PoolStrides strides = MakePoolStrides(pool.shape(), pool.pad());
-  const auto channels = static_cast<size_t>(pool.shape().channels);
-  std::vector<RowJob> jobs(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const RenderRow& row = rows[i];
-    RowJob& job = jobs[i];
-    job.a = Locate(strides, row.a);
-    job.b = row.lambda == 1.0f ? job.a : Locate(strides, row.b);
-    for (size_t c = 0; c < channels; ++c) {
-      job.channels[c] = MakeChannelMix(normalisation.mean[c], normalisation.std[c], row.lambda);
-    }
-  }
-  return jobs;
+RowJobs MakeRowJobs(const ResidentPool& pool, std::span<const RenderRow> rows,
+                    const Normalisation& normalisation) {
+  return JobMaker(pool, normalisation).Make(rows);
 }
 
 RenderJob MakeRenderJob(const ResidentPool& pool, const PixelFormat& format, int64_t row_count) {
@@ -126,8 +153,31 @@ RenderJob MakeRenderJob(const ResidentPool& pool, const PixelFormat& format, int
   job.type = format.type;
   job.layout = format.layout;
   job.strides = MakePoolStrides(pool.shape(), pool.pad());
+  job.x_axis = MakeReflectedAxis(pool.shape().width + 2 * pool.pad());
+  job.y_axis = MakeReflectedAxis(pool.shape().height + 2 * pool.pad());
   job.row_count = row_count;
   return job;
+}
+
+void PointTo(const RowJobs& rows, std::span<const ToneTable> tables, RenderJob* job) {
+  job->rows = rows.rows.data();
+  job->more = rows.more.data();
+  job->effects = rows.effects.data();
+  job->tones = tables.data();
+}
+
+size_t PackedBytes(const RowJobs& rows, std::span<const ToneTable> tables) {
+  return Packer::Bytes(rows.rows) + Packer::Bytes(rows.more) + Packer::Bytes(rows.effects) +
+         Packer::Bytes(tables);
+}
+
+void Pack(const RowJobs& rows, std::span<const ToneTable> tables, std::byte* copy,
+          const std::byte* there, RenderJob* job) {
+  Packer packer(copy, there);
+  job->rows = packer.Add(rows.rows);
+  job->more = packer.Add(rows.more);
+  job->effects = packer.Add(rows.effects);
+  job->tones = packer.Add(tables);
 }
 
 }  // namespace mixfeed

@@ -24,22 +24,25 @@ struct RenderView {
   const ViewEffects* effects = nullptr;  // null: none; must live until Render returns
 };
 
+// Further images that a row can have.
+inline constexpr size_t kMaxMoreViews = 6;
+
 // A further image of a row.
 struct WeightedView {
   RenderView view;
   float weight = 0;  // 0..1
 };
 
-// One output image: lambda * a + (1 - lambda) * b, then normalised (pixel.h has the exact order of
-// operations). lambda == 1 shows `a` alone.
+// One output image: lambda * a + (1 - lambda) * b, then normalised (pixel.h, resample.h and tone.h
+// have the exact order of operations). lambda == 1 shows `a` alone.
 struct RenderRow {
   RenderView a;
   RenderView b;
   float lambda = 1.0f;  // 0..1
   // Not empty: `b` alone inside it, `a` alone outside, whatever lambda is. Inside the image.
   Box box = {};
-  // Further images (not together with a box). The weight of `b` is then what lambda and theirs
-  // leave of 1, and `b` is shown even where lambda is 1.
+  // Up to kMaxMoreViews further images, not together with a box. The weight of `b` is then what
+  // lambda and theirs, at most 1 together, leave of 1. Must live until Render returns.
   std::span<const WeightedView> more = {};
 };
 
@@ -85,8 +88,9 @@ class Renderer {
 
   // Writes rows.size() images to `out` (host memory, at least rows.size() * ImageBytes bytes,
   // aligned to the pixel type) and returns when they are there. Errors: InvalidArgument for an
-  // image index, an offset or a lambda out of range, a pool of another renderer, an invalid format
-  // or a short `out`; Internal for a failure of the device.
+  // image index, an offset, a weight or an effect out of range (the limits of maps and tones stand
+  // in resample.h and tone.h; boxes and holes lie in the image, fills in 0..255), a pool of another
+  // renderer, an invalid format or a short `out`; Internal for a failure of the device.
   virtual absl::Status Render(const ResidentPool& pool, std::span<const RenderRow> rows,
                               const PixelFormat& format, std::span<std::byte> out) = 0;
 

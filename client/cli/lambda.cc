@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "augment/base/status_macros.h"
-#include "augment/figure/lambda_law.h"
+#include "augment/figure/lambda_figure.h"
 #include "augment/recipe/enum_names.h"
 #include "augment/recipe/presets.h"
 #include "augment/recipe/recipe.h"
@@ -46,7 +46,9 @@ class Lambda final : public Command {
     app->add_option("--recipe", recipe_, "the preset whose law is drawn")
         ->type_name("NAME")
         ->capture_default_str();
-    app->add_option("--alpha", alpha_, "of Beta(alpha, beta), 0.01..101; default: the recipe's")
+    app->add_option(
+           "--alpha", alpha_,
+           "of Beta(alpha, beta), 0.01..101; default: the recipe's. Of a recipe of boxes, theirs")
         ->check(InRange(kMinBetaShape, kMaxBetaShape));
     app->add_option("--beta", beta_,
                     "0.01..101; default: alpha where that is given, else the recipe's")
@@ -69,9 +71,7 @@ class Lambda final : public Command {
     const LambdaFigure made = MakeLambdaFigure(recipe, seed_, draws_);
     Json object;
     object["recipe"] = recipe_;
-    object["law"] = NameOf(recipe.mix.lambda_law);
-    object["alpha"] = recipe.mix.alpha;
-    object["beta"] = recipe.mix.beta;
+    object["law"] = LambdaLawText(recipe);
     object["floor"] = recipe.mix.lambda_floor;
     object["draws"] = draws_;
     object["drawn"] = JsonOf(made.drawn);
@@ -85,30 +85,37 @@ class Lambda final : public Command {
 
  private:
   absl::StatusOr<Recipe> MakeRecipe() const {
-    const absl::StatusOr<Recipe> found = FindPreset(recipe_);
-    if (!found.ok()) {
-      return absl::Status(found.status().code(), absl::StrCat("--", found.status().message()));
+    absl::StatusOr<Recipe> recipe = FindPreset(recipe_);
+    if (!recipe.ok()) {
+      return absl::Status(recipe.status().code(), absl::StrCat("--", recipe.status().message()));
     }
-    Recipe recipe = *found;
-    if (!recipe.mix.enabled) {
+    if (!recipe->mix.enabled) {
       return absl::InvalidArgumentError(
           absl::StrCat("--recipe is \"", recipe_, "\"; allowed: a recipe that mixes"));
     }
-    MixSpec& mix = recipe.mix;
-    mix.alpha = alpha_.value_or(mix.alpha);
-    mix.beta = beta_.value_or(alpha_.value_or(mix.beta));
-    mix.lambda_low = low_.value_or(mix.lambda_low);
-    mix.lambda_high = high_.value_or(mix.lambda_high);
+    Override(&recipe->mix);
+    if (recipe->mix.lambda_low > recipe->mix.lambda_high) {
+      return absl::InvalidArgumentError(absl::StrCat("--low is ", recipe->mix.lambda_low,
+                                                     "; allowed: at most --high, ",
+                                                     recipe->mix.lambda_high));
+    }
+    MIXFEED_RETURN_IF_ERROR(ValidateRecipe(*recipe));
+    return recipe;
+  }
+
+  void Override(MixSpec* mix) const {
+    // What the flags are about: the law of the blends, or of the boxes where there are no blends.
+    const bool boxes = mix->cutmix.probability == 1;
+    double& alpha = boxes ? mix->cutmix.alpha : mix->alpha;
+    double& beta = boxes ? mix->cutmix.beta : mix->beta;
+    alpha = alpha_.value_or(alpha);
+    beta = beta_.value_or(alpha_.value_or(beta));
+    mix->lambda_low = low_.value_or(mix->lambda_low);
+    mix->lambda_high = high_.value_or(mix->lambda_high);
     const auto names = NamesOf(LambdaLaw());
     for (size_t i = 0; i < names.size(); ++i) {
-      if (law_ == names[i]) mix.lambda_law = static_cast<LambdaLaw>(i);
+      if (law_ == names[i]) mix->lambda_law = static_cast<LambdaLaw>(i);
     }
-    if (mix.lambda_low > mix.lambda_high) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--low is ", mix.lambda_low, "; allowed: at most --high, ", mix.lambda_high));
-    }
-    MIXFEED_RETURN_IF_ERROR(ValidateRecipe(recipe));
-    return recipe;
   }
 
   PictureFlags picture_;

@@ -3,153 +3,150 @@
 #include <algorithm>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "augment/base/status_macros.h"
+#include "server/core/sheet_canvas.h"
+#include "server/core/sheet_layout.h"
 #include "server/core/sheet_rows.h"
 
 namespace mixfeed {
 namespace {
 
 constexpr int64_t kMaxSheetPixels = int64_t{64} << 20;
-constexpr size_t kMaxNameLength = 12;
-constexpr int kMaxColumns = 6;
 
-constexpr int kMargin = 20;    // around the sheet
-constexpr int kGap = 6;        // between images, and between cells
-constexpr int kPad = 10;       // inside a cell
-constexpr int kLine = 17;      // height of a line of text
-constexpr int kTextLines = 5;  // group, lambda, three classes
-constexpr int kTitle = 58;     // height of the title
-constexpr int kMinCell = 210;  // width that fits the longest line of text
-constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
-constexpr double kTextScale = 0.42;
-constexpr double kTitleScale = 0.62;
-
-// Blue, green, red.
-const cv::Scalar kPaper(250, 249, 247);
-const cv::Scalar kCard(255, 255, 255);
-const cv::Scalar kFrame(222, 218, 214);
-const cv::Scalar kInk(48, 40, 36);
-const cv::Scalar kFaint(140, 130, 124);
-const cv::Scalar kBar(196, 148, 74);
-
-// Sizes that follow from the images, and where things go.
-class Layout {
- public:
-  Layout(const ImageShape& image, int scale, int count)
-      : source_(image.width * scale, image.height * scale),
-        mixed_(source_ * 2),
-        columns_(std::min(kMaxColumns, count)),
-        lines_((count + columns_ - 1) / columns_) {}
-
-  cv::Size source() const { return source_; }
-  cv::Size mixed() const { return mixed_; }
-  cv::Size sheet() const {
-    return {2 * kMargin + columns_ * cell().width + (columns_ - 1) * kGap,
-            2 * kMargin + kTitle + lines_ * cell().height + (lines_ - 1) * kGap};
-  }
-  cv::Size cell() const {
-    const int images = mixed_.width + kGap + source_.width;
-    return {2 * kPad + std::max(images, kMinCell), 3 * kPad + Images() + kTextLines * kLine};
-  }
-  cv::Point CellAt(int index) const {
-    return {kMargin + index % columns_ * (cell().width + kGap),
-            kMargin + kTitle + index / columns_ * (cell().height + kGap)};
-  }
-  // Places inside a cell, from its corner.
-  cv::Point MixedAt() const { return {kPad, kPad}; }
-  cv::Point SourceAt(int s) const {
-    return {kPad + mixed_.width + kGap, kPad + s * (source_.height + kLine)};
-  }
-  cv::Point TextAt(int line) const {
-    return {kPad, 2 * kPad + Images() + line * kLine + kLine / 2};
-  }
-
- private:
-  int Images() const { return std::max(mixed_.height, 2 * (source_.height + kLine)); }
-
-  const cv::Size source_;
-  const cv::Size mixed_;
-  const int columns_;
-  const int lines_;
+struct LegendEntry {
+  const cv::Scalar* colour;  // of its swatch; null: none
+  std::string text;
 };
 
-std::string Short(const std::string& name) {
-  if (name.size() <= kMaxNameLength) return name;
-  return name.substr(0, kMaxNameLength - 2) + "..";
+// What a reader of a sheet of `recipe` has to know.
+std::vector<LegendEntry> LegendOf(const Recipe& recipe) {
+  std::vector<LegendEntry> legend;
+  if (recipe.mix.enabled) {
+    legend.push_back({sheet_colour::kShares.data(), "the row itself"});
+    legend.push_back({&sheet_colour::kShares[1], "its partner"});
+    if (recipe.mix.sources > 2) legend.push_back({&sheet_colour::kShares[2], "further partners"});
+    if (recipe.mix.cutmix.probability > 0) legend.push_back({nullptr, "frame: what is pasted"});
+  }
+  if (recipe.guesses()) legend.push_back({nullptr, "guess: sharpened, before mixing"});
+  if (recipe.reads_unlabelled()) legend.push_back({nullptr, "?: hidden label"});
+  legend.push_back({nullptr, "target: what is trained on"});
+  return legend;
 }
 
-// Draws a sheet cell by cell. OpenCV's exceptions pass through.
+// Draws a sheet card by card. OpenCV's exceptions pass through.
 class Painter {
  public:
-  Painter(const ImageShape& image, const Layout& layout)
-      : image_(image), layout_(layout), sheet_(layout.sheet(), CV_8UC3, kPaper) {}
+  Painter(const ImageShape& image, int scale, const SheetLayout& layout)
+      : image_(image), scale_(scale), layout_(layout), canvas_(layout.sheet()) {}
 
   void DrawTitle(const std::string& title, const std::string& subtitle) {
-    Write(title, {kMargin, kMargin + 18}, kTitleScale, kInk);
-    Write(subtitle, {kMargin, kMargin + 40}, kTextScale, kFaint);
+    const cv::Point at(SheetLayout::kMargin, SheetLayout::kMargin);
+    Write(title, at + cv::Point(0, 18), TextSize::kTitle, layout_.text_width(), sheet_colour::kInk);
+    Write(subtitle, at + cv::Point(0, 44), TextSize::kSmall, layout_.text_width(),
+          sheet_colour::kFaint);
   }
 
-  void DrawCell(const SheetRow& row, cv::Point corner) {
-    cv::rectangle(sheet_, cv::Rect(corner, layout_.cell()), kCard, cv::FILLED);
-    cv::rectangle(sheet_, cv::Rect(corner, layout_.cell()), kFrame);
-    DrawImage(row.mixed, cv::Rect(corner + layout_.MixedAt(), layout_.mixed()));
-    for (int s = 0; s < (row.is_mixed ? 2 : 1); ++s) {
-      const cv::Rect place(corner + layout_.SourceAt(s), layout_.source());
-      DrawImage(row.sources[static_cast<size_t>(s)], place);
-      Write(Short(row.source_names[static_cast<size_t>(s)]),
-            {place.x, place.y + place.height + kLine - 5}, kTextScale, kFaint);
-    }
-    Write(row.group, corner + layout_.TextAt(0), kTextScale, kFaint);
-    const std::string mixing =
-        row.is_mixed ? absl::StrFormat("lambda %.3f", row.lambda) : std::string("not mixed");
-    Write(mixing, corner + layout_.TextAt(1), kTextScale, kInk);
-    for (size_t i = 0; i < row.classes.size(); ++i) {
-      DrawClass(row.classes[i], corner + layout_.TextAt(static_cast<int>(i) + 2));
+  void DrawLegend(const std::vector<LegendEntry>& legend) {
+    constexpr int kSwatch = 10;
+    constexpr int kBetween = 18;
+    cv::Point at(SheetLayout::kMargin, SheetLayout::kMargin + 70);
+    for (const LegendEntry& entry : legend) {
+      if (entry.colour != nullptr) {
+        canvas_.Fill({at.x, at.y - kSwatch, kSwatch, kSwatch}, *entry.colour);
+        at.x += kSwatch + 6;
+      }
+      canvas_.Write(entry.text, at, TextSize::kSmall, sheet_colour::kFaint);
+      at.x += TextWidth(entry.text, TextSize::kSmall) + kBetween;
     }
   }
 
-  const cv::Mat& sheet() const { return sheet_; }
+  void DrawCard(const SheetRow& row, cv::Point corner) {
+    const cv::Rect card(corner, layout_.card());
+    canvas_.Fill(card, sheet_colour::kCard);
+    canvas_.Frame(card, sheet_colour::kFrame);
+    const std::string head = row.note.empty() ? row.group : absl::StrCat(row.group, ": ", row.note);
+    const cv::Point group = layout_.GroupAt();
+    Write(head, corner + group, TextSize::kSmall, card.width - 2 * group.x, sheet_colour::kInk);
+    for (const SheetTile& tile : row.tiles) DrawTile(tile, corner);
+    if (!row.shares.empty()) DrawShares(row, corner);
+    if (!row.own.empty()) DrawList(row.own_name, row.own, 0, corner);
+    DrawList("target", row.targets, layout_.target_column(), corner);
+  }
+
+  const cv::Mat& sheet() const { return canvas_.sheet(); }
 
  private:
-  void Write(const std::string& text, cv::Point at, double scale, const cv::Scalar& colour) {
-    cv::putText(sheet_, text, at, kFont, scale, colour, 1, cv::LINE_AA);
+  void Write(const std::string& text, cv::Point at, TextSize size, int width,
+             const cv::Scalar& colour) {
+    canvas_.Write(FitText(text, size, width), at, size, colour);
   }
 
-  void DrawImage(const std::vector<std::byte>& pixels, const cv::Rect& place) {
-    const bool grey = image_.channels == 1;
-    // OpenCV has no image of constant pixels; this one is only read.
-    const cv::Mat raw(image_.height, image_.width, grey ? CV_8UC1 : CV_8UC3,
-                      const_cast<std::byte*>(pixels.data()));
-    cv::Mat image;
-    cv::cvtColor(raw, image, grey ? cv::COLOR_GRAY2BGR : cv::COLOR_RGB2BGR);
-    cv::resize(image, sheet_(place), place.size(), 0, 0, cv::INTER_NEAREST);
-    cv::rectangle(sheet_, place, kFrame);
+  void DrawTile(const SheetTile& tile, cv::Point corner) {
+    const int width = layout_.tile_width();
+    Write(tile.heading, corner + layout_.HeadingAt(tile.column), TextSize::kSmall, width,
+          sheet_colour::kFaint);
+    if (tile.share != kNoShare) {
+      canvas_.Fill(layout_.MarkAt(tile.column) + corner,
+                   sheet_colour::kShares[static_cast<size_t>(tile.share)]);
+    }
+    const cv::Rect place = layout_.PictureAt(tile.column) + corner;
+    canvas_.DrawImage(tile.pixels, image_, place);
+    if (!tile.outline.empty()) {
+      const Box& box = tile.outline;
+      const cv::Rect pasted(box.x0 * scale_, box.y0 * scale_, (box.x1 - box.x0) * scale_,
+                            (box.y1 - box.y0) * scale_);
+      canvas_.Frame(pasted + place.tl(), sheet_colour::kShares[1], scale_ > 2 ? 2 : 1);
+    }
+    Write(tile.caption, corner + layout_.CaptionAt(tile.column), TextSize::kSmall, width,
+          sheet_colour::kInk);
   }
 
-  // Name, weight, and a bar as long as the weight says.
-  void DrawClass(const std::pair<std::string, float>& named, cv::Point at) {
-    constexpr int kNameWidth = 96;
-    constexpr int kNumberWidth = 36;
-    const int widest = layout_.cell().width - 2 * kPad - kNameWidth - kNumberWidth;
-    Write(Short(named.first), at, kTextScale, kInk);
-    Write(absl::StrFormat("%.2f", named.second), at + cv::Point(kNameWidth, 0), kTextScale, kInk);
-    const int length = std::max(1, static_cast<int>(named.second * static_cast<float>(widest)));
-    const cv::Point bar = at + cv::Point(kNameWidth + kNumberWidth, -kLine / 2);
-    cv::rectangle(sheet_, cv::Rect(bar, cv::Size(length, kLine / 2)), kBar, cv::FILLED);
+  void DrawShares(const SheetRow& row, cv::Point corner) {
+    const cv::Rect bar = layout_.SharesAt() + corner;
+    Write(absl::StrFormat("lambda %.3f", row.shares[0]), corner + layout_.LambdaAt(),
+          TextSize::kSmall, bar.width, sheet_colour::kInk);
+    canvas_.DrawShares(row.shares, bar);
+  }
+
+  // A name, and below it classes with their weights and bars as long as these say.
+  void DrawList(const std::string& name, const std::vector<ClassWeight>& classes, int column,
+                cv::Point corner) {
+    Write(name, corner + layout_.ListAt(column), TextSize::kSmall, layout_.name_width(),
+          sheet_colour::kFaint);
+    for (size_t i = 0; i < classes.size(); ++i) {
+      const int line = static_cast<int>(i);
+      const cv::Point weight = corner + layout_.WeightAt(column, line);
+      const cv::Point start(corner.x + layout_.ListAt(column).x, weight.y);
+      Write(classes[i].name, start, TextSize::kSmall, layout_.name_width(), sheet_colour::kInk);
+      canvas_.Write(absl::StrFormat("%.2f", classes[i].weight), weight, TextSize::kSmall,
+                    sheet_colour::kInk);
+      canvas_.DrawBar(classes[i].weight, layout_.BarAt(column, line) + corner, sheet_colour::kBar);
+    }
   }
 
   const ImageShape image_;
-  const Layout layout_;
-  cv::Mat sheet_;
+  const int scale_;
+  const SheetLayout layout_;
+  SheetCanvas canvas_;
 };
 
-absl::Status CheckSize(const Layout& layout, int rows, int scale) {
+SheetLayout LayoutOf(const OpenedFeed& feed, const SheetOptions& options) {
+  const Recipe& recipe = feed.spec.recipe;
+  return SheetLayout({.image = feed.dataset->shape,
+                      .scale = options.scale,
+                      .rows = std::min(options.rows, feed.spec.rows()),
+                      .tiles = SheetColumns(recipe),
+                      .mixed = recipe.mix.enabled,
+                      .own = recipe.guesses()});
+}
+
+absl::Status CheckSize(const SheetLayout& layout, int rows, int scale) {
   const int64_t pixels = int64_t{layout.sheet().width} * layout.sheet().height;
   if (pixels <= kMaxSheetPixels) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("rows is ", rows, " and scale ", scale,
@@ -157,17 +154,26 @@ absl::Status CheckSize(const Layout& layout, int rows, int scale) {
                                                  " pixels; allowed: at most ", kMaxSheetPixels));
 }
 
-ContactSheet Draw(const OpenedFeed& feed, const SheetOptions& options,
-                  const std::vector<SheetRow>& rows) {
-  const ImageShape& image = feed.dataset->shape;
-  const Layout layout(image, options.scale, static_cast<int>(rows.size()));
-  Painter painter(image, layout);
-  painter.DrawTitle(
-      absl::StrCat(feed.spec.recipe.preset, " on ", feed.spec.dataset, ", step ", options.step),
-      absl::StrCat("feed ", feed.id, ", run ", feed.run, "; ", rows.size(), " of ",
-                   feed.spec.rows(), " rows"));
-  for (size_t i = 0; i < rows.size(); ++i) {
-    painter.DrawCell(rows[i], layout.CellAt(static_cast<int>(i)));
+// The feed's id is left out: a picture of the same rows is the same picture.
+std::string Subtitle(const OpenedFeed& feed, const SheetContent& content) {
+  std::string subtitle =
+      absl::StrCat(content.rows.size(), " of ", feed.spec.rows(), " rows, run ", feed.run);
+  if (feed.spec.recipe.guesses()) {
+    absl::StrAppendFormat(&subtitle, ", lambda_u %.3g", content.unlabelled_weight);
+  }
+  return subtitle;
+}
+
+ContactSheet Draw(const OpenedFeed& feed, const SheetOptions& options, const SheetLayout& layout,
+                  const SheetContent& content) {
+  Painter painter(feed.dataset->shape, options.scale, layout);
+  const std::string& preset = feed.spec.recipe.preset;
+  painter.DrawTitle(absl::StrCat(preset.empty() ? "a recipe of its own" : preset, " on ",
+                                 feed.spec.dataset, ", step ", options.step),
+                    Subtitle(feed, content));
+  painter.DrawLegend(LegendOf(feed.spec.recipe));
+  for (size_t i = 0; i < content.rows.size(); ++i) {
+    painter.DrawCard(content.rows[i], layout.CardAt(static_cast<int>(i)));
   }
   std::vector<uchar> png;
   cv::imencode(".png", painter.sheet(), png);
@@ -180,13 +186,13 @@ ContactSheet Draw(const OpenedFeed& feed, const SheetOptions& options,
 
 absl::StatusOr<ContactSheet> DrawContactSheet(const OpenedFeed& feed, Renderer* renderer,
                                               const SheetOptions& options) {
-  const int most = std::min(options.rows, feed.spec.rows());
+  const SheetLayout layout = LayoutOf(feed, options);
   MIXFEED_RETURN_IF_ERROR(
-      CheckSize(Layout(feed.dataset->shape, options.scale, most), most, options.scale));
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<SheetRow> rows,
+      CheckSize(layout, std::min(options.rows, feed.spec.rows()), options.scale));
+  MIXFEED_ASSIGN_OR_RETURN(const SheetContent content,
                            CollectSheetRows(feed, renderer, options.step, options.rows));
   try {
-    return Draw(feed, options, rows);
+    return Draw(feed, options, layout, content);
   } catch (const cv::Exception& error) {
     return absl::InternalError(absl::StrCat("the contact sheet cannot be drawn: ", error.what()));
   }

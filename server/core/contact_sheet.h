@@ -22,10 +22,12 @@ struct ContactSheet {
   int height = 0;
 };
 
-// Draws one step of a feed for people: every chosen row as it is sent, large; beside it its two
-// sources as they were before mixing; below, lambda and the largest classes of the soft label.
-// Sources show a label only where the batch gives it away: never that of an unlabelled image.
-// Errors: InvalidArgument for a sheet of more than 64 megapixels; what making the batch returns.
+// Draws one step of a feed for people, one card a row, ordered by groups. From left to right: the
+// image as it is in the dataset, all its views, the partners, the row as it is sent; then the
+// shares that are mixed, and the largest classes of the label or guess and of the target. CutMix's
+// box is framed on partner and result. An image shows its label only where the batch gives it away:
+// never that of an unlabelled image. The same feed spec, run and step give the same bytes. Errors:
+// InvalidArgument for a sheet of more than 64 megapixels; what making the batch returns.
 absl::StatusOr<ContactSheet> DrawContactSheet(const OpenedFeed& feed, Renderer* renderer,
                                               const SheetOptions& options);
 

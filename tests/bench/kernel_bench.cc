@@ -1,29 +1,29 @@
-// The CPU renderer's speed on one core: 64 mixup rows of random images (half mirrored, random
-// crops) out of a pool of 50,000 padded 32x32 images, into a ring of reused buffers.
+// The CPU renderer's speed on one core: 64 rows of random images (half mirrored, random crops) out
+// of a pool of 50,000 padded 32x32 images, into a ring of reused buffers.
+//
+// Render/TYPE/LAYOUT, mixup rows:
 //   images/s      finished images a second
 //   vs_memcpy     against memcpy of as many output bytes into the same ring, measured beforehand
 //   vs_goal       against the project's goal for the type, where there is one
+// Rows/KIND/TYPE/LAYOUT, a batch of each kind in turn with one of mixup rows:
+//   images/s      finished images a second
+//   vs_mixup      against mixup's images a second
+//   vs_limit      against the least vs_mixup that the project accepts of the kind; 1 or more is
+//   good
 
 #include <benchmark/benchmark.h>
 
 #include <cstring>
-#include <ctime>
-#include <memory>
-#include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "augment/render/cpu_renderer.h"
 #include "augment/render/pixel_format.h"
+#include "tests/bench/render_kit.h"
 
-namespace mixfeed {
+namespace mixfeed::testing {
 namespace {
 
-constexpr int64_t kPoolImages = 50000;
-constexpr int kPad = 4;
-constexpr int kRowsPerBatch = 64;
-constexpr int kBatches = 64;  // different ones, repeated
-constexpr int kRingBuffers = 8;
 constexpr double kMemcpySeconds = 0.2;
 
 struct TypeUnderTest {
@@ -46,111 +46,116 @@ struct LayoutUnderTest {
 
 constexpr LayoutUnderTest kLayouts[] = {{"nchw", PixelLayout::kNchw}, {"nhwc", PixelLayout::kNhwc}};
 
-RenderView RandomView(std::mt19937& random) {
-  std::uniform_int_distribution<int> image(0, kPoolImages - 1);
-  std::uniform_int_distribution<int16_t> offset(0, 2 * kPad);
-  return {image(random), offset(random), offset(random), static_cast<uint8_t>(random() & 1)};
-}
-
-std::vector<RenderRow> RandomBatch(std::mt19937& random) {
-  std::uniform_real_distribution<float> lambda(0.0f, 1.0f);
-  std::vector<RenderRow> rows(kRowsPerBatch);
-  for (RenderRow& row : rows) row = {RandomView(random), RandomView(random), lambda(random)};
-  return rows;
-}
-
-// What all benchmarks share; built once.
-class Setup {
- public:
-  static Setup& Get() {
-    static Setup setup;
-    return setup;
-  }
-
-  Renderer& renderer() { return *renderer_; }
-  const ResidentPool& pool() { return *pool_; }
-  const std::vector<RenderRow>& batch(size_t i) { return batches_[i % kBatches]; }
-  std::span<std::byte> buffer(size_t i, size_t bytes) {
-    return {ring_[i % kRingBuffers]->data(), bytes};
-  }
-
- private:
-  Setup() : threads_(1), renderer_(MakeCpuRenderer(&threads_)) {
-    std::mt19937 random(1);
-    const ImageShape shape;
-    std::vector<uint8_t> images(static_cast<size_t>(kPoolImages * shape.pixels()));
-    for (uint8_t& pixel : images) pixel = static_cast<uint8_t>(random());
-    pool_ = *renderer_->Load(*MakePool(shape, images, kPad, PadMode::kReflect, &threads_));
-    for (int i = 0; i < kBatches; ++i) batches_.push_back(RandomBatch(random));
-    for (int i = 0; i < kRingBuffers; ++i) {
-      ring_.push_back(*renderer_->Allocate(kRowsPerBatch * ImageBytes(shape, PixelType::kFloat32)));
-    }
-  }
-
-  ThreadPool threads_;
-  std::unique_ptr<Renderer> renderer_;
-  std::shared_ptr<const ResidentPool> pool_;
-  std::vector<std::vector<RenderRow>> batches_;
-  std::vector<std::unique_ptr<HostBuffer>> ring_;
+struct KindUnderTest {
+  const char* name;
+  RowsUnderTest rows;
+  double limit;  // of vs_mixup
 };
 
-// Processor time, which other work on the machine does not count into.
-double Seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+// One image instead of two should take 1/1.6 of the time, a box at most 5/4, and three images 5/4
+// for each.
+constexpr KindUnderTest kKinds[] = {
+    {"single", RowsUnderTest::kSingle, 1.6},
+    {"cutout", RowsUnderTest::kCutout, 1.6},
+    {"cutmix", RowsUnderTest::kCutMix, 1 / 1.25},
+    {"three_way", RowsUnderTest::kThreeWay, 2.0 / 3 / 1.25},
+};
+
+const Batches& BatchesOf(RowsUnderTest kind) {
+  static const std::vector<std::unique_ptr<const Batches>>* const kAll = [] {
+    auto* all = new std::vector<std::unique_ptr<const Batches>>;
+    all->push_back(std::make_unique<const Batches>(RowsUnderTest::kMixup));
+    for (const KindUnderTest& tested : kKinds) {
+      all->push_back(std::make_unique<const Batches>(tested.rows));
+    }
+    return all;
+  }();
+  return *(*kAll)[static_cast<size_t>(kind)];
+}
+
+PixelFormat FormatOf(PixelType type, PixelLayout layout) {
+  PixelFormat format = {type, layout, {}};
+  if (type != PixelType::kUint8) format.normalisation = *FindNormalisation("cifar10");
+  return format;
+}
 
 // Images a second that memcpy fills the ring with.
-double MemcpyRate(Setup& setup, size_t batch_bytes) {
+double MemcpyRate(RenderKit& kit, size_t batch_bytes) {
   const std::vector<std::byte> source(batch_bytes, std::byte{1});
-  const double start = Seconds();
+  const double start = ThreadSeconds();
   size_t batches = 0;
-  while (Seconds() - start < kMemcpySeconds) {
-    std::memcpy(setup.buffer(batches, batch_bytes).data(), source.data(), batch_bytes);
+  while (ThreadSeconds() - start < kMemcpySeconds) {
+    std::memcpy(kit.Buffer(batches, batch_bytes).data(), source.data(), batch_bytes);
     benchmark::ClobberMemory();
     ++batches;
   }
-  return static_cast<double>(batches * kRowsPerBatch) / (Seconds() - start);
+  return static_cast<double>(batches * kRowsPerBatch) / (ThreadSeconds() - start);
 }
 
-void RenderBatches(benchmark::State& state, TypeUnderTest type, PixelLayout layout) {
-  Setup& setup = Setup::Get();
-  PixelFormat format;
-  format.type = type.type;
-  format.layout = layout;
-  if (type.type != PixelType::kUint8) format.normalisation = *FindNormalisation("cifar10");
-  const size_t bytes = kRowsPerBatch * ImageBytes(setup.pool().shape(), type.type);
-  const double memcpy_rate = MemcpyRate(setup, bytes);
-  const double start = Seconds();
+// Renders batch `i` of a kind and returns the seconds that it took, or ends the benchmark.
+double RenderBatch(benchmark::State& state, RowsUnderTest kind, size_t i,
+                   const PixelFormat& format) {
+  RenderKit& kit = RenderKit::Get();
+  const size_t bytes = kRowsPerBatch * ImageBytes(kit.pool().shape(), format.type);
+  const std::span<const RenderRow> rows = BatchesOf(kind)[i];
+  const double start = ThreadSeconds();
+  const absl::Status status = kit.renderer().Render(kit.pool(), rows, format, kit.Buffer(i, bytes));
+  const double seconds = ThreadSeconds() - start;
+  if (!status.ok()) state.SkipWithError(status.ToString().c_str());
+  return seconds;
+}
+
+void RenderMixup(benchmark::State& state, TypeUnderTest type, PixelLayout layout) {
+  RenderKit& kit = RenderKit::Get();
+  const PixelFormat format = FormatOf(type.type, layout);
+  const size_t bytes = kRowsPerBatch * ImageBytes(kit.pool().shape(), type.type);
+  const double memcpy_rate = MemcpyRate(kit, bytes);
+  double seconds = 0;
   size_t batch = 0;
   for ([[maybe_unused]] auto _ : state) {
-    const absl::Status status = setup.renderer().Render(setup.pool(), setup.batch(batch), format,
-                                                        setup.buffer(batch, bytes));
-    if (!status.ok()) {
-      state.SkipWithError(status.ToString().c_str());
-      break;
-    }
-    ++batch;
+    seconds += RenderBatch(state, RowsUnderTest::kMixup, batch++, format);
   }
-  const double rate = static_cast<double>(batch * kRowsPerBatch) / (Seconds() - start);
+  const double rate = static_cast<double>(batch * kRowsPerBatch) / seconds;
   state.counters["images/s"] = rate;
   state.counters["vs_memcpy"] = rate / memcpy_rate;
   if (type.goal > 0) state.counters["vs_goal"] = rate / type.goal;
 }
 
+void RenderKind(benchmark::State& state, KindUnderTest kind, TypeUnderTest type,
+                PixelLayout layout) {
+  const PixelFormat format = FormatOf(type.type, layout);
+  double mixup_seconds = 0;
+  double seconds = 0;
+  size_t batch = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    mixup_seconds += RenderBatch(state, RowsUnderTest::kMixup, batch, format);
+    seconds += RenderBatch(state, kind.rows, batch++, format);
+  }
+  state.counters["images/s"] = static_cast<double>(batch * kRowsPerBatch) / seconds;
+  state.counters["vs_mixup"] = mixup_seconds / seconds;
+  state.counters["vs_limit"] = mixup_seconds / seconds / kind.limit;
+}
+
 void RegisterAll() {
   for (const LayoutUnderTest& layout : kLayouts) {
     for (const TypeUnderTest& type : kTypes) {
-      const std::string name = std::string("Render/") + type.name + "/" + layout.name;
-      benchmark::RegisterBenchmark(name.c_str(), RenderBatches, type, layout.layout);
+      const std::string format = std::string(type.name) + "/" + layout.name;
+      benchmark::RegisterBenchmark(("Render/" + format).c_str(), RenderMixup, type, layout.layout);
+      for (const KindUnderTest& kind : kKinds) {
+        const std::string name = std::string("Rows/") + kind.name + "/" + format;
+        benchmark::RegisterBenchmark(name.c_str(), RenderKind, kind, type, layout.layout);
+      }
     }
   }
 }
 
 }  // namespace
-}  // namespace mixfeed
+}  // namespace mixfeed::testing
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  mixfeed::RegisterAll();
+  mixfeed::testing::RegisterAll();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

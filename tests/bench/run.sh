@@ -17,7 +17,7 @@ esac
 
 deploy/install-deps.sh --tests
 cmake --preset release >/dev/null
-cmake --build build/release --target kernel_bench batch_bench generator_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
+cmake --build build/release --target kernel_bench batch_bench recipe_bench generator_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
 
 venv=build/bench-venv
 if [ ! -x $venv/bin/python ]; then
@@ -30,6 +30,10 @@ taskset -c 0 "$bin/kernel_bench" --benchmark_min_time=1
 
 echo "== whole batches without a transport, one core"
 taskset -c 0 "$bin/batch_bench" --benchmark_min_time=1
+
+echo "== every recipe, one core (goal: >= 0.75 of mixup's images read)"
+taskset -c 0 "$bin/recipe_bench"
+
 echo "== the generated dataset (limit: 15 s)"
 "$bin/generator_bench"
 

@@ -19,8 +19,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr Colour kRed{200, 10, 20};
-constexpr Colour kGreen{10, 200, 20};
+constexpr Rgb kRed{200, 10, 20};
+constexpr Rgb kGreen{10, 200, 20};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // One panel of 0..1 each way with nothing but `marks`.
@@ -36,7 +36,7 @@ Figure Plain(std::vector<Mark> marks) {
 // A drawn figure, read back from its PNG.
 class Drawn {
  public:
-  explicit Drawn(const Figure& figure) : box_(Layout(figure).DataOf(0)) {
+  explicit Drawn(const Figure& figure) : box_(FigureLayout(figure).DataOf(0)) {
     const absl::StatusOr<Picture> picture = DrawFigure(figure);
     EXPECT_TRUE(picture.ok()) << picture.status();
     if (!picture.ok()) return;
@@ -47,28 +47,28 @@ class Drawn {
   }
 
   // In the first panel's units, 0..1.
-  Colour At(double x, double y) const {
+  Rgb At(double x, double y) const {
     return AtPixel(static_cast<int>((box_.left + x * box_.width) * kPixelsPerPoint),
                    static_cast<int>((box_.bottom() - y * box_.height) * kPixelsPerPoint));
   }
-  Colour AtPixel(int x, int y) const {
+  Rgb AtPixel(int x, int y) const {
     const auto& pixel = image_.at<cv::Vec3b>(y, x);
     return {pixel[2], pixel[1], pixel[0]};
   }
-  int CountIf(const std::function<bool(const Colour&)>& wanted) const {
+  int CountIf(const std::function<bool(const Rgb&)>& wanted) const {
     int count = 0;
     for (int y = 0; y < image_.rows; ++y) {
       for (int x = 0; x < image_.cols; ++x) count += wanted(AtPixel(x, y));
     }
     return count;
   }
-  int CountOf(const Colour& colour) const {
-    return CountIf([&](const Colour& other) { return other == colour; });
+  int CountOf(const Rgb& colour) const {
+    return CountIf([&](const Rgb& other) { return other == colour; });
   }
   int width() const { return image_.cols; }
 
  private:
-  const Box box_;
+  const Area box_;
   cv::Mat image_;
 };
 
@@ -101,7 +101,7 @@ TEST(ChartTest, ABarBelowZeroHangs) {
 
 TEST(ChartTest, AlphaBlendsWithWhatIsBelow) {
   const Drawn drawn(Plain({SquareBars({kRed}), SquareBars({kGreen, 0.25})}));
-  EXPECT_EQ(drawn.At(0.5, 0.25), (Colour{153, 58, 20}));  // 0.75 * (200, 10) + 0.25 * (10, 200)
+  EXPECT_EQ(drawn.At(0.5, 0.25), (Rgb{153, 58, 20}));  // 0.75 * (200, 10) + 0.25 * (10, 200)
 }
 
 TEST(ChartTest, AScatterIsDiscsOfItsRadius) {
@@ -120,7 +120,7 @@ TEST(ChartTest, AnOutlineSetsADiscOffFromItsGround) {
              Scatter{.points = {{0.5, 0.25}}, .ink = {kRed}, .radius = 10, .outlined = true}}));
   EXPECT_EQ(drawn.At(0.5, 0.25), kRed);
   // The rim is a pixel and a half wide: somewhere just outside of the disc it is nearly white.
-  const double width = Layout(Plain({})).DataOf(0).width;
+  const double width = FigureLayout(Plain({})).DataOf(0).width;
   int whitest = 0;
   for (double reach = 10; reach < 12; reach += 0.1) {
     whitest = std::max<int>(whitest, drawn.At(0.5 + reach / width, 0.25).blue);
@@ -145,7 +145,7 @@ TEST(ChartTest, HeatLiesInItsRectangleWithTheFirstRowBelow) {
                                 .cells = {{kRed}, {kGreen}}}}));
   EXPECT_EQ(drawn.At(0.5, 0.1), kRed);
   EXPECT_EQ(drawn.At(0.5, 0.9), kGreen);
-  const Colour middle = drawn.At(0.5, 0.5);
+  const Rgb middle = drawn.At(0.5, 0.5);
   EXPECT_NEAR(middle.red, 105, 2);
   EXPECT_NEAR(middle.green, 105, 2);
 }
@@ -157,7 +157,7 @@ TEST(ChartTest, HeatWithoutAlphaShowsTheGround) {
 
 TEST(ChartTest, TextIsDrawnInItsInk) {
   const Drawn drawn(Plain({Note{.at = {0.5, 0.5}, .text = "IIII", .ink = {kRed}}}));
-  EXPECT_GT(drawn.CountIf([](const Colour& c) { return c.red > c.green + 100; }), 50);
+  EXPECT_GT(drawn.CountIf([](const Rgb& c) { return c.red > c.green + 100; }), 50);
 }
 
 TEST(ChartTest, MarksAreCutOffAtTheAxes) {
@@ -206,7 +206,7 @@ TEST(ChartTest, ALongLegendTakesMoreLines) {
   std::vector<Mark> marks;
   for (int i = 0; i < 12; ++i)
     marks.emplace_back(Curve{.label = "a rather long label " + std::to_string(i)});
-  const Layout layout(Plain(marks));
+  const FigureLayout layout(Plain(marks));
   ASSERT_EQ(layout.legend().size(), 12u);
   EXPECT_GT(layout.legend().back().y, layout.legend().front().y);
   for (const Place& place : layout.legend()) EXPECT_LT(place.x, 1000 - 150);
@@ -217,7 +217,7 @@ TEST(ChartTest, PanelsStandSideBySideWithoutOverlap) {
   Figure figure = Plain({});
   figure.panels.resize(5, figure.panels[0]);
   figure.columns = 3;
-  const Layout layout(figure);
+  const FigureLayout layout(figure);
   EXPECT_EQ(layout.CardOf(0).top, layout.CardOf(2).top);
   EXPECT_GT(layout.CardOf(1).left, layout.CardOf(0).right());
   EXPECT_LE(layout.CardOf(2).right(), layout.width());
@@ -231,11 +231,11 @@ TEST(ChartTest, PanelsStandSideBySideWithoutOverlap) {
 
 TEST(ChartTest, TicksTitlesAndLabelsHaveRoom) {
   Figure figure = Plain({});
-  const Box bare = Layout(figure).DataOf(0);
+  const Area bare = FigureLayout(figure).DataOf(0);
   Panel& panel = figure.panels[0];
   panel.title = panel.subtitle = panel.x.label = panel.y.label = figure.subtitle = "text";
   panel.x.ticks = panel.y.ticks = true;
-  const Box full = Layout(figure).DataOf(0);
+  const Area full = FigureLayout(figure).DataOf(0);
   EXPECT_GT(full.left, bare.left + 30);
   EXPECT_GT(full.top, bare.top + 30);
   EXPECT_GT(Drawn(figure).CountOf(kInk), 100);

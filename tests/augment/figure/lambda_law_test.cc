@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <variant>
 #include <vector>
 
 #include "tests/augment/plan/statistics.h"
@@ -42,48 +41,60 @@ double Arcsine(double x) { return 2 / M_PI * std::asin(std::sqrt(x)); }  // Beta
 // the poles at the ends away.
 double OverDensity(const Recipe& recipe, bool floor, const std::function<double(double)>& f) {
   constexpr int kSteps = 200000;
-  const auto density = LambdaDensity(recipe, floor);
+  Density density = *LambdaDensity(recipe);
+  if (floor) density = FoldedDensity(density);
   double sum = 0;
   for (int i = 0; i < kSteps; ++i) {
     const double theta = (i + 0.5) / kSteps * M_PI / 2;
     const double x = std::pow(std::sin(theta), 2);
-    sum += f(x) * (*density)(x)*std::sin(2 * theta) * M_PI / 2 / kSteps;
+    sum += f(x) * density(x) * std::sin(2 * theta) * M_PI / 2 / kSteps;
   }
   return sum;
 }
 
 TEST(LambdaLawTest, DrawsFollowTheRecipesBeta) {
-  EXPECT_LT(KsDistance(SampleLambdas(BetaRecipe(0.5, 0.5), false, 1, 20000), Arcsine, 1),
-            kMaxKsDistance);
+  EXPECT_LT(KsDistance(SampleLambdas(BetaRecipe(0.5, 0.5), 1, 20000), Arcsine, 1), kMaxKsDistance);
 }
 
-TEST(LambdaLawTest, TheFloorReplacesTheRecipesOwn) {
-  for (const bool own : {false, true}) {
-    const Recipe recipe = BetaRecipe(0.5, 0.5, own);
-    std::vector<double> drawn = SampleLambdas(recipe, false, 1, 5000);
-    EXPECT_LT(*std::min_element(drawn.begin(), drawn.end()), 0.1);
-    for (double& lambda : drawn) lambda = std::max(lambda, 1 - lambda);
-    EXPECT_EQ(SampleLambdas(recipe, true, 1, 5000), drawn);
-  }
+TEST(LambdaLawTest, TheRecipesFloorIsLeftToLargerShares) {
+  const std::vector<double> drawn = SampleLambdas(BetaRecipe(0.5, 0.5, /*floor=*/true), 1, 5000);
+  EXPECT_EQ(drawn, SampleLambdas(BetaRecipe(0.5, 0.5, /*floor=*/false), 1, 5000));
+  EXPECT_LT(*std::min_element(drawn.begin(), drawn.end()), 0.1);
+  EXPECT_THAT(LargerShares({0.25, 0.5, 1}), ::testing::ElementsAre(0.75, 0.5, 1));
 }
 
 TEST(LambdaLawTest, TheFirstDrawsDoNotDependOnTheirNumber) {
-  const std::vector<double> few = SampleLambdas(BetaRecipe(1, 2), false, 7, 4097);
-  std::vector<double> many = SampleLambdas(BetaRecipe(1, 2), false, 7, 10000);
+  const std::vector<double> few = SampleLambdas(BetaRecipe(1, 2), 7, 4097);
+  std::vector<double> many = SampleLambdas(BetaRecipe(1, 2), 7, 10000);
   many.resize(few.size());
   EXPECT_EQ(few, many);
-  EXPECT_NE(few, SampleLambdas(BetaRecipe(1, 2), false, 8, 4097));
+  EXPECT_NE(few, SampleLambdas(BetaRecipe(1, 2), 8, 4097));
 }
 
 TEST(LambdaLawTest, DensityIsTheTextbooks) {
-  const auto two_three = LambdaDensity(BetaRecipe(2, 3), false);
-  const auto folded = LambdaDensity(BetaRecipe(2, 3), true);
-  ASSERT_TRUE(two_three.has_value() && folded.has_value());
+  const auto two_three = LambdaDensity(BetaRecipe(2, 3));
+  ASSERT_TRUE(two_three.has_value());
+  const Density folded = FoldedDensity(*two_three);
   for (const double x : {0.1, 0.5, 0.75}) {
     EXPECT_NEAR((*two_three)(x), 12 * x * (1 - x) * (1 - x), 1e-12);
   }
-  EXPECT_NEAR((*folded)(0.75), 12 * 0.75 * 0.25, 1e-12);  // both of 0.75 and 0.25
-  EXPECT_EQ((*folded)(0.49), 0);
+  EXPECT_NEAR(folded(0.75), 12 * 0.75 * 0.25, 1e-12);  // both of 0.75 and 0.25
+  EXPECT_EQ(folded(0.49), 0);
+}
+
+TEST(LambdaLawTest, TheSizeBiasedLawIsTwiceLambdaTimesTheOther) {
+  Recipe recipe = BetaRecipe(2, 2);
+  const auto plain = LambdaDensity(recipe);
+  recipe.mix.lambda_law = LambdaLaw::kSizeBiasedBeta;
+  const auto biased = LambdaDensity(recipe);
+  ASSERT_TRUE(plain.has_value() && biased.has_value());
+  for (const double x : {0.1, 0.5, 0.9}) EXPECT_NEAR((*biased)(x), 2 * x * (*plain)(x), 1e-12);
+  // Of alpha 1 it is 2 lambda.
+  recipe.mix.alpha = 1;
+  const auto drawn = SampleLambdas(recipe, 1, 20000);
+  EXPECT_LT(KsDistance(
+                drawn, [](double x) { return x * x; }, 1),
+            kMaxKsDistance);
 }
 
 // E[max(lambda, 1 - lambda)]: for alpha 1/2 it is 1/2 + 1/pi, for 1 it is 3/4, for 2 11/16;
@@ -99,12 +110,12 @@ TEST(LambdaLawTest, DensityHasTheExactMeanOfTheLargerShare) {
 }
 
 TEST(LambdaLawTest, UniformHasItsBox) {
-  const auto density = LambdaDensity(UniformRecipe(0.2, 0.7), false);
+  const auto density = LambdaDensity(UniformRecipe(0.2, 0.7));
   ASSERT_TRUE(density.has_value());
   EXPECT_EQ((*density)(0.19), 0);
   EXPECT_NEAR((*density)(0.5), 2, 1e-12);
   EXPECT_EQ((*density)(0.71), 0);
-  const auto drawn = SampleLambdas(UniformRecipe(0.2, 0.7), false, 1, 20000);
+  const auto drawn = SampleLambdas(UniformRecipe(0.2, 0.7), 1, 20000);
   EXPECT_LT(KsDistance(
                 drawn, [](double x) { return (x - 0.2) / 0.5; }, 1),
             kMaxKsDistance);
@@ -112,9 +123,8 @@ TEST(LambdaLawTest, UniformHasItsBox) {
 
 TEST(LambdaLawTest, AFixedLambdaHasNoDensity) {
   const Recipe recipe = UniformRecipe(0.3, 0.3);
-  EXPECT_FALSE(LambdaDensity(recipe, false).has_value());
-  EXPECT_THAT(SampleLambdas(recipe, false, 1, 100), Each(0.3));
-  EXPECT_TRUE(DrawFigure(MakeLambdaFigure(recipe, 1, 100).figure).ok());
+  EXPECT_FALSE(LambdaDensity(recipe).has_value());
+  EXPECT_THAT(SampleLambdas(recipe, 1, 100), Each(0.3));
 }
 
 TEST(LambdaLawTest, SummaryOfTwentyKnownValues) {
@@ -134,26 +144,43 @@ TEST(LambdaLawTest, SummaryOfOneValue) {
   EXPECT_THAT(summary.quantiles, Each(0.25));
 }
 
-TEST(LambdaLawTest, TheHistogramHasAreaOne) {
-  const LambdaFigure made = MakeLambdaFigure(BetaRecipe(0.5, 0.5), 1, 10000);
-  ASSERT_EQ(made.figure.panels.size(), 2u);
-  for (const Panel& panel : made.figure.panels) {
-    double area = 0;
-    for (const Bar& bar : std::get<Bars>(panel.marks.at(0)).bars) {
-      area += (bar.high - bar.low) * bar.height;
-      EXPECT_LT(bar.height, panel.y.high);
-    }
-    EXPECT_NEAR(area, 1, 1e-9);
-  }
-  EXPECT_NEAR(made.drawn.mean, 0.5, 0.02);
-  EXPECT_NEAR(made.drawn.mean_larger, made.floored.mean, 1e-12);
+// Of three weights each is 1/3 on average, and Beta(1, 2) when the Dirichlet law is uniform.
+TEST(LambdaLawTest, MoreThanTwoSourcesHaveDirichletWeights) {
+  Recipe recipe = BetaRecipe(1, 1);
+  recipe.mix.sources = 3;
+  const auto law = [](double x) { return 1 - (1 - x) * (1 - x); };
+  EXPECT_LT(KsDistance(SampleLambdas(recipe, 1, 20000), law, 1), kMaxKsDistance);
+  EXPECT_NEAR((*LambdaDensity(recipe))(0.25), 2 * 0.75, 1e-12);
+  EXPECT_EQ(LambdaLawText(recipe), "Dirichlet(1), 3 sources");
 }
 
-// The ends of the shapes: all lambdas in the first and last cell, and all in the middle.
-TEST(LambdaLawTest, ExtremeShapesCanBeDrawn) {
-  for (const double shape : {kMinBetaShape, kMaxBetaShape}) {
-    EXPECT_TRUE(DrawFigure(MakeLambdaFigure(BetaRecipe(shape, shape), 1, 1000).figure).ok());
-  }
+// CutMix's lambda is 1 - the box's area after clipping: with alpha 1 on 32 x 32 the area is 0.30 on
+// average, of a nominal 0.5.
+TEST(LambdaLawTest, BoxesHaveTheirRealArea) {
+  Recipe recipe = BetaRecipe(1, 1);
+  recipe.mix.cutmix.probability = 1;
+  EXPECT_NEAR(Summarise(SampleLambdas(recipe, 1, 20000)).mean, 0.70, 0.01);
+  EXPECT_FALSE(LambdaDensity(recipe).has_value());
+  EXPECT_EQ(LambdaLawText(recipe), "boxes of Beta(1, 1)");
+  recipe.mix.cutmix.box = BoxRule::kMinMax;
+  EXPECT_EQ(LambdaLawText(recipe), "boxes of sides 0.2..0.8");
+}
+
+TEST(LambdaLawTest, BoxesAndBlendsAreDrawnByTheirProbability) {
+  Recipe recipe = UniformRecipe(0.123, 0.123);
+  recipe.mix.cutmix.probability = 0.25;
+  const std::vector<double> drawn = SampleLambdas(recipe, 1, 20000);
+  const auto blends = std::count(drawn.begin(), drawn.end(), 0.123);
+  EXPECT_TRUE(testing::LooksLikeRate(blends, 20000, 0.75));
+  EXPECT_EQ(LambdaLawText(recipe), "always 0.123, or (0.25) boxes of Beta(1, 1)");
+}
+
+TEST(LambdaLawTest, LawsHaveTheirTexts) {
+  EXPECT_EQ(LambdaLawText(BetaRecipe(0.75, 2)), "Beta(0.75, 2)");
+  EXPECT_EQ(LambdaLawText(UniformRecipe(0.25, 0.5)), "uniform on 0.25..0.5");
+  Recipe recipe = BetaRecipe(2, 9);
+  recipe.mix.lambda_law = LambdaLaw::kSizeBiasedBeta;
+  EXPECT_EQ(LambdaLawText(recipe), "Beta(3, 2)");
 }
 
 }  // namespace

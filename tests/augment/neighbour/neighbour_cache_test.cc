@@ -174,7 +174,7 @@ TEST_F(NeighbourCacheTest, AKThatNoIndexHasIsDataLoss) {
 
 TEST_F(NeighbourCacheTest, APlaceOutOfRangeIsDataLoss) {
   for (const int32_t place : {-1, 4, std::numeric_limits<int32_t>::max()}) {
-    Forge<int32_t>(kPlacesAt + 4 * 11, place);
+    Forge<int32_t>(kPlacesAt + 44, place);
     ExpectDataLoss("has place " + std::to_string(place) + "; allowed: 0..3");
   }
 }

@@ -10,7 +10,6 @@
 namespace mixfeed {
 namespace {
 
-using testing::FailsWith;
 using testing::IsOk;
 using testing::OwnedPoints;
 

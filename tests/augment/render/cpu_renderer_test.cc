@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,8 +20,8 @@ namespace mixfeed {
 namespace {
 
 using testing::ExpectMatchesNaive;
+using testing::FormatsOf;
 using testing::MakeScene;
-using testing::ManyFormats;
 using testing::ManyScenes;
 using testing::NamedFormat;
 using testing::Scene;
@@ -50,7 +52,7 @@ std::vector<std::byte> Rendered(const Scene& scene, const PixelFormat& format, i
 
 TEST(CpuRendererTest, MatchesTheNaiveRendererInEverySizePadTypeAndLayout) {
   for (const Scene& scene : ManyScenes()) {
-    for (const NamedFormat& format : ManyFormats(scene.shape.channels)) {
+    for (const NamedFormat& format : FormatsOf(scene)) {
       PixelFormat float32 = format.format;
       float32.type = PixelType::kFloat32;
       ExpectMatchesNaive(scene, format, Rendered(scene, format.format), Rendered(scene, float32));
@@ -60,7 +62,7 @@ TEST(CpuRendererTest, MatchesTheNaiveRendererInEverySizePadTypeAndLayout) {
 }
 
 TEST(CpuRendererTest, SameBytesOnAnyThreadCount) {
-  const Scene scene = MakeScene({3, 32, 32}, 4, PadMode::kReflect, 100);
+  const Scene scene = testing::MakeVariedScene({3, 32, 32}, 4, PadMode::kReflect, 100);
   const std::vector<std::byte> alone = Rendered(scene, {}, 1);
   for (const int threads : {2, 5}) EXPECT_EQ(Rendered(scene, {}, threads), alone) << threads;
 }
@@ -102,6 +104,84 @@ TEST(CpuRendererTest, UnmixedRowsIgnoreTheSecondView) {
   EXPECT_EQ(Rendered(scene, {}), expected);
 }
 
+TEST(CpuRendererTest, ABoxShowsTheSecondViewInsideAndTheFirstOutside) {
+  Scene scene = MakeScene({1, 8, 32}, 0, PadMode::kReflect, 3);
+  RenderRow& boxed = scene.rows[0];
+  const RenderRow alone[] = {{boxed.a, {}}, {boxed.b, {}}};
+  scene.rows = {boxed, alone[0], alone[1]};
+  scene.rows[0].box = {2, 3, 5, 30};
+  const std::vector<std::byte> out = Rendered(scene, {PixelType::kUint8, PixelLayout::kNchw, {}});
+  constexpr size_t kPixels = 8 * 32;
+  for (size_t i = 0; i < kPixels; ++i) {
+    const size_t y = i / 32;
+    const size_t x = i % 32;
+    const bool inside = y >= 2 && y < 5 && x >= 3 && x < 30;
+    ASSERT_EQ(out[i], out[(inside ? 2 : 1) * kPixels + i]) << y << ", " << x;
+  }
+}
+
+TEST(CpuRendererTest, AMapOfWholePixelsShowsTheCropThatItIs) {
+  Scene scene = MakeScene({3, 16, 16}, 4, PadMode::kReflect, 0);
+  ViewEffects moved;
+  moved.resampled = true;
+  moved.map = {1, 0, 3, 0, 1, 5, 0, 0};
+  ViewEffects mirrored = moved;
+  mirrored.map = {-1, 0, 20, 0, 1, 5, 0, 0};
+  // Padded columns 20 - x: those of the mirrored image's crop at 3.
+  scene.rows = {{{2, 0, 0, 0, &moved}, {}},
+                {{2, 5, 3, 0}, {}},
+                {{2, 0, 0, 0, &mirrored}, {}},
+                {{2, 5, 3, 1}, {}}};
+  const std::vector<std::byte> out = Rendered(scene, {PixelType::kUint8, PixelLayout::kNchw, {}});
+  const auto image = [&](size_t i) { return std::span(out).subspan(i * 768, 768); };
+  EXPECT_TRUE(std::ranges::equal(image(0), image(1)));
+  EXPECT_TRUE(std::ranges::equal(image(2), image(3)));
+}
+
+TEST(CpuRendererTest, ANormalisedZeroHoleIsZeroUnderEveryNormalisation) {
+  Scene scene = MakeScene({3, 8, 8}, 0, PadMode::kReflect, 1);
+  ViewEffects effects;
+  effects.hole = {0, 0, 8, 8};
+  effects.normalised_zero = true;
+  scene.rows = {{{0, 0, 0, 0, &effects}, {}}};
+  for (const char* name : {"raw", "signed", "cifar10", "imagenet"}) {
+    const std::vector<std::byte> out =
+        Rendered(scene, {PixelType::kFloat32, PixelLayout::kNchw, *FindNormalisation(name, 3)});
+    for (size_t i = 0; i < out.size(); i += sizeof(float)) {
+      float pixel;
+      std::memcpy(&pixel, out.data() + i, sizeof(pixel));
+      ASSERT_NEAR(pixel, 0, 1e-6) << name;
+    }
+  }
+}
+
+// Views of many rows may have one and the same effects.
+TEST(CpuRendererTest, ARowsBytesDoNotDependOnTheRowsAroundIt) {
+  const Scene all = testing::MakeVariedScene({3, 32, 32}, 4, PadMode::kReflect, 24);
+  const std::vector<std::byte> together = Rendered(all, {});
+  const size_t image_bytes = together.size() / all.rows.size();
+  Scene one = all;
+  for (size_t i = 0; i < all.rows.size(); ++i) {
+    one.rows = {all.rows[i]};
+    EXPECT_TRUE(std::ranges::equal(Rendered(one, {}),
+                                   std::span(together).subspan(i * image_bytes, image_bytes)))
+        << i;
+  }
+}
+
+TEST(CpuRendererTest, RowsMayShareTheirEffects) {
+  Scene scene = MakeScene({3, 32, 32}, 4, PadMode::kReflect, 3);
+  ViewEffects effects[3];
+  for (ViewEffects& own : effects) {
+    own.toned = true;
+    own.contrast = 1.5;
+  }
+  for (size_t i = 0; i < 3; ++i) scene.rows[i].a.effects = &effects[i];
+  const std::vector<std::byte> expected = Rendered(scene, {});
+  for (RenderRow& row : scene.rows) row.a.effects = &effects[0];
+  EXPECT_EQ(Rendered(scene, {}), expected);
+}
+
 TEST(CpuRendererTest, BuffersAreAlignedAndOfTheSizeAskedFor) {
   ThreadPool threads(1);
   const std::unique_ptr<Renderer> renderer = MakeCpuRenderer(&threads);
@@ -125,8 +205,8 @@ TEST(CpuRendererTest, DescriptionNamesTheInstructionSetAndTheThreads) {
 }
 
 // Formats whose numbers reach the corners of the narrow types: subnormal and infinite float16s.
-std::vector<NamedFormat> FormatsForTargets(int channels) {
-  std::vector<NamedFormat> formats = ManyFormats(channels);
+std::vector<NamedFormat> FormatsForTargets(const Scene& scene) {
+  std::vector<NamedFormat> formats = FormatsOf(scene);
   for (const double std : {1e-6, 1e-5, 1e3, 1e4, 1e5}) {
     Normalisation extreme;
     extreme.mean.fill(0.3);
@@ -138,16 +218,21 @@ std::vector<NamedFormat> FormatsForTargets(int channels) {
   return formats;
 }
 
-TEST(CpuTargetsTest, EveryInstructionSetOfThisCpuGivesTheScalarDefinitionsBits) {
-  const std::vector<Scene> scenes = ManyScenes();
+void ExpectScalarBitsOfEveryTarget(const Scene& scene, const NamedFormat& format) {
+  const std::vector<std::byte> expected = testing::RenderedByElement(scene, format.format);
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     const testing::ScopedTarget scope(target);
     ASSERT_EQ(CpuTargetName(), hwy::TargetName(target));
-    for (const Scene& scene : scenes) {
-      for (const NamedFormat& format : FormatsForTargets(scene.shape.channels)) {
-        ASSERT_EQ(Rendered(scene, format.format), testing::RenderedByElement(scene, format.format))
-            << CpuTargetName() << ", " << scene.name() << ", " << format.name;
-      }
+    ASSERT_EQ(Rendered(scene, format.format), expected)
+        << CpuTargetName() << ", " << scene.name() << ", " << format.name;
+  }
+}
+
+TEST(CpuTargetsTest, EveryInstructionSetOfThisCpuGivesTheScalarDefinitionsBits) {
+  for (const Scene& scene : ManyScenes()) {
+    for (const NamedFormat& format : FormatsForTargets(scene)) {
+      ExpectScalarBitsOfEveryTarget(scene, format);
+      if (HasFatalFailure()) return;
     }
   }
 }

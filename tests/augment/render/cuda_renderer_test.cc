@@ -14,6 +14,7 @@
 namespace mixfeed {
 namespace {
 
+using testing::FormatsOf;
 using testing::MakeScene;
 using testing::ManyFormats;
 using testing::ManyScenes;
@@ -45,7 +46,7 @@ void ExpectRendersAsTheScalarDefinition(Renderer& renderer, const Scene& scene,
 
 TEST_F(CudaRendererTest, GivesTheScalarDefinitionsBitsInPageLockedBuffers) {
   for (const Scene& scene : ManyScenes()) {
-    for (const NamedFormat& format : ManyFormats(scene.shape.channels)) {
+    for (const NamedFormat& format : FormatsOf(scene)) {
       const auto buffer = renderer_->Allocate(SceneBytes(scene, format.format.type));
       ASSERT_TRUE(buffer.ok()) << buffer.status();
       ExpectRendersAsTheScalarDefinition(*renderer_, scene, format,

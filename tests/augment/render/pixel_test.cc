@@ -9,6 +9,14 @@
 namespace mixfeed {
 namespace {
 
+ChannelMix MixOf(double mean, double std, float lambda) {
+  return MakeChannelMix(mean, std, lambda, 1.0 - lambda);
+}
+
+float MixPixel(uint8_t a, uint8_t b, const ChannelMix& mix) {
+  return AddShare(a, mix.a_weight, AddShare(b, mix.b_weight, mix.offset));
+}
+
 constexpr ImageShape kShape = {3, 4, 5};
 constexpr int kPad = 2;
 
@@ -41,19 +49,19 @@ TEST(PixelTest, BytesOfLargePoolsNeedMoreThan32Bits) {
 }
 
 TEST(PixelTest, MixIsLambdaOfTheFirstAndTheRestOfTheSecond) {
-  const ChannelMix mix = MakeChannelMix(0.0, 1.0 / 255, 0.25f);
+  const ChannelMix mix = MixOf(0.0, 1.0 / 255, 0.25f);
   EXPECT_EQ(MixPixel(200, 100, mix), 125.0f);
 }
 
 TEST(PixelTest, TheRawNormalisationLeavesThePixel) {
-  const ChannelMix mix = MakeChannelMix(0.0, 1.0 / 255, 1.0f);
+  const ChannelMix mix = MixOf(0.0, 1.0 / 255, 1.0f);
   for (int pixel = 0; pixel <= 255; ++pixel) {
     EXPECT_EQ(MixPixel(static_cast<uint8_t>(pixel), 255, mix), static_cast<float>(pixel));
   }
 }
 
 TEST(PixelTest, SignedNormalisationSpansMinusOneToOne) {
-  const ChannelMix mix = MakeChannelMix(0.5, 0.5, 1.0f);
+  const ChannelMix mix = MixOf(0.5, 0.5, 1.0f);
   EXPECT_EQ(MixPixel(0, 0, mix), -1.0f);
   EXPECT_NEAR(MixPixel(255, 0, mix), 1.0f, 1e-7);
 }
@@ -62,7 +70,7 @@ TEST(PixelTest, SignedNormalisationSpansMinusOneToOne) {
 TEST(PixelTest, WithoutAShareOfTheSecondItsPixelsLeaveNoTrace) {
   for (const double mean : {0.0, -0.0, 0.4914, -0.3, 1.0, 1e-320}) {
     for (const double std : {0.2471, 1.0 / 255, 1e6}) {
-      const ChannelMix mix = MakeChannelMix(mean, std, 1.0f);
+      const ChannelMix mix = MixOf(mean, std, 1.0f);
       for (int pixel = 0; pixel <= 255; ++pixel) {
         const auto a = static_cast<uint8_t>(pixel);
         const float scaled = static_cast<float>(a) * mix.a_weight;
@@ -74,9 +82,25 @@ TEST(PixelTest, WithoutAShareOfTheSecondItsPixelsLeaveNoTrace) {
   }
 }
 
+TEST(PixelTest, ABoxHoldsItsFirstLineAndColumnAndNotItsEnds) {
+  const Box box = {1, 2, 3, 5};
+  int held = 0;
+  for (int y = 0; y < 6; ++y) {
+    for (int x = 0; x < 6; ++x) held += InBox(box, y, x) ? 1 : 0;
+  }
+  EXPECT_EQ(held, 6);
+  EXPECT_TRUE(InBox(box, 1, 2));
+  EXPECT_TRUE(InBox(box, 2, 4));
+}
+
+TEST(PixelTest, NothingIsInAnEmptyBox) {
+  EXPECT_FALSE(InBox({2, 0, 2, 5}, 2, 0));
+  EXPECT_FALSE(InBox({0, 3, 5, 1}, 2, 2));
+}
+
 // The largest error over all pairs of pixels, against the exact value in double.
 double LargestError(double mean, double std, float lambda) {
-  const ChannelMix mix = MakeChannelMix(mean, std, lambda);
+  const ChannelMix mix = MixOf(mean, std, lambda);
   double largest = 0;
   for (int a = 0; a <= 255; ++a) {
     for (int b = 0; b <= 255; ++b) {

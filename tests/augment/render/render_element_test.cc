@@ -8,7 +8,7 @@ namespace mixfeed {
 namespace {
 
 using testing::ExpectMatchesNaive;
-using testing::ManyFormats;
+using testing::FormatsOf;
 using testing::ManyScenes;
 using testing::NamedFormat;
 using testing::RenderedByElement;
@@ -16,7 +16,7 @@ using testing::Scene;
 
 TEST(RenderElementTest, MatchesTheNaiveRendererInEverySizePadTypeAndLayout) {
   for (const Scene& scene : ManyScenes()) {
-    for (const NamedFormat& format : ManyFormats(scene.shape.channels)) {
+    for (const NamedFormat& format : FormatsOf(scene)) {
       PixelFormat float32 = format.format;
       float32.type = PixelType::kFloat32;
       ExpectMatchesNaive(scene, format, RenderedByElement(scene, format.format),

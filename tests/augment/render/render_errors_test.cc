@@ -86,6 +86,180 @@ TEST_F(RenderErrorsTest, LambdasOutsideZeroToOneAreRefused) {
   }
 }
 
+TEST_F(RenderErrorsTest, BoxesOutsideTheImageAreRefused) {
+  struct Wrong {
+    Box box;
+    const char* says;
+  };
+  const Wrong wrong[] = {
+      {{-1, 0, 4, 4}, "box.y0 is -1; allowed is 0 to 8"},
+      {{0, -1, 4, 4}, "box.x0 is -1; allowed is 0 to 8"},
+      {{0, 0, 9, 4}, "box.y1 is 9; allowed is 0 to 8"},
+      {{0, 0, 4, 9}, "box.x1 is 9; allowed is 0 to 8"},
+  };
+  for (const Wrong& given : wrong) {
+    scene_.rows[1].box = given.box;
+    ExpectRefused(Render(), std::string("row 1: ") + given.says);
+  }
+}
+
+TEST_F(RenderErrorsTest, BoxesOfTheWholeImageAndEmptyOnesAnywhereAreAccepted) {
+  for (const Box& box : {Box{0, 0, 8, 8}, Box{-5, 3, -5, 90}, Box{4, 4, 3, 5}}) {
+    scene_.rows[1].box = box;
+    EXPECT_TRUE(Render().ok());
+  }
+}
+
+// Whatever lambda is, `b` is shown.
+TEST_F(RenderErrorsTest, TheSecondViewOfABoxedRowIsChecked) {
+  scene_.rows[1].lambda = 1;
+  scene_.rows[1].box = {0, 0, 1, 1};
+  scene_.rows[1].b.image = 7;
+  ExpectRefused(Render(), "row 1: image is 7");
+}
+
+TEST_F(RenderErrorsTest, FurtherViewsAreChecked) {
+  std::vector<WeightedView> more = {{{}, 0.1f}, {{7, 0, 0, 0}, 0.1f}};
+  scene_.rows[0].more = more;
+  ExpectRefused(Render(), "row 0: image is 7");
+  more[1].view.image = 6;
+  EXPECT_TRUE(Render().ok());
+}
+
+TEST_F(RenderErrorsTest, TheSecondViewOfARowOfManyIsChecked) {
+  const std::vector<WeightedView> more = {{{}, 0.0f}};
+  scene_.rows[0].lambda = 1;
+  scene_.rows[0].more = more;
+  scene_.rows[0].b.image = -1;
+  ExpectRefused(Render(), "row 0: image is -1");
+}
+
+TEST_F(RenderErrorsTest, MoreThanSixFurtherViewsAreRefused) {
+  const std::vector<WeightedView> more(7, {{}, 0.01f});
+  scene_.rows[0].more = std::span(more).first(6);
+  EXPECT_TRUE(Render().ok());
+  scene_.rows[0].more = more;
+  ExpectRefused(Render(), "row 0: more.size() is 7; allowed is 0 to 6");
+}
+
+TEST_F(RenderErrorsTest, FurtherViewsWithABoxAreRefused) {
+  const std::vector<WeightedView> more(2, {{}, 0.01f});
+  scene_.rows[2].more = more;
+  scene_.rows[2].box = {0, 0, 1, 1};
+  ExpectRefused(Render(), "row 2: box and 2 further images in one row");
+}
+
+TEST_F(RenderErrorsTest, WeightsOutsideZeroToOneAreRefused) {
+  for (const float weight : {-0.1f, 1.1f, std::numeric_limits<float>::quiet_NaN()}) {
+    const std::vector<WeightedView> more = {{{}, 0.0f}, {{}, weight}};
+    scene_.rows[0].more = more;
+    ExpectRefused(Render(), "row 0: more[1].weight is ");
+  }
+}
+
+TEST_F(RenderErrorsTest, WeightsBeyondOneTogetherAreRefusedButForRounding) {
+  std::vector<WeightedView> more = {{{}, 0.25f}, {{}, 0.25f}};
+  scene_.rows[0].more = more;
+  EXPECT_TRUE(Render().ok());
+  more[1].weight = 0.2500005f;
+  EXPECT_TRUE(Render().ok());
+  more[1].weight = 0.251f;
+  ExpectRefused(Render(), "row 0: sum of lambda and more's weights is 1.001; allowed is 0 to 1");
+}
+
+TEST_F(RenderErrorsTest, MapsThatAreNotFiniteOrHugeAreRefused) {
+  ViewEffects effects;
+  effects.resampled = true;
+  scene_.rows[3].b.effects = &effects;
+  EXPECT_TRUE(Render().ok());
+  for (size_t i = 0; i < effects.map.size(); ++i) {
+    for (const float number : {std::numeric_limits<float>::quiet_NaN(),
+                               -std::numeric_limits<float>::infinity(), 1.1e6f}) {
+      const ViewEffects good = effects;
+      effects.map[i] = number;
+      ExpectRefused(Render(), "row 3: map[" + std::to_string(i) + "] is ");
+      effects = good;
+    }
+  }
+}
+
+TEST_F(RenderErrorsTest, MapsWithADenominatorThatIsNotPositiveAreRefused) {
+  ViewEffects effects;
+  effects.resampled = true;
+  scene_.rows[3].b.effects = &effects;
+  effects.map[6] = -0.125f;
+  EXPECT_TRUE(Render().ok());
+  effects.map[6] = -0.25f;
+  ExpectRefused(Render(), "row 3: map's denominator is -0.75 at x 7, y 0; allowed is from 0.001");
+  effects.map[6] = 0;
+  effects.map[7] = -0.25f;
+  ExpectRefused(Render(), "row 3: map's denominator is -0.75 at x 0, y 7; allowed is from 0.001");
+}
+
+TEST_F(RenderErrorsTest, MapsThatLeadFarAwayAreRefused) {
+  ViewEffects effects;
+  effects.resampled = true;
+  scene_.rows[3].b.effects = &effects;
+  effects.map[2] = 65529;
+  EXPECT_TRUE(Render().ok());
+  effects.map[2] = 65530;
+  ExpectRefused(Render(), "row 3: what the map shows at x 7, y 0 is 65537; allowed is -65536 to");
+  effects.map[2] = 0;
+  effects.map[5] = -70000;
+  ExpectRefused(Render(), "row 3: what the map shows at x 0, y 0 is -70000; allowed is -65536 to");
+}
+
+TEST_F(RenderErrorsTest, TonesOutOfRangeAreRefused) {
+  ViewEffects effects;
+  effects.toned = true;
+  scene_.rows[0].a.effects = &effects;
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  for (const double contrast : {-0.1, 40.1, kNan}) {
+    effects.contrast = contrast;
+    ExpectRefused(Render(), "row 0: contrast is ");
+  }
+  effects.contrast = 40;
+  EXPECT_TRUE(Render().ok());
+  for (const double brightness : {-17.1, 17.1, kNan}) {
+    effects.brightness = brightness;
+    ExpectRefused(Render(), "row 0: brightness is ");
+  }
+  effects.brightness = -17;
+  EXPECT_TRUE(Render().ok());
+}
+
+TEST_F(RenderErrorsTest, HolesOutsideTheImageAreRefused) {
+  ViewEffects effects;
+  effects.hole = {0, 0, 4, 9};
+  scene_.rows[0].a.effects = &effects;
+  ExpectRefused(Render(), "row 0: hole.x1 is 9; allowed is 0 to 8");
+}
+
+TEST_F(RenderErrorsTest, FillsOutsideTheLevelsAreRefusedWhereTheyAreUsed) {
+  ViewEffects effects;
+  effects.hole = {0, 0, 4, 4};
+  scene_.rows[0].a.effects = &effects;
+  for (const float level : {-1.0f, 255.5f, std::numeric_limits<float>::quiet_NaN()}) {
+    effects.fill = {0, 0, level, level};
+    ExpectRefused(Render(), "row 0: fill[2] is ");
+  }
+  effects.fill = {0, 255, 0, -1};  // of three channels
+  EXPECT_TRUE(Render().ok());
+  effects.fill[0] = -1;
+  effects.normalised_zero = true;
+  EXPECT_TRUE(Render().ok());
+}
+
+// Numbers of effects that a view does not have.
+TEST_F(RenderErrorsTest, EffectsThatAreOffAreNotChecked) {
+  ViewEffects effects;
+  effects.map.fill(std::numeric_limits<float>::infinity());
+  effects.contrast = effects.brightness = std::numeric_limits<double>::infinity();
+  effects.fill.fill(-1);
+  scene_.rows[0].a.effects = &effects;
+  EXPECT_TRUE(Render().ok());
+}
+
 TEST_F(RenderErrorsTest, AShortOutIsRefused) {
   ExpectRefused(Render({out_.data(), out_.size() - sizeof(float) - 1}), "out has 3071 bytes");
 }

@@ -1,5 +1,7 @@
 #include "tests/augment/render/scenes.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -14,18 +16,52 @@ namespace {
 
 constexpr int kImages = 7;
 
-RenderView RandomView(std::mt19937& random, int pad) {
-  std::uniform_int_distribution<int> image(0, kImages - 1);
-  std::uniform_int_distribution<int16_t> offset(0, static_cast<int16_t>(2 * pad));
-  return {image(random), offset(random), offset(random), static_cast<uint8_t>(random() & 1)};
+// How far off resampled coordinates may be, in pixels, for the larger of the two axes.
+double CoordinateTolerance(const ImageShape& shape, const std::array<float, 8>& map) {
+  constexpr double kRounding = 0x1p-24;
+  const double x = shape.width - 1;
+  const double y = shape.height - 1;
+  const auto magnitude = [&](size_t first, double constant) {
+    return std::abs(map[first]) * x + std::abs(map[first + 1]) * y + std::abs(constant);
+  };
+  const double terms = std::max(magnitude(0, map[2]), magnitude(3, map[5]));
+  const double below = magnitude(6, 1);
+  double smallest = 1;
+  for (const double at_x : {0.0, x}) {
+    for (const double at_y : {0.0, y}) {
+      smallest = std::min(smallest, map[6] * at_x + map[7] * at_y + 1);
+    }
+  }
+  return 4 * kRounding * (terms + terms / smallest * below) / smallest;
 }
 
-float LambdaOfRow(std::mt19937& random, int row) {
-  constexpr float kSpecial[] = {1.0f, 0.0f, 0.5f, 0.99999994f, 1e-30f};
-  constexpr int kPeriod = 8;
-  const int place = row % kPeriod;
-  if (place < static_cast<int>(std::size(kSpecial))) return kSpecial[place];
-  return std::uniform_real_distribution<float>(0.0f, 1.0f)(random);
+// The steepest rise of a tone, in levels a level.
+double Steepest(const ViewEffects& effects) {
+  const auto toned = [&](double level) {
+    const double p = std::clamp(level / 255, 1e-7, 1 - 1e-7);
+    return 255 / (1 + std::exp(-effects.contrast * (std::log(p / (1 - p)) + effects.brightness)));
+  };
+  double steepest = 0;
+  for (int level = 0; level < 255; ++level) {
+    steepest = std::max(steepest, toned(level + 1) - toned(level));
+  }
+  return steepest;
+}
+
+// How many levels a view's pixels may be off; neighbouring pixels may be all 255 apart.
+double LevelTolerance(const ImageShape& shape, const RenderView& view) {
+  if (view.effects == nullptr || !view.effects->resampled) return 0;
+  constexpr double kRoundingOfLevels = 1e-4;
+  const double level = 2 * 255 * CoordinateTolerance(shape, view.effects->map) + kRoundingOfLevels;
+  return level * (view.effects->toned ? std::max(1.0, Steepest(*view.effects)) : 1.0);
+}
+
+double LevelTolerance(const ImageShape& shape, const RenderRow& row) {
+  double tolerance = std::max(LevelTolerance(shape, row.a), LevelTolerance(shape, row.b));
+  for (const WeightedView& further : row.more) {
+    tolerance = std::max(tolerance, LevelTolerance(shape, further.view));
+  }
+  return tolerance;
 }
 
 template <class T>
@@ -37,19 +73,28 @@ T Element(std::span<const std::byte> bytes, size_t index) {
 
 // A uint8 may be off by one where the exact value is so close to a tie that float32, in which
 // pixels are mixed, does not tell them apart.
-void ExpectRounded(double exact, uint8_t got) {
+void ExpectRounded(double exact, double levels, uint8_t got) {
   constexpr double kTie = 1e-4;
-  ASSERT_LE(std::abs(got - exact), 0.5 + kTie);
+  ASSERT_LE(std::abs(got - exact), 0.5 + kTie + levels);
 }
 
-void ExpectElement(const NamedFormat& format, double exact, std::span<const std::byte> out,
-                   std::span<const std::byte> as_float32, size_t index) {
+// The exact value of an element, and how far off it may be because of resampling.
+struct Expected {
+  double exact;
+  double levels;      // of 0..255
+  double normalised;  // the same after normalisation
+};
+
+void ExpectElement(const NamedFormat& format, const Expected& expected,
+                   std::span<const std::byte> out, std::span<const std::byte> as_float32,
+                   size_t index) {
   const float float32 = Element<float>(as_float32, index);
   switch (format.format.type) {
     case PixelType::kUint8:
-      return ExpectRounded(exact, Element<uint8_t>(out, index));
+      return ExpectRounded(expected.exact, expected.levels, Element<uint8_t>(out, index));
     case PixelType::kFloat32:
-      ASSERT_NEAR(Element<float>(out, index), exact, format.tolerance);
+      ASSERT_NEAR(Element<float>(out, index), expected.exact,
+                  format.tolerance + expected.normalised);
       return;
     case PixelType::kFloat16:
       ASSERT_EQ(DecodeNarrow(kFloat16Type, Element<uint16_t>(out, index)),
@@ -79,17 +124,28 @@ std::string Scene::name() const {
                       static_cast<int>(mode), " rows ", rows.size());
 }
 
-Scene MakeScene(const ImageShape& shape, int pad, PadMode mode, int rows) {
+namespace {
+
+using DrawRow = RenderRow (RowMaker::*)(int);
+
+Scene DrawScene(const ImageShape& shape, int pad, PadMode mode, int rows, DrawRow draw) {
   std::mt19937 random(static_cast<uint32_t>(shape.pixels() + pad + rows));
   Scene scene = {shape, pad, mode, {}, {}};
   scene.images.resize(static_cast<size_t>(kImages * shape.pixels()));
   for (uint8_t& pixel : scene.images) pixel = static_cast<uint8_t>(random());
-  for (int row = 0; row < rows; ++row) {
-    const RenderView a = RandomView(random, pad);
-    const RenderView b = RandomView(random, pad);
-    scene.rows.push_back({a, b, LambdaOfRow(random, row)});
-  }
+  RowMaker maker(&random, shape, pad, kImages, scene.parts.get());
+  for (int row = 0; row < rows; ++row) scene.rows.push_back((maker.*draw)(row));
   return scene;
+}
+
+}  // namespace
+
+Scene MakeScene(const ImageShape& shape, int pad, PadMode mode, int rows) {
+  return DrawScene(shape, pad, mode, rows, &RowMaker::PlainRow);
+}
+
+Scene MakeVariedScene(const ImageShape& shape, int pad, PadMode mode, int rows) {
+  return DrawScene(shape, pad, mode, rows, &RowMaker::VariedRow);
 }
 
 std::vector<Scene> ManyScenes() {
@@ -109,6 +165,22 @@ std::vector<Scene> ManyScenes() {
       MakeScene({3, 16, 16}, 15, PadMode::kReflect, 9),
       MakeScene({2, 6, 17}, 1, PadMode::kReflect, 9),
       MakeScene({4, 6, 17}, 1, PadMode::kReflect, 9),
+      MakeVariedScene({1, 1, 1}, 0, PadMode::kReflect, 16),
+      MakeVariedScene({3, 1, 4}, 0, PadMode::kZero, 16),
+      MakeVariedScene({3, 5, 1}, 1, PadMode::kEdge, 16),
+      MakeVariedScene({3, 5, 7}, 4, PadMode::kReflect, 32),
+      MakeVariedScene({1, 8, 8}, 0, PadMode::kZero, 32),
+      MakeVariedScene({3, 17, 16}, 0, PadMode::kZero, 32),
+      MakeVariedScene({2, 6, 17}, 1, PadMode::kReflect, 16),
+      MakeVariedScene({4, 6, 17}, 1, PadMode::kReflect, 16),
+      MakeVariedScene({1, 28, 28}, 2, PadMode::kZero, 40),
+      MakeVariedScene({3, 32, 32}, 4, PadMode::kReflect, 64),
+      MakeVariedScene({3, 64, 64}, 8, PadMode::kReflect, 12),
+      MakeVariedScene({3, 96, 96}, 0, PadMode::kEdge, 8),
+      MakeVariedScene({3, 224, 224}, 28, PadMode::kReflect, 4),
+      MakeVariedScene({4, 256, 256}, 0, PadMode::kZero, 4),
+      // Beyond the planes that vectors resample.
+      MakeVariedScene({1, 520, 510}, 0, PadMode::kZero, 4),
   };
 }
 
@@ -138,6 +210,13 @@ std::vector<NamedFormat> ManyFormats(int channels) {
   return formats;
 }
 
+std::vector<NamedFormat> FormatsOf(const Scene& scene) {
+  constexpr size_t kManyPixels = 250'000;
+  std::vector<NamedFormat> formats = ManyFormats(scene.shape.channels);
+  if (SceneBytes(scene, PixelType::kUint8) < kManyPixels) return formats;
+  return {formats.front(), formats.back()};
+}
+
 size_t SceneBytes(const Scene& scene, PixelType type) {
   return scene.rows.size() * ImageBytes(scene.shape, type);
 }
@@ -146,10 +225,13 @@ std::vector<std::byte> RenderedByElement(const Scene& scene, const PixelFormat& 
   const Pool pool = scene.pool();
   const ScenePool resident(pool);
   std::vector<std::byte> out(SceneBytes(scene, format.type));
-  const std::vector<RowJob> rows = MakeRowJobs(resident, scene.rows, format.normalisation);
-  RenderJob job = MakeRenderJob(resident, format, static_cast<int64_t>(rows.size()));
+  const RowJobs rows = MakeRowJobs(resident, scene.rows, format.normalisation);
+  const std::vector<ToneTable> tables = MakeToneTables(rows.tones);
+  RenderJob job = MakeRenderJob(resident, format, static_cast<int64_t>(scene.rows.size()));
+  // As the CUDA renderer's, in one piece.
+  std::vector<std::byte> packed(PackedBytes(rows, tables));
+  Pack(rows, tables, packed.data(), packed.data(), &job);
   job.pool = pool.pixels.data();
-  job.rows = rows.data();
   job.out = out.data();
   const auto elements = static_cast<uint32_t>(scene.shape.pixels());
   for (int64_t row = 0; row < job.row_count; ++row) {
@@ -165,12 +247,15 @@ void ExpectMatchesNaive(const Scene& scene, const NamedFormat& format,
   const ImageShape& shape = scene.shape;
   const auto channels = static_cast<size_t>(shape.channels);
   const size_t pixels = static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
+  std::vector<double> levels;
+  for (const RenderRow& row : scene.rows) levels.push_back(LevelTolerance(shape, row));
   for (size_t i = 0; i < exact.size(); ++i) {
     const size_t row = i / (channels * pixels);
     const size_t channel = i / pixels % channels;
     const size_t nhwc = (row * pixels + i % pixels) * channels + channel;
     const size_t at = format.format.layout == PixelLayout::kNhwc ? nhwc : i;
-    ExpectElement(format, exact[i], out, as_float32, at);
+    const double normalised = levels[row] / 255 / format.format.normalisation.std[channel];
+    ExpectElement(format, {exact[i], levels[row], normalised}, out, as_float32, at);
     if (::testing::Test::HasFatalFailure()) {
       FAIL() << scene.name() << ", " << format.name << ", row " << row << " channel " << channel
              << " pixel " << i % pixels;

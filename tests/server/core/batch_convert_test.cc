@@ -128,7 +128,8 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
   Batch batch;
   batch.step = 12;
   batch.shape = {.channels = 3, .height = 4, .width = 5};
-  batch.format = {.type = PixelType::kBfloat16, .layout = PixelLayout::kNhwc, .normalisation = {}};
+  batch.format =
+      PixelFormat{.type = PixelType::kBfloat16, .layout = PixelLayout::kNhwc, .normalisation = {}};
   batch.classes = 7;
   batch.row_index = {2, 5};
   batch.rows = {{.sample = 100, .pool = PoolId::kLabelled, .view = 0},

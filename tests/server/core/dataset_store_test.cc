@@ -14,6 +14,13 @@
 namespace mixfeed {
 namespace {
 
+ViewSpec Padded(int pad, PadMode mode) {
+  ViewSpec view;
+  view.pad = pad;
+  view.pad_mode = mode;
+  return view;
+}
+
 using ::testing::HasSubstr;
 using testing::TempDir;
 
@@ -40,11 +47,11 @@ TEST_F(DatasetStoreTest, PoolIsMadeOnceForAllThatUseIt) {
   const auto store = OpenStore({files_.File("tiny")});
   ASSERT_TRUE(store.ok()) << store.status();
   const auto dataset = *(*store)->Find("tiny");
-  const auto pool = *(*store)->FindPool(dataset, Partition::kTrain, 4, PadMode::kReflect);
+  const auto pool = *(*store)->FindPool(dataset, Partition::kTrain, Padded(4, PadMode::kReflect));
   EXPECT_EQ(pool->count(), 100);
   EXPECT_EQ(pool->pad(), 4);
   const auto find = [&](Partition partition, int pad, PadMode mode) {
-    return *(*store)->FindPool(dataset, partition, pad, mode);
+    return *(*store)->FindPool(dataset, partition, Padded(pad, mode));
   };
   EXPECT_EQ(find(Partition::kTrain, 4, PadMode::kReflect), pool);
   EXPECT_NE(find(Partition::kTrain, 2, PadMode::kReflect), pool);
@@ -55,21 +62,22 @@ TEST_F(DatasetStoreTest, PoolIsMadeOnceForAllThatUseIt) {
 TEST_F(DatasetStoreTest, PoolsAreBoundedAndFreedWithTheirLastUser) {
   const auto store = *OpenStore({files_.File("tiny")}, kPaddedBytes);
   const auto dataset = *store->Find("");
-  auto pool = store->FindPool(dataset, Partition::kTrain, 4, PadMode::kReflect);
+  auto pool = store->FindPool(dataset, Partition::kTrain, Padded(4, PadMode::kReflect));
   ASSERT_TRUE(pool.ok()) << pool.status();
   const absl::Status full =
-      store->FindPool(dataset, Partition::kTrain, 0, PadMode::kReflect).status();
+      store->FindPool(dataset, Partition::kTrain, Padded(0, PadMode::kReflect)).status();
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(full.message()), HasSubstr("--max-pool-bytes"));
   *pool = nullptr;
-  EXPECT_TRUE(store->FindPool(dataset, Partition::kTrain, 0, PadMode::kReflect).ok());
+  EXPECT_TRUE(store->FindPool(dataset, Partition::kTrain, Padded(0, PadMode::kReflect)).ok());
 }
 
 TEST_F(DatasetStoreTest, PadThatCannotBeReflectedIsRefused) {
   const auto store = *OpenStore({files_.File("tiny")});
-  EXPECT_EQ(
-      store->FindPool(*store->Find(""), Partition::kTrain, 32, PadMode::kReflect).status().code(),
-      absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(store->FindPool(*store->Find(""), Partition::kTrain, Padded(32, PadMode::kReflect))
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(DatasetStoreTest, BrokenDatasetIsKeptWithItsReason) {

@@ -162,7 +162,7 @@ TEST_F(StreamTest, StreamsAreToldOfBatchesTheyWaitFor) {
 TEST_F(StreamTest, SeriesAreSharedPerFormatAndShare) {
   EXPECT_EQ(feed_.Series({}, {}), series_);
   EXPECT_NE(feed_.Series({}, {0, 2}), series_);
-  const auto bytes = feed_.Series({PixelType::kUint8, PixelLayout::kNchw, {}}, {});
+  const auto bytes = feed_.Series(PixelFormat{PixelType::kUint8, PixelLayout::kNchw, {}}, {});
   EXPECT_NE(bytes, series_);
   EXPECT_LT(bytes->slot_bytes(), series_->slot_bytes());
 }
