@@ -9,16 +9,15 @@
 #include <thread>
 
 #include "augment/target/target.h"
+#include "tests/augment/batch/expected_batch.h"
 #include "tests/augment/batch/feed_kit.h"
-#include "tests/testing/naive_renderer.h"
 
 namespace mixfeed {
 namespace {
 
 using ::mixfeed::testing::ContentsOf;
+using ::mixfeed::testing::ExpectedBatch;
 using ::mixfeed::testing::FeedKit;
-using ::mixfeed::testing::NaiveSource;
-using ::mixfeed::testing::RenderNaively;
 using ::testing::Each;
 using ::testing::HasSubstr;
 
@@ -40,59 +39,18 @@ std::span<const float> TargetOf(const Batch& batch, int row) {
   return batch.targets.subspan(static_cast<size_t>(row) * kClasses, kClasses);
 }
 
-std::vector<double> OneHotOf(int label) {
-  std::vector<double> target(kClasses, 0.0);
-  target[static_cast<size_t>(label)] = 1.0;
-  return target;
+// What a batch of `maker` must hold; its step has been made if it guesses.
+ExpectedBatch Expected(const BatchMaker& maker, const Plan& plan, std::vector<float> guess = {}) {
+  return {maker.dataset(), maker.spec().recipe, plan, std::move(guess)};
 }
 
-// What the maker's documentation says of every row's target, in double precision. `guess`: of
-// unlabelled row i of feeds that guess.
-std::vector<double> ExpectedSource(const Dataset& dataset, const Plan& plan, size_t row,
-                                   const std::vector<float>& guess) {
-  const ViewPlan& view = plan.rows[row];
-  const size_t sample = static_cast<size_t>(view.sample);
-  if (view.pool == PoolId::kTest) return OneHotOf(dataset.test.labels[sample]);
-  if (view.pool != PoolId::kUnlabelled) return OneHotOf(dataset.train.labels[sample]);
-  if (guess.empty()) return std::vector<double>(kClasses, 1.0 / kClasses);
-  const size_t batch = static_cast<size_t>(plan.labelled_rows);
-  const auto begin = guess.begin() + static_cast<std::ptrdiff_t>((row - batch) % batch * kClasses);
-  return {begin, begin + kClasses};
-}
-
-void ExpectTargets(const Batch& batch, const Dataset& dataset, const Plan& plan,
-                   const std::vector<float>& guess) {
+void ExpectTargets(const Batch& batch, const ExpectedBatch& expected) {
   for (size_t r = 0; r < batch.rows.size(); ++r) {
-    const size_t row = static_cast<size_t>(batch.row_index[r]);
-    const double lambda = plan.lambda[row];
-    const auto own = ExpectedSource(dataset, plan, row, guess);
-    const auto other = ExpectedSource(dataset, plan, static_cast<size_t>(plan.partner[row]), guess);
+    const std::vector<double> want = expected.Target(batch.row_index[r]);
     const auto target = TargetOf(batch, static_cast<int>(r));
-    for (size_t c = 0; c < kClasses; ++c) {
-      EXPECT_NEAR(target[c], lambda * own[c] + (1 - lambda) * other[c], 1e-6) << r << " " << c;
-    }
+    for (size_t c = 0; c < kClasses; ++c) EXPECT_NEAR(target[c], want[c], 1e-6) << r << " " << c;
     EXPECT_NEAR(std::accumulate(target.begin(), target.end(), 0.0), 1.0, 1e-6);
   }
-}
-
-// The rows `row_index` of the plan as the naive renderer shows them.
-std::vector<double> ExpectedPixels(const BatchMaker& maker, const Plan& plan,
-                                   std::span<const int32_t> row_index,
-                                   const Normalisation& normalisation) {
-  const Recipe& recipe = maker.spec().recipe;
-  std::vector<RenderRow> rows;
-  const auto view_of = [&](int32_t row) {
-    const ViewPlan& view = plan.rows[static_cast<size_t>(row)];
-    return RenderView{view.sample, view.crop_y, view.crop_x, view.flip};
-  };
-  for (const int32_t row : row_index) {
-    const size_t r = static_cast<size_t>(row);
-    rows.push_back({view_of(row), view_of(plan.partner[r]), plan.lambda[r]});
-  }
-  const NaiveSource source = {maker.dataset().shape,
-                              maker.dataset().partition(PartitionOf(recipe)).pixels,
-                              recipe.view.pad, recipe.view.pad_mode};
-  return RenderNaively(source, rows, normalisation);
 }
 
 double LargestDifference(std::span<const float> pixels, const std::vector<double>& expected) {
@@ -127,9 +85,11 @@ TEST_P(EveryPresetTest, BatchIsWhatThePlanSays) {
   EXPECT_EQ(batch->lambda, plan.lambda);
   std::vector<float> guess;
   if (maker->spec().recipe.guesses()) guess = (*kit_.journal->Find("feed", kStep))->probabilities;
-  const auto pixels = ExpectedPixels(*maker, plan, batch->row_index, batch->format.normalisation);
-  EXPECT_LE(LargestDifference(FloatPixels(*batch), pixels), 1e-6);
-  ExpectTargets(*batch, *kit_.dataset, plan, guess);
+  const ExpectedBatch expected = Expected(*maker, plan, guess);
+  EXPECT_LE(LargestDifference(FloatPixels(*batch),
+                              expected.Pixels(batch->row_index, batch->format.normalisation)),
+            1e-6);
+  ExpectTargets(*batch, expected);
 }
 
 TEST_P(EveryPresetTest, SharesAreTheRowsOfTheWholeBatch) {
@@ -158,7 +118,7 @@ TEST_P(EveryPresetTest, SameBytesOnAnyThreadCountAndAgain) {
   constexpr int kManyChunks = 64;  // rows that the renderer gives to several threads
   constexpr int64_t kFirst = 0;    // the only full one of the ordered feed
   FeedSpec spec = kit_.Spec(GetParam(), kManyChunks);
-  spec.recipe.labelled_sampling = Sampling::kTiled;
+  spec.recipe.labelled_sampling = Sampling::kTiled;  // of 40 labelled images
   FeedKit alone({.test = kManyChunks, .threads = 1});
   const std::string expected = ContentsOf(*MakeOrDie(*alone.Maker(spec), kFirst));
   for (const int threads : {2, 5, 70}) {
@@ -254,7 +214,7 @@ TEST_F(BatchMakerTest, ModelIsShownEachViewUnmixedUnderItsOwnNormalisation) {
   for (int k = 0; k < plan.views; ++k) {
     std::vector<int32_t> rows(static_cast<size_t>(plan.unlabelled_rows));
     std::iota(rows.begin(), rows.end(), plan.labelled_rows + k * plan.unlabelled_rows);
-    const auto expected = ExpectedPixels(*maker, plan, rows, *FindNormalisation("signed"));
+    const auto expected = Expected(*maker, plan).Pixels(rows, *FindNormalisation("signed"));
     EXPECT_TRUE(std::ranges::any_of(shown, [&](const auto& view) {
       return LargestDifference(view, expected) <= 1e-6;
     })) << k;
@@ -339,7 +299,8 @@ TEST_F(BatchMakerTest, OrderedValidationRowsShowTheirLabels) {
   spec.recipe.ordered_pool = PoolId::kValidation;
   const auto maker = kit_.Maker(spec);
   const auto batch = MakeOrDie(*maker, 1);
-  ExpectTargets(*batch, *kit_.dataset, *maker->MakePlan(1), {});
+  const Plan plan = *maker->MakePlan(1);
+  ExpectTargets(*batch, Expected(*maker, plan));
   EXPECT_EQ(*std::max_element(batch->targets.begin(), batch->targets.end()), 1.0f);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -12,6 +13,22 @@
 #include "tests/testing/tiny_dataset.h"
 
 namespace mixfeed::testing {
+namespace {
+
+constexpr int kMostNeighbours = 5;
+
+// Of each of `count` places those behind it, the last one's being the first.
+std::shared_ptr<const NeighbourIndex> NextPlaces(int neighbours, size_t count) {
+  std::vector<int32_t> places;
+  for (size_t place = 0; place < count; ++place) {
+    for (size_t i = 1; i <= static_cast<size_t>(neighbours); ++i) {
+      places.push_back(static_cast<int32_t>((place + i) % count));
+    }
+  }
+  return std::make_shared<const NeighbourIndex>(neighbours, std::move(places));
+}
+
+}  // namespace
 
 void Gate::Pass() {
   MutexLock lock(&mu_);
@@ -78,6 +95,8 @@ FeedSpec FeedKit::Spec(const std::string& preset, int batch) const {
   FeedSpec spec;
   spec.dataset = dataset->name;
   spec.recipe = *FindPreset(preset);
+  int& neighbours = spec.recipe.mix.partner.neighbours;
+  neighbours = std::min(neighbours, kMostNeighbours);
   spec.split.rule = spec.recipe.reads_unlabelled() ? SplitRule::kMixMatch : SplitRule::kAll;
   spec.split.labelled = 40;
   spec.split.validation = 20;
@@ -98,6 +117,8 @@ BatchMakerOptions FeedKit::MakerOptions(const FeedSpec& spec, const std::string&
       *renderer->Load(*MakePool(dataset->shape, images.pixels, view.pad, view.pad_mode, &threads));
   options.renderer = renderer.get();
   options.slots = &slots;
+  const int neighbours = spec.recipe.mix.partner.neighbours;
+  if (neighbours > 0) options.neighbours = NextPlaces(neighbours, options.split.labelled.size());
   if (spec.recipe.guesses()) {
     const auto find_model =
         [this](const std::string&) -> absl::StatusOr<std::shared_ptr<GuessModel>> {

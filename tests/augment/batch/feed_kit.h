@@ -65,7 +65,8 @@ class FeedKit {
   explicit FeedKit(const FeedKitOptions& options = {});
 
   // The preset's spec over the tiny dataset: 40 labelled images and 20 for validation under
-  // "mixmatch", else all of them labelled.
+  // "mixmatch", else all of them labelled. At most five neighbours, which are made up: of each
+  // labelled image those behind it in the list.
   FeedSpec Spec(const std::string& preset, int batch = 8) const;
 
   BatchMakerOptions MakerOptions(const FeedSpec& spec, const std::string& feed_id = "feed");

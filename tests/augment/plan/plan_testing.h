@@ -48,8 +48,23 @@ inline PlannerData SmallData(Split split = SmallSplit()) {
   return {.split = std::move(split), .test_count = kTestImages, .shape = {}, .labels = *labels};
 }
 
+// What a planner needs for the spec: SmallData, and a made-up index where it asks for neighbours,
+// of each place those behind it.
+inline PlannerData DataFor(const FeedSpec& spec, Split split = SmallSplit()) {
+  PlannerData data = SmallData(std::move(split));
+  const MixSpec& mix = spec.recipe.mix;
+  if (!mix.enabled || mix.partner.neighbours == 0) return data;
+  const auto count = static_cast<int32_t>(data.split.labelled.size());
+  std::vector<int32_t> places;
+  for (int32_t place = 0; place < count; ++place) {
+    for (int32_t i = 1; i <= mix.partner.neighbours; ++i) places.push_back((place + i) % count);
+  }
+  data.neighbours = std::make_shared<const NeighbourIndex>(mix.partner.neighbours, places);
+  return data;
+}
+
 inline std::unique_ptr<Planner> MakePlanner(const FeedSpec& spec, Split split = SmallSplit()) {
-  auto planner = Planner::Create(spec, SmallData(std::move(split)));
+  auto planner = Planner::Create(spec, DataFor(spec, std::move(split)));
   EXPECT_TRUE(planner.ok()) << planner.status();
   return *std::move(planner);
 }

@@ -251,5 +251,56 @@ TEST(MixTargetsTest, MixesOfDistributionsSumToOne) {
   }
 }
 
+// --- smoothing ---
+
+// Szegedy et al. 2016, equation 7, with a uniform prior over four classes.
+TEST(SmoothOneHotTest, TheLabelKeepsWhatIsNotSpread) {
+  std::vector<float> row(4, -1.0f);
+  SmoothOneHot(2, 0.1, row);
+  EXPECT_THAT(row, ElementsAre(0.025f, 0.025f, 0.925f, 0.025f));
+}
+
+TEST(SmoothOneHotTest, TheEndsAreOneHotAndUniform) {
+  std::vector<float> row(4, -1.0f);
+  SmoothOneHot(1, 0, row);
+  EXPECT_THAT(row, ElementsAre(0, 1, 0, 0));
+  SmoothOneHot(1, 1, row);
+  EXPECT_THAT(row, ElementsAre(0.25f, 0.25f, 0.25f, 0.25f));
+}
+
+TEST(SmoothOneHotTest, RowsSumToOne) {
+  for (const size_t classes : {1, 2, 10, 1000}) {
+    std::vector<float> row(classes);
+    for (const double smoothing : {1e-9, 0.1, 0.3, 0.999}) {
+      SmoothOneHot(0, smoothing, row);
+      EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), 1, 1e-6) << classes;
+    }
+  }
+}
+
+// --- more than two sources ---
+
+TEST(MixManyTargetsTest, TheSecondSourceHasWhatTheOthersLeave) {
+  const std::vector<float> sources = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  std::vector<float> out(3);
+  MixManyTargets(std::vector<float>{0.5f, 99, 0.125f}, sources, out);
+  EXPECT_THAT(out, ElementsAre(0.5f, 0.375f, 0.125f));
+}
+
+TEST(MixManyTargetsTest, OfTwoItIsMixTargets) {
+  const std::vector<float> a = {0.25f, 0.75f}, b = {1, 0};
+  std::vector<float> two(2), many(2);
+  MixTargets(0.75f, a, b, two);
+  MixManyTargets(std::vector<float>{0.75f, 0}, std::vector<float>{0.25f, 0.75f, 1, 0}, many);
+  EXPECT_EQ(many, two);
+}
+
+TEST(MixManyTargetsTest, WeightsOfOneClassAddUp) {
+  const std::vector<float> sources = {1, 0, 1, 0, 0, 1, 1, 0};
+  std::vector<float> out(2);
+  MixManyTargets(std::vector<float>{0.25f, 0, 0.25f, 0.25f}, sources, out);
+  EXPECT_THAT(out, ElementsAre(0.75f, 0.25f));
+}
+
 }  // namespace
 }  // namespace mixfeed
