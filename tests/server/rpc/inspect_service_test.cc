@@ -245,6 +245,32 @@ TEST_F(InspectServiceTest, MeasureForwardStopsWithItsCall) {
   Measure(stubs_, request.feed_id(), 1);  // the place of the first one is free again
 }
 
+TEST_F(InspectServiceTest, RecipesAreListedWholeWithTheirSources) {
+  const auto list = [this](const std::string& name, grpc::Status* status = nullptr) {
+    v1::ListRecipesRequest request;
+    request.set_name(name);
+    return Call(stubs_.inspect.get(), &v1::InspectService::Stub::ListRecipes, request, status);
+  };
+  EXPECT_GT(list("").recipes_size(), 30);
+  const v1::ListRecipesResponse one = list("cutmix");
+  ASSERT_EQ(one.recipes_size(), 1);
+  const v1::RecipeInfo& cutmix = one.recipes(0);
+  EXPECT_EQ(cutmix.name(), "cutmix");
+  EXPECT_EQ(cutmix.recipe().mix().cutmix().probability(), 1);
+  EXPECT_EQ(cutmix.recipe().mix().probability(), 0.5);
+  EXPECT_EQ(cutmix.split().rule(), v1::Split::ALL);
+  const auto field = std::find_if(
+      cutmix.fields().begin(), cutmix.fields().end(),
+      [](const v1::RecipeFieldInfo& info) { return info.path() == "recipe.mix.cutmix.alpha"; });
+  ASSERT_NE(field, cutmix.fields().end());
+  EXPECT_EQ(field->value(), "1");
+  EXPECT_EQ(field->allowed(), "0.01..101");
+  EXPECT_TRUE(field->read());
+  grpc::Status status;
+  list("cutmax", &status);
+  ExpectStatus(status, StatusCode::NOT_FOUND, "recipe is \"cutmax\"; known: mixmatch, ");
+}
+
 TEST_F(InspectServiceTest, RequestsAreRefusedWithTheField) {
   grpc::Status status;
   const std::string eval = OpenFeed("eval");
