@@ -152,18 +152,19 @@ HWY_INLINE void WriteWindow(const RenderJob& job, const Lines<Line>& lines, cons
 template <class T>
 void CoverHole(const RenderJob& job, const RowJob& row, const EffectsJob& effects, T* out) {
   const bool planar = job.layout == PixelLayout::kNchw;
-  const int step = planar ? 1 : job.channels;
-  const int channel_step = planar ? job.height * job.width : 1;
+  const ptrdiff_t width = job.width;
+  const ptrdiff_t step = planar ? 1 : job.channels;
+  const ptrdiff_t channel_step = planar ? job.height * width : 1;
   const Box& hole = effects.hole;
   for (int c = 0; c < job.channels; ++c) {
     const ChannelMix& mix = row.channels[c];
-    T* line = out + c * channel_step + (hole.y0 * job.width + hole.x0) * step;
+    T* line = out + c * channel_step + (hole.y0 * width + hole.x0) * step;
     StorePixel(job.type, AddShare(effects.fill[c], mix.a_weight, mix.offset),
                reinterpret_cast<std::byte*>(line), 0);
     const T pixel = *line;
     for (int y = hole.y0; y < hole.y1; ++y) {
       for (int x = 0; x < hole.x1 - hole.x0; ++x) line[x * step] = pixel;
-      line += job.width * step;
+      line += width * step;
     }
   }
 }
@@ -268,7 +269,7 @@ class RowRenderer {
     const bool wide = width >= hn::Lanes(typename PixelsOf<D>::Tag());
     if (!wide && width < hn::Lanes(typename PixelsOf<D4>::Tag())) return false;
     WriteSingle<D>(row, row.a, next, WholeOf(job_), out);
-    if (wide) {
+    if (wide) {  // NOLINT(bugprone-branch-clone): D is D4 where vectors are that narrow
       WriteSingle<D>(row, row.b, next, box, out);
     } else {
       WriteSingle<D4>(row, row.b, next, box, out);

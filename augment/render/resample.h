@@ -101,8 +101,8 @@ MIXFEED_HD inline float LevelAt(const uint8_t* plane, int32_t stride, const Poin
                                 const ReflectedAxis& x_axis, const ReflectedAxis& y_axis) {
   const int32_t x = FirstOfPair(at.x, x_axis);
   const int32_t y = FirstOfPair(at.y, y_axis);
-  const uint8_t* const top = plane + y * stride + x;
-  const uint8_t* const bottom = top + y_axis.to_next * stride;
+  const uint8_t* const top = plane + int64_t{y} * stride + x;
+  const uint8_t* const bottom = top + int64_t{y_axis.to_next} * stride;
   return Bilinear({static_cast<float>(top[0]), static_cast<float>(top[x_axis.to_next]),
                    static_cast<float>(bottom[0]), static_cast<float>(bottom[x_axis.to_next])},
                   at.x - static_cast<float>(x), at.y - static_cast<float>(y));
