@@ -269,7 +269,7 @@ TEST(SmoothOneHotTest, TheEndsAreOneHotAndUniform) {
 }
 
 TEST(SmoothOneHotTest, RowsSumToOne) {
-  for (const size_t classes : {1, 2, 10, 1000}) {
+  for (const size_t classes : {1u, 2u, 10u, 1000u}) {
     std::vector<float> row(classes);
     for (const double smoothing : {1e-9, 0.1, 0.3, 0.999}) {
       SmoothOneHot(0, smoothing, row);
