@@ -170,7 +170,8 @@ void Canvas::Cells(std::span<const Ink> cells, int columns, const Area& box) {
   const cv::Rect area = ToPixels(box);
   const cv::Rect seen = area & clip_;
   const auto light = [&](int row, const Between& x) {
-    const std::span<const Ink> line = cells.subspan(static_cast<size_t>(row * columns));
+    const std::span<const Ink> line =
+        cells.subspan(static_cast<size_t>(row) * static_cast<size_t>(columns));
     return LightOf(line[static_cast<size_t>(x.first)]) * (1 - x.share) +
            LightOf(line[static_cast<size_t>(x.second)]) * x.share;
   };

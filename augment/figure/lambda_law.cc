@@ -68,8 +68,14 @@ void DrawMultiWay(const MixSpec& mix, uint64_t seed, size_t first, std::span<dou
   for (size_t i = 0; i < lambdas.size(); ++i) lambdas[i] = weights[i * sources];
 }
 
+// Of a positive number. The standard's lgamma writes the sign to a global.
+double LogGamma(double x) {
+  int sign = 0;
+  return lgamma_r(x, &sign);
+}
+
 Density BetaDensity(double a, double b) {
-  const double log_norm = std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
+  const double log_norm = LogGamma(a) + LogGamma(b) - LogGamma(a + b);
   return [=](double x) {
     return std::exp((a - 1) * std::log(x) + (b - 1) * std::log1p(-x) - log_norm);
   };

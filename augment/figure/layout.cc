@@ -107,9 +107,10 @@ Place FigureLayout::subtitle() const { return {kMargin, title().y + kLine + 2}; 
 
 Area FigureLayout::CardOf(size_t panel) const {
   const auto columns = static_cast<size_t>(columns_);
-  return {kMargin + static_cast<double>(panel % columns) * (CardWidth() + kGap),
-          head_ + static_cast<double>(panel / columns) * (CardHeight() + kGap), CardWidth(),
-          CardHeight()};
+  const size_t row = panel / columns;
+  const size_t column = panel % columns;
+  return {kMargin + static_cast<double>(column) * (CardWidth() + kGap),
+          head_ + static_cast<double>(row) * (CardHeight() + kGap), CardWidth(), CardHeight()};
 }
 
 Area FigureLayout::DataOf(size_t panel) const {

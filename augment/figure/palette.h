@@ -2,6 +2,7 @@
 #define MIXFEED_AUGMENT_FIGURE_PALETTE_H_
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 namespace mixfeed {
@@ -30,9 +31,9 @@ inline constexpr std::array<Rgb, 6> kSeries = {
     {{31, 105, 180}, {224, 112, 34}, {58, 146, 88}, {136, 86, 167}, {196, 60, 75}, {140, 110, 60}}};
 
 // (1 - share) * a + share * b, level by level, rounded to nearest; share in 0..1.
-constexpr Rgb Blend(const Rgb& a, const Rgb& b, double share) {
+inline Rgb Blend(const Rgb& a, const Rgb& b, double share) {
   const auto level = [share](uint8_t from, uint8_t to) {
-    return static_cast<uint8_t>(from + share * (to - from) + 0.5);
+    return static_cast<uint8_t>(std::lround(from + share * (to - from)));
   };
   return {level(a.red, b.red), level(a.green, b.green), level(a.blue, b.blue)};
 }

@@ -74,7 +74,7 @@ std::vector<int32_t> DrawPartners(Pairing pairing, int rows, PhiloxStream stream
       std::rotate(partner.begin(), partner.end() - 1, partner.end());
       break;
     case Pairing::kHalves:
-      std::rotate(partner.begin(), partner.begin() + rows / 2, partner.begin() + rows / 2 * 2);
+      std::swap_ranges(partner.begin(), partner.begin() + rows / 2, partner.begin() + rows / 2);
       break;
   }
   return partner;

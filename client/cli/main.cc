@@ -1,8 +1,7 @@
-#include <pthread.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <thread>
@@ -11,40 +10,53 @@
 
 namespace {
 
+int write_end = -1;  // of the pipe that signals are written to
+
+void WriteSignal(int signal) {
+  const auto byte = static_cast<char>(signal);
+  const ssize_t written = write(write_end, &byte, 1);
+  static_cast<void>(written);
+}
+
 // Takes SIGINT and SIGTERM while it lives, in a thread of its own: the first ends what is under
-// way, and with nothing to end, or at the second, the process ends.
+// way, and with nothing to end, or at the second, the process ends. By a handler, since libraries
+// have started threads before main, which would take a signal that is only blocked in ours.
 class SignalThread {
  public:
-  // To be made before there are other threads, which inherit that the signals are blocked.
   explicit SignalThread(mixfeed::Cancellation* interrupt) {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGINT);
-    sigaddset(&signals_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
+    read_end_ = ends[0];
+    write_end = ends[1];
     thread_ = std::thread([this, interrupt] { Handle(interrupt); });
+    struct sigaction action = {};
+    action.sa_handler = WriteSignal;
+    action.sa_flags = SA_RESTART;
+    for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
   }
   ~SignalThread() {
-    done_ = true;
-    // Wakes it: the signal is blocked in all threads, and its sigwait takes it.
-    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
-    pthread_kill(thread_.native_handle(), SIGTERM);
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    WriteSignal(kDone);
     thread_.join();
+    close(read_end_);
+    close(write_end);
   }
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
  private:
+  static constexpr char kDone = 0;
+
   void Handle(mixfeed::Cancellation* interrupt) const {
+    char byte = kDone;
     for (;;) {
-      int signal = 0;
-      if (sigwait(&signals_, &signal) != 0) continue;
-      if (done_) return;
+      if (read(read_end_, &byte, 1) != 1) continue;
+      if (byte == kDone) return;
       if (!interrupt->Cancel()) _exit(mixfeed::kExitInterrupted);
     }
   }
 
-  sigset_t signals_;
-  std::atomic<bool> done_ = false;
+  int read_end_ = -1;
   std::thread thread_;
 };
 

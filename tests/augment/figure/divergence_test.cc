@@ -23,7 +23,7 @@ std::vector<SoftPoint> Gaussian(double mean, double sigma, double second, int co
   const double own = std::sqrt(sigma * sigma - kBandwidth * kBandwidth);
   std::vector<SoftPoint> points;
   for (int i = 0; i < count; ++i) {
-    PhiloxStream stream(std::llround(1000 * (mean + 50)), Purpose::kToyTruth,
+    PhiloxStream stream(static_cast<uint64_t>(std::llround(1000 * (mean + 50))), Purpose::kToyTruth,
                         static_cast<uint64_t>(i));
     const ChartPoint z = StandardNormals(&stream);
     points.push_back({{mean + own * z.x, own * z.y}, second});

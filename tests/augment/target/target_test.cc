@@ -269,7 +269,7 @@ TEST(SmoothOneHotTest, TheEndsAreOneHotAndUniform) {
 }
 
 TEST(SmoothOneHotTest, RowsSumToOne) {
-  for (const size_t classes : {1u, 2u, 10u, 1000u}) {
+  for (const size_t classes : {size_t{1}, size_t{2}, size_t{10}, size_t{1000}}) {
     std::vector<float> row(classes);
     for (const double smoothing : {1e-9, 0.1, 0.3, 0.999}) {
       SmoothOneHot(0, smoothing, row);

@@ -66,7 +66,7 @@ TEST_F(CommandsTest, ExplainJsonHasWhatTheContractSays) {
   plan.add_rows()->set_pool(v1::UNLABELLED);
   server_.SetPlan(plan);
   ASSERT_EQ(Run({"explain", "--step", "7", "--json"}), kExitOk) << err_;
-  EXPECT_THAT(Keys(Object()), ElementsAre("step", "rows"));
+  EXPECT_THAT(Keys(Object()), ElementsAre("step", "rows", "order", "layer", "unlabelled_weight"));
   EXPECT_EQ(Object()["step"], 7);
   EXPECT_THAT(Keys(Object()["rows"][0]),
               IsSupersetOf({"sample", "pool", "label", "crop_y", "crop_x", "flip", "view",

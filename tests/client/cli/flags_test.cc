@@ -61,7 +61,7 @@ TEST(SpecFlagsTest, EveryFlagSetsItsField) {
   } cases[] = {
       {{"--recipe", "mixup"}, "recipe { preset: 'mixup' }"},
       {{"--dataset", "cifar"}, "dataset: 'cifar'"},
-      {{"--labels", "250"}, "split { labelled: 250 rule: MIXMATCH }"},
+      {{"--labels", "250"}, "split { labelled: 250 }"},
       {{"--labels", "all"}, "split { rule: ALL }"},
       {{"--validation", "5000"}, "split { validation: 5000 }"},
       {{"--split-seed", "3"}, "split { seed: 3 }"},
@@ -136,16 +136,16 @@ TEST(SpecFlagsTest, HelpGivesRangesAndDefaults) {
   SpecFlags flags;
   flags.AddTo(&app);
   const std::pair<const char*, const char*> says[] = {
-      {"--recipe", "the default"},
+      {"--recipe", "default mixmatch"},
       {"--dataset", "not needed"},
-      {"--labels", "Default: 250"},
-      {"--validation", "default 0"},
+      {"--labels", "Default: the recipe's"},
+      {"--validation", "mostly 0"},
       {"--split-seed", "default 1"},
       {"--seed", "default 0"},
       {"--batch", "1..4096; default 64"},
-      {"--views", "1..8; default 2"},
-      {"--temperature", "0.01..100; default 0.5"},
-      {"--alpha", "0.01..101; default 0.75"},
+      {"--views", "1..8; default: the recipe's"},
+      {"--temperature", "0.01..100; default: the recipe's"},
+      {"--alpha", "0.01..101"},
       {"--model", "not needed"},
       {"--pool", "the default"},
   };

@@ -17,7 +17,8 @@ TEST(ToJsonTest, APlanRowIsWhatTheContractSays) {
   row.set_lambda(0.75f);
   EXPECT_EQ(ToJson(row).dump(),
             R"({"sample":4294967295,"pool":"unlabelled","label":null,"view":0,"crop_y":8,)"
-            R"("crop_x":0,"flip":true,"partner":0,"lambda":0.75})");
+            R"("crop_x":0,"flip":true,"partner":0,"lambda":0.75,"box":null,"more_partner":[],)"
+            R"("more_weight":[],"hole":null,"map":[],"contrast":null,"brightness":null})");
   row.set_label(0);
   EXPECT_EQ(ToJson(row)["label"], 0);
 }

@@ -277,17 +277,17 @@ TEST(SpecConvertTest, ErrorsNameFieldValueAndWhatIsAllowed) {
        [](v1::FeedSpec* s) {
          s->mutable_recipe()->mutable_mix()->set_pairing(static_cast<v1::Mix::Pairing>(-2));
        }},
-      {"recipe.mix.lambda_scope is 3; allowed: PER_ROW, PER_BATCH",
+      {"recipe.mix.lambda_scope is 4; allowed: PER_ROW, PER_BATCH, PER_PAIR",
        [](v1::FeedSpec* s) {
-         s->mutable_recipe()->mutable_mix()->set_lambda_scope(static_cast<v1::Mix::LambdaScope>(3));
+         s->mutable_recipe()->mutable_mix()->set_lambda_scope(static_cast<v1::Mix::LambdaScope>(4));
        }},
-      {"recipe.labelled_sampling is 3; allowed: EPOCHS, WITH_REPLACEMENT",
+      {"recipe.labelled_sampling is 5; allowed: EPOCHS, WITH_REPLACEMENT, EPOCHS_DROP_LAST, TILED",
        [](v1::FeedSpec* s) {
-         s->mutable_recipe()->set_labelled_sampling(static_cast<v1::Sampling>(3));
+         s->mutable_recipe()->set_labelled_sampling(static_cast<v1::Sampling>(5));
        }},
-      {"recipe.unlabelled_sampling is 3;",
+      {"recipe.unlabelled_sampling is 5;",
        [](v1::FeedSpec* s) {
-         s->mutable_recipe()->set_unlabelled_sampling(static_cast<v1::Sampling>(3));
+         s->mutable_recipe()->set_unlabelled_sampling(static_cast<v1::Sampling>(5));
        }},
       {"recipe.ordered_pool is 5; allowed: LABELLED, UNLABELLED, VALIDATION, TEST",
        [](v1::FeedSpec* s) { s->mutable_recipe()->set_ordered_pool(static_cast<v1::Pool>(5)); }},

@@ -262,7 +262,7 @@ TEST(BatchStreamLimitsTest, ConsumerThatReadsNothingIsEndedAndItsSlotsComeBack) 
   TestServer server([](ServerOptions* options) { options->idle_limit_ms = kIdleLimitMs; });
   const Stubs stubs(server.address());
   // More than gRPC buffers on its way to a client that does not read.
-  v1::OpenStream open = StreamOf(Open(stubs, TinySpec("mixup", 512)).feed_id(), 32);
+  v1::OpenStream open = StreamOf(Open(stubs, TinySpec("mixup", 500)).feed_id(), 32);
   open.mutable_format()->set_type(v1::FLOAT32);
   StreamCall stalled(stubs, open);
   AwaitMadeAndFreed(stubs);
@@ -273,7 +273,7 @@ TEST(BatchStreamLimitsTest, AnswerThatIsNotTakenGivesItsSlotBack) {
   TestServer server([](ServerOptions* options) { options->idle_limit_ms = kIdleLimitMs; });
   const Stubs stubs(server.address());
   v1::GetBatchRequest request;
-  request.set_feed_id(Open(stubs, TinySpec("mixup", 512)).feed_id());
+  request.set_feed_id(Open(stubs, TinySpec("mixup", 500)).feed_id());
   grpc::ClientContext context;
   grpc::CompletionQueue queue;
   grpc::ChannelArguments arguments;

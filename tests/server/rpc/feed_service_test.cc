@@ -193,7 +193,9 @@ TEST(FeedLimitsTest, BatchThatNoMessageOrSlotHoldsIsRefusedWhenItsFeedIsOpened) 
   TestServer server([](ServerOptions* options) { options->max_slot_bytes = 1 << 20; });
   const Stubs stubs(server.address());
   grpc::Status status;
-  Open(stubs, TinySpec("mixup", 4096), "", &status);  // 12 MiB in uint8
+  v1::FeedSpec large = TinySpec("mixup", 4096);  // 12 MiB in uint8
+  large.mutable_recipe()->set_labelled_sampling(v1::TILED);
+  Open(stubs, large, "", &status);
   ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "--max-slot-bytes");
   const std::string id = Open(stubs, TinySpec("mixup", 256)).feed_id();  // 0.8 MiB, 3 in float32
   EXPECT_EQ(GetBatch(stubs, id, 0).header().rows(), 256u);

@@ -292,7 +292,9 @@ TEST(ContactSheetTest, SheetBeyond64MegapixelsIsRefused) {
   TestServer server(
       [&](ServerOptions* options) { options->data = {"photos=" + photos.path() + "?size=256"}; });
   const Stubs stubs(server.address());
-  const std::string id = Open(stubs, TinySpec("supervised", 256)).feed_id();
+  v1::FeedSpec spec = TinySpec("supervised", 256);
+  spec.mutable_recipe()->set_labelled_sampling(v1::TILED);
+  const std::string id = Open(stubs, spec).feed_id();
   grpc::Status status;
   Sheet(stubs, id, 256, 8, &status);
   ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "rows is 256 and scale 8: the sheet");
