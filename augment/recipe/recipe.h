@@ -223,7 +223,7 @@ struct MixSpec {
   double lambda_high = 1;
   double probability = 1;  // that a batch, row or pair is mixed at all
   DrawScope probability_scope = DrawScope::kPerBatch;
-  double share = 1;  // of the rows, drawn anew each step, that are mixed: round(share * rows)
+  double share = 1;  // of the rows sent, drawn anew each step, that are mixed: round(share * rows)
   MixMode mode = MixMode::kXxyYxy;  // with unlabelled rows only
   TargetRule targets = TargetRule::kMixed;
   // s: one-hot labels become 1 - s + s/C and s/C before mixing. Guesses stay.

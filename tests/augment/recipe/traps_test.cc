@@ -166,7 +166,7 @@ TEST(TrapsTest, Trap22TheSeedReachesEveryDraw) {
   std::set<std::vector<float>> lambdas;
   std::set<std::vector<int32_t>> partners;
   std::set<std::vector<std::byte>> pixels;
-  for (const uint64_t seed : {1, 2, 1, 2}) {
+  for (const uint64_t seed : {1u, 2u, 1u, 2u}) {
     FeedSpec spec = kit.Spec("cutmix/per-row", 16);
     spec.recipe.mix.cutmix.probability = 0.5;
     spec.seed = seed;
@@ -190,7 +190,7 @@ std::vector<int16_t> Labels(int images) {
 TEST(TrapsTest, Trap23SplitsAreBalancedAndFixedBySeed) {
   const std::vector<int16_t> labels = Labels(2000);
   std::set<std::vector<int32_t>> lists;
-  for (const uint64_t seed : {1, 2, 1}) {
+  for (const uint64_t seed : {1u, 2u, 1u}) {
     const Split split = *MakeSplit(labels, 10, {.seed = seed, .labelled = 250});
     std::map<int16_t, int> counts;
     for (const int32_t sample : split.labelled) ++counts[labels[static_cast<size_t>(sample)]];
