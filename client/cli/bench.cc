@@ -101,7 +101,7 @@ class Bench final : public Command {
       MIXFEED_ASSIGN_OR_RETURN(own, LocalServer::Start(ServerProgram(), ServerArgs()));
       server_.server = own->address();
     }
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     MIXFEED_ASSIGN_OR_RETURN(const Rounds rounds, Measure(opened.feed.get(), console));
     // A run that began for this has no other trainers, and nobody will ask for it again.
     if (spec_.run().empty()) MIXFEED_RETURN_IF_ERROR(opened.feed->Close());

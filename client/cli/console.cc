@@ -6,7 +6,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr int kBarWidth = 24;
+constexpr size_t kBarWidth = 24;
 constexpr char kClearLine[] = "\r\033[K";
 constexpr size_t kColumnGap = 2;
 
@@ -32,15 +32,19 @@ void TextTable::Print(std::ostream& out) const {
 }
 
 void Progress::Begin(const std::string& part) {
+  Show(static_cast<double>(begun_++) / std::max(total_, 1), part);
+}
+
+void Progress::Show(double done, const std::string& part) {
   if (!console_->terminal) return;
-  const int filled = kBarWidth * begun_++ / std::max(total_, 1);
-  console_->err << kClearLine << '[' << std::string(static_cast<size_t>(filled), '#')
-                << std::string(static_cast<size_t>(kBarWidth - filled), '.') << "] " << part
-                << std::flush;
+  shown_ = true;
+  const auto filled = static_cast<size_t>(kBarWidth * std::clamp(done, 0.0, 1.0));
+  console_->err << kClearLine << '[' << std::string(filled, '#')
+                << std::string(kBarWidth - filled, '.') << "] " << part << std::flush;
 }
 
 Progress::~Progress() {
-  if (console_->terminal && begun_ > 0) console_->err << kClearLine << std::flush;
+  if (shown_) console_->err << kClearLine << std::flush;
 }
 
 }  // namespace mixfeed

@@ -45,11 +45,14 @@ class Progress {
 
   // Begins the next of `total` parts.
   void Begin(const std::string& part);
+  // Shows that a share of 0..1 is done.
+  void Show(double done, const std::string& part);
 
  private:
   Console* const console_;
   const int total_;
   int begun_ = 0;
+  bool shown_ = false;
 };
 
 }  // namespace mixfeed

@@ -38,7 +38,7 @@ class Explain final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     MIXFEED_ASSIGN_OR_RETURN(const auto plan, opened.feed->GetPlan(step_));
     if (server_.json) {
       console->out << Dump(ToJson(plan)) << '\n';

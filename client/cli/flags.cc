@@ -14,6 +14,7 @@
 #include "augment/base/status_macros.h"
 #include "augment/render/pixel_format.h"
 #include "client/cli/files.h"
+#include "client/cli/index_bar.h"
 #include "client/cli/spec_field.h"
 
 namespace mixfeed {
@@ -289,11 +290,18 @@ v1::PixelFormat FormatFlags::Format() const {
   return format;
 }
 
-absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec) {
+absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
+                                        Console* console) {
   MIXFEED_ASSIGN_OR_RETURN(const v1::FeedSpec wanted, spec.Spec());
   FeedConnection opened;
   MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
-  MIXFEED_ASSIGN_OR_RETURN(opened.feed, opened.client->OpenFeed(wanted, spec.run()));
+  const IndexBar bar(opened.client.get(), console);
+  auto feed = opened.client->OpenFeed(wanted, spec.run());
+  while (absl::IsUnavailable(feed.status()) && BuildsIndex(opened.client.get())) {
+    feed = opened.client->OpenFeed(wanted, spec.run());
+  }
+  if (!feed.ok()) return feed.status();
+  opened.feed = *std::move(feed);
   return opened;
 }
 

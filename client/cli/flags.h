@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cli/console.h"
 #include "client/feed_client.h"
 
 namespace CLI {
@@ -72,7 +73,9 @@ struct FeedConnection {
   std::unique_ptr<FeedClient> client;
   std::unique_ptr<Feed> feed;
 };
-absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec);
+// While the server builds the feed's neighbour index, this waits for it, with a bar on a terminal.
+absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
+                                        Console* console);
 
 // A protobuf enum's value as people write it: ROUND_ROBIN is "round-robin".
 std::string EnumText(const google::protobuf::EnumValueDescriptor& value);

@@ -29,7 +29,7 @@ class Open final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     if (server_.json) {
       console->out << Dump(ToJson(opened.feed->info())) << '\n';
     } else {

@@ -24,7 +24,7 @@ class Peek final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     MIXFEED_ASSIGN_OR_RETURN(const auto sheet,
                              opened.feed->RenderContactSheet(step_, rows_, scale_));
     MIXFEED_RETURN_IF_ERROR(WriteFile("--out", out_, sheet.png()));

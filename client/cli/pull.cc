@@ -92,7 +92,7 @@ class Pull final : public Command {
     stream_.sharing = static_cast<v1::OpenStream::Sharing>(
         EnumNumber(*v1::OpenStream::Sharing_descriptor(), sharing_));
     stream_.format = format_.Format();
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     return get_ ? RunGet(opened.feed.get(), console) : RunStream(opened.feed.get(), console);
   }
 

@@ -36,7 +36,7 @@ class Split final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
     MIXFEED_ASSIGN_OR_RETURN(const auto split, opened.feed->GetSplit());
     const std::string text = server_.json ? Dump(ToJson(split)) + "\n" : ListsText(split);
     if (!out_.empty()) return WriteFile("--out", out_, text);

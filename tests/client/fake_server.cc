@@ -150,6 +150,11 @@ void FakeServer::SetFeed(const v1::OpenFeedResponse& feed) {
   state_->feed = feed;
 }
 
+void FakeServer::SetIndexProgress(const std::vector<double>& shares) {
+  MutexLock lock(&state_->mu);
+  state_->index_progress.assign(shares.begin(), shares.end());
+}
+
 void FakeServer::SetPlan(const v1::GetPlanResponse& plan) {
   MutexLock lock(&state_->mu);
   state_->plan = plan;

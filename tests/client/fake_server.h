@@ -54,6 +54,8 @@ class FakeServer {
   v1::OpenFeedResponse feed();
   void SetFeed(const v1::OpenFeedResponse& feed);
   void SetPlan(const v1::GetPlanResponse& plan);
+  // GetServerInfo tells of a neighbour index that is so far, each share once; then of none.
+  void SetIndexProgress(const std::vector<double>& shares);
   // Changes every batch before it is sent.
   void EditBatches(std::function<void(v1::Batch*)> edit);
   // Consecutive StreamBatches calls follow these; after them, the default.

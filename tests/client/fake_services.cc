@@ -223,6 +223,13 @@ class InspectRpc final : public v1::InspectService::Service {
     response->add_datasets()->set_error("file.bin: truncated");
     *response->add_models() = FakeModel();
     response->set_batches_made(uint64_t{1} << 60);
+    {
+      MutexLock lock(&state_->mu);
+      if (!state_->index_progress.empty()) {
+        response->add_neighbour_builds()->set_done(state_->index_progress.front());
+        state_->index_progress.pop_front();
+      }
+    }
     return state_->Begin("GetServerInfo", context);
   }
 

@@ -28,6 +28,7 @@ struct FakeServer::State {
   CondVar changed;
   v1::OpenFeedResponse feed = DefaultFeed();
   v1::GetPlanResponse plan;
+  std::deque<double> index_progress;
   std::function<void(v1::Batch*)> edit;
   std::deque<StreamScript> scripts;
   std::map<std::string, std::pair<absl::Status, int>> failures;

@@ -48,6 +48,28 @@ TEST_F(CommandsTest, OpenShowsTheResolvedFeed) {
   EXPECT_EQ(Object()["steps"], nullptr);
 }
 
+const absl::Status kBeingBuilt = absl::UnavailableError("the index is being built, 25 % are done");
+
+TEST_F(CommandsTest, ABarShowsHowFarTheNeighbourIndexIs) {
+  server_.SetIndexProgress({0.25});
+  server_.Fail("OpenFeed", kBeingBuilt, 1);
+  ASSERT_EQ(Run({"open"}, {.terminal = true}), kExitOk) << err_;
+  EXPECT_THAT(err_, HasSubstr("[######..................] the 0 nearest of 0 images of , 25 %"));
+}
+
+TEST_F(CommandsTest, AFeedIsWaitedForAsLongAsItsIndexIsBeingBuilt) {
+  constexpr int kRefusals = 10;
+  server_.SetIndexProgress(std::vector<double>(kRefusals, 0.5));
+  server_.Fail("OpenFeed", kBeingBuilt, kRefusals);
+  EXPECT_EQ(RunAlone({"open", "--server", server_.address(), "--wait", "0.1"}), kExitOk) << err_;
+}
+
+TEST_F(CommandsTest, AServerThatBuildsNothingIsNotWaitedForLonger) {
+  server_.Fail("OpenFeed", kBeingBuilt, 1000);
+  EXPECT_EQ(RunAlone({"open", "--server", server_.address(), "--wait", "0.1"}), kExitError);
+  EXPECT_THAT(err_, HasSubstr("the index is being built, 25 % are done"));
+}
+
 TEST_F(CommandsTest, TheSpecThatOpenPrintsCanBeGivenToSpec) {
   ASSERT_EQ(Run({"open", "--json"}), kExitOk) << err_;
   const TempDir dir;
