@@ -296,12 +296,7 @@ absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFla
   FeedConnection opened;
   MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
   const IndexBar bar(opened.client.get(), console);
-  auto feed = opened.client->OpenFeed(wanted, spec.run());
-  while (absl::IsUnavailable(feed.status()) && BuildsIndex(opened.client.get())) {
-    feed = opened.client->OpenFeed(wanted, spec.run());
-  }
-  if (!feed.ok()) return feed.status();
-  opened.feed = *std::move(feed);
+  MIXFEED_ASSIGN_OR_RETURN(opened.feed, OpenWhenBuilt(opened.client.get(), wanted, spec.run()));
   return opened;
 }
 

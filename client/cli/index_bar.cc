@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval(300);
 
+bool BuildsIndex(FeedClient* client) {
+  const auto info = client->GetServerInfo();
+  return info.ok() && info->neighbour_builds_size() > 0;
+}
+
 }  // namespace
 
 IndexBar::IndexBar(FeedClient* client, Console* console) : client_(client), progress_(console, 1) {
@@ -32,9 +37,13 @@ void IndexBar::Watch() {
   } while (!done_.WaitUntil(std::chrono::steady_clock::now() + kInterval));
 }
 
-bool BuildsIndex(FeedClient* client) {
-  const auto info = client->GetServerInfo();
-  return info.ok() && info->neighbour_builds_size() > 0;
+absl::StatusOr<std::unique_ptr<Feed>> OpenWhenBuilt(FeedClient* client, const v1::FeedSpec& spec,
+                                                    const std::string& run) {
+  auto feed = client->OpenFeed(spec, run);
+  while (absl::IsUnavailable(feed.status()) && BuildsIndex(client)) {
+    feed = client->OpenFeed(spec, run);
+  }
+  return feed;
 }
 
 }  // namespace mixfeed

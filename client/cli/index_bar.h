@@ -1,11 +1,15 @@
 #ifndef MIXFEED_CLIENT_CLI_INDEX_BAR_H_
 #define MIXFEED_CLIENT_CLI_INDEX_BAR_H_
 
+#include <memory>
+#include <string>
 #include <thread>
 
+#include "absl/status/statusor.h"
 #include "client/cancellation.h"
 #include "client/cli/console.h"
 #include "client/feed_client.h"
+#include "mixfeed/v1/spec.pb.h"
 
 namespace mixfeed {
 
@@ -28,8 +32,9 @@ class IndexBar {
   std::thread thread_;
 };
 
-// Whether the server builds or is about to build an index.
-bool BuildsIndex(FeedClient* client);
+// client->OpenFeed(), again and again for as long as the server says that it is building an index.
+absl::StatusOr<std::unique_ptr<Feed>> OpenWhenBuilt(FeedClient* client, const v1::FeedSpec& spec,
+                                                    const std::string& run);
 
 }  // namespace mixfeed
 

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "client/cli/index_bar.h"
+#include "client/feed_client.h"
 #include "tests/client/cli/cli_fixture.h"
 #include "tests/testing/temp_dir.h"
 
@@ -57,17 +60,29 @@ TEST_F(CommandsTest, ABarShowsHowFarTheNeighbourIndexIs) {
   EXPECT_THAT(err_, HasSubstr("[######..................] the 0 nearest of 0 images of , 25 %"));
 }
 
-TEST_F(CommandsTest, AFeedIsWaitedForAsLongAsItsIndexIsBeingBuilt) {
+class OpenWhenBuiltTest : public CommandsTest {
+ protected:
+  void SetUp() override {
+    CommandsTest::SetUp();
+    auto client = FeedClient::Connect({.server = server_.address(), .deadline_ms = 100});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+
+  std::unique_ptr<FeedClient> client_;
+};
+
+TEST_F(OpenWhenBuiltTest, WaitsAsLongAsTheIndexIsBeingBuilt) {
   constexpr int kRefusals = 10;
   server_.SetIndexProgress(std::vector<double>(kRefusals, 0.5));
   server_.Fail("OpenFeed", kBeingBuilt, kRefusals);
-  EXPECT_EQ(RunAlone({"open", "--server", server_.address(), "--wait", "0.1"}), kExitOk) << err_;
+  const auto feed = OpenWhenBuilt(client_.get(), {}, "");
+  EXPECT_TRUE(feed.ok()) << feed.status();
 }
 
-TEST_F(CommandsTest, AServerThatBuildsNothingIsNotWaitedForLonger) {
+TEST_F(OpenWhenBuiltTest, DoesNotWaitForAServerThatBuildsNothing) {
   server_.Fail("OpenFeed", kBeingBuilt, 1000);
-  EXPECT_EQ(RunAlone({"open", "--server", server_.address(), "--wait", "0.1"}), kExitError);
-  EXPECT_THAT(err_, HasSubstr("the index is being built, 25 % are done"));
+  EXPECT_EQ(OpenWhenBuilt(client_.get(), {}, "").status(), kBeingBuilt);
 }
 
 TEST_F(CommandsTest, TheSpecThatOpenPrintsCanBeGivenToSpec) {
