@@ -2,7 +2,9 @@
 // time, without a transport and without a guess model's forward passes: guesses are in the journal
 // before the clock starts, reading them there counts.
 //
-//   recipe_bench [--check]
+//   recipe_bench [--check] [RECIPE...]
+//
+// Those recipes beside plain mixup, or all of them.
 //
 //   sources     images that a finished row is made of, counted in the plans of the steps measured
 //   images/s    finished rows a second, median of the rounds; presets take turns
@@ -162,11 +164,18 @@ absl::Status MeasureNaive(const FeedKit& kit, Measured* measured) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Measured>> MeasureAll(FeedKit* kit) {
+bool IsWanted(const Preset& preset, std::span<const std::string> wanted) {
+  if (preset.make().rows == RowSource::kOrdered) return false;  // ends after one pass
+  return wanted.empty() || preset.name == std::string(kYardstick) ||
+         std::find(wanted.begin(), wanted.end(), preset.name) != wanted.end();
+}
+
+absl::StatusOr<std::vector<Measured>> MeasureAll(FeedKit* kit,
+                                                 std::span<const std::string> wanted) {
   Pools pools;
   std::vector<Measured> all;
   for (const Preset& preset : Presets()) {
-    if (preset.make().rows == RowSource::kOrdered) continue;  // ends after one pass
+    if (!IsWanted(preset, wanted)) continue;
     Measured measured;
     measured.preset = &preset;
     MIXFEED_ASSIGN_OR_RETURN(measured.maker, MakerOf(preset, kit, &pools));
@@ -203,9 +212,9 @@ bool Print(const std::vector<Measured>& all) {
   return reached;
 }
 
-int Run(bool check) {
+int Run(bool check, std::span<const std::string> wanted) {
   FeedKit kit(kOptions);
-  const absl::StatusOr<std::vector<Measured>> all = MeasureAll(&kit);
+  const absl::StatusOr<std::vector<Measured>> all = MeasureAll(&kit, wanted);
   if (!all.ok()) {
     std::fprintf(stderr, "recipe_bench: %s\n", all.status().ToString().c_str());
     return 2;
@@ -217,10 +226,15 @@ int Run(bool check) {
 }  // namespace mixfeed::testing
 
 int main(int argc, char** argv) {
-  const bool check = argc == 2 && std::string(argv[1]) == "--check";
-  if (argc > 1 && !check) {
-    std::fprintf(stderr, "usage: recipe_bench [--check]\n");
-    return 2;
+  std::vector<std::string> wanted(argv + 1, argv + argc);
+  const bool check = !wanted.empty() && wanted.front() == "--check";
+  if (check) wanted.erase(wanted.begin());
+  for (const std::string& name : wanted) {
+    const absl::Status known = mixfeed::FindPresetEntry(name).status();
+    if (!known.ok()) {
+      std::fprintf(stderr, "recipe_bench [--check] [RECIPE...]: %s\n", known.ToString().c_str());
+      return 2;
+    }
   }
-  return mixfeed::testing::Run(check);
+  return mixfeed::testing::Run(check, wanted);
 }
