@@ -26,49 +26,40 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
-// Asks for an image's bytes of one channel, a line's share at a time.
-class NextView {
- public:
-  NextView() = default;
-  // From line y of the output image on.
-  NextView(const RenderJob& job, const SourceJob& source, int c, int y) {
-    const bool resampled = source.effects != kNone && job.effects[source.effects].resampled;
-    // Of a resampled view, all of the padded image.
-    stride_ = resampled ? (job.strides.plane + job.height - 1) / job.height : job.strides.row;
-    at_ = job.pool + SourceByte(job.strides, source.view, c, 0, 0) + int64_t{y} * stride_;
-  }
-  HWY_INLINE void PrefetchLine() {
-    hwy::Prefetch(at_);
-    at_ += stride_;
-  }
-
- private:
-  const uint8_t* at_ = nullptr;
-  int32_t stride_ = 0;
-};
-
 // Samples are random in a pool that no cache holds: while one row is worked on, the lines of the
 // next are asked for, one at a time, since many at once would wait for one another.
 class NextRow {
  public:
   // Starts with line y of channel c.
-  NextRow(const RenderJob& job, const RowJob& next, int c, int y)
-      : a_(job, next.a, c, y), b_(job, next.b, c, y), more_count_(next.more_count) {
-    for (int i = 0; i < more_count_; ++i) {
-      more_[i] = NextView(job, job.more[next.first_more + i].source, c, y);
+  NextRow(const RenderJob& job, const RowJob& next, int c, int y) {
+    Add(job, next.a, c, y);
+    if (next.kind != RowKind::kSingle) Add(job, next.b, c, y);
+    for (int i = 0; i < next.more_count; ++i) {
+      Add(job, job.more[next.first_more + i].source, c, y);
     }
   }
   HWY_INLINE void PrefetchLine() {
-    a_.PrefetchLine();
-    b_.PrefetchLine();
-    for (int i = 0; i < more_count_; ++i) more_[i].PrefetchLine();
+    for (int i = 0; i < count_; ++i) {
+      hwy::Prefetch(at_[i]);
+      at_[i] += strides_[i];
+    }
   }
 
  private:
-  NextView a_;
-  NextView b_;
-  const int more_count_;
-  NextView more_[kMaxMoreViews];
+  void Add(const RenderJob& job, const SourceJob& source, int c, int y) {
+    const bool resampled = source.effects != kNone && job.effects[source.effects].resampled;
+    // Of a resampled view, all of the padded image, a line's share at a time.
+    const int32_t stride =
+        resampled ? (job.strides.plane + job.height - 1) / job.height : job.strides.row;
+    at_[count_] = job.pool + SourceByte(job.strides, source.view, c, 0, 0) + int64_t{y} * stride;
+    strides_[count_] = stride;
+    ++count_;
+  }
+
+  // The first `count_` are set.
+  const uint8_t* at_[2 + kMaxMoreViews];
+  int32_t strides_[2 + kMaxMoreViews];
+  int count_ = 0;
 };
 
 // Part of an image: lines y0..y1-1, columns x0..x1-1.

@@ -1,5 +1,6 @@
 #include "augment/render/cpu_renderer.h"
 
+#include <linux/mman.h>  // MADV_COLLAPSE, which glibc 2.36 does not know
 #include <sys/mman.h>
 
 #include <cstdlib>

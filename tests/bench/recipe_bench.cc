@@ -1,16 +1,18 @@
-// Finished float32 batches of every preset on one core, 64 labelled images of CIFAR's size at a
-// time, without a transport and without a guess model's forward passes: guesses are in the journal
-// before the clock starts, reading them there counts.
+// Finished batches of every preset on one core, 64 labelled images of CIFAR's size at a time,
+// without a transport and without a guess model's forward passes: guesses are in the journal before
+// the clock starts, reading them there counts.
 //
 //   recipe_bench [--check] [RECIPE...]
 //
-// Those recipes beside plain mixup, or all of them.
+// Those recipes beside plain mixup, or all of them; uint8 batches, then float32 ones.
 //
 //   sources     images that a finished row is made of, counted in the plans of the steps measured
-//   images/s    finished rows a second, median of the rounds; presets take turns
-//   vs mixup    images read (images/s * sources) against plain mixup's: what a recipe's own rules
-//               cost beyond its pixels; goal: 0.75, with --check exits with 1 below it. Views that
-//               are resampled have a goal of their own elsewhere and are listed only
+//   images/s    finished rows a second, median of the rounds
+//   vs mixup    images read (images/s * sources) against those of plain mixup measured right
+//   before,
+//               median of the rounds: what a recipe's own rules cost beyond its pixels. The goal is
+//               0.75, with --check exits with 1 below it. Views that are resampled have a goal of
+//               their own elsewhere and are listed only
 //   vs naive    images/s against the pixels alone of the first step by plain loops in double
 //               precision
 
@@ -38,26 +40,36 @@ namespace {
 
 constexpr int kBatch = 64;
 constexpr int kLabelled = 250;
-constexpr int64_t kSteps = 100;  // a round, the same in all rounds
-constexpr size_t kRounds = 7;
+constexpr int64_t kSteps = 60;  // a round, the same in all rounds
+constexpr size_t kRounds = 15;
 constexpr double kGoal = 0.75;
 constexpr const char* kYardstick = "mixup";
 constexpr FeedKitOptions kOptions = {.shape = {}, .train = 50'000, .test = 64, .threads = 1};
 
-struct Measured {
+struct Subject {
   const Preset* preset = nullptr;
   std::shared_ptr<const BatchMaker> maker;
   double sources = 0;
   double rows = 0;  // of all steps together
-  std::array<double, kRounds> seconds = {};
   double naive_rate = 0;
-
-  double rate() const {
-    std::array<double, kRounds> sorted = seconds;
-    std::sort(sorted.begin(), sorted.end());
-    return rows / sorted[kRounds / 2];
-  }
 };
+
+// Of a subject's rounds, medians.
+struct Measured {
+  double rate = 0;      // rows a second
+  double vs_mixup = 0;  // images read
+};
+
+BatchFormat FormatOf(PixelType type) {
+  PixelFormat format;
+  format.type = type;
+  return format;
+}
+
+double Median(std::array<double, kRounds> values) {
+  std::sort(values.begin(), values.end());
+  return values[kRounds / 2];
+}
 
 absl::StatusOr<double> Seconds(const std::function<absl::Status()>& body) {
   const auto start = std::chrono::steady_clock::now();
@@ -99,25 +111,23 @@ int SourcesOf(const Plan& plan, size_t row) {
   return 2 + static_cast<int>(further);
 }
 
-// Makes every step once, so that its guess is in the journal.
-absl::Status Prepare(Measured* measured) {
-  double sources = 0;
+absl::Status MakeSteps(const BatchMaker& maker, PixelType type) {
   for (int64_t step = 0; step < kSteps; ++step) {
-    MIXFEED_ASSIGN_OR_RETURN(const Plan plan, measured->maker->MakePlan(step));
-    for (size_t row = 0; row < static_cast<size_t>(plan.size()); ++row) {
-      sources += SourcesOf(plan, row);
-    }
-    measured->rows += plan.size();
-    MIXFEED_RETURN_IF_ERROR(measured->maker->Make(step, BatchFormat(), Share()).status());
+    MIXFEED_RETURN_IF_ERROR(maker.Make(step, FormatOf(type), Share()).status());
   }
-  measured->sources = sources / measured->rows;
   return absl::OkStatus();
 }
 
-absl::Status MakeSteps(const BatchMaker& maker) {
+absl::Status CountRows(Subject* subject) {
+  double sources = 0;
   for (int64_t step = 0; step < kSteps; ++step) {
-    MIXFEED_RETURN_IF_ERROR(maker.Make(step, BatchFormat(), Share()).status());
+    MIXFEED_ASSIGN_OR_RETURN(const Plan plan, subject->maker->MakePlan(step));
+    for (size_t row = 0; row < static_cast<size_t>(plan.size()); ++row) {
+      sources += SourcesOf(plan, row);
+    }
+    subject->rows += plan.size();
   }
+  subject->sources = sources / subject->rows;
   return absl::OkStatus();
 }
 
@@ -148,11 +158,11 @@ std::vector<RenderRow> RowsOf(const Plan& plan, std::span<const WeightedView> fu
   return rows;
 }
 
-absl::Status MeasureNaive(const FeedKit& kit, Measured* measured) {
-  const ViewSpec& view = measured->maker->spec().recipe.view;
+absl::Status MeasureNaive(const FeedKit& kit, Subject* subject) {
+  const ViewSpec& view = subject->maker->spec().recipe.view;
   const NaiveSource source = {kit.dataset->shape, kit.dataset->train.pixels, view.pad,
                               view.pad_mode};
-  MIXFEED_ASSIGN_OR_RETURN(const Plan plan, measured->maker->MakePlan(0));
+  MIXFEED_ASSIGN_OR_RETURN(const Plan plan, subject->maker->MakePlan(0));
   const std::vector<WeightedView> further = FurtherViews(plan);
   const std::vector<RenderRow> rows = RowsOf(plan, further);
   const auto render = [&] {
@@ -160,66 +170,74 @@ absl::Status MeasureNaive(const FeedKit& kit, Measured* measured) {
     return made ? absl::OkStatus() : absl::InternalError("the naive renderer made nothing");
   };
   MIXFEED_ASSIGN_OR_RETURN(const double seconds, Seconds(render));
-  measured->naive_rate = static_cast<double>(rows.size()) / seconds;
+  subject->naive_rate = static_cast<double>(rows.size()) / seconds;
   return absl::OkStatus();
 }
 
 bool IsWanted(const Preset& preset, std::span<const std::string> wanted) {
   if (preset.make().rows == RowSource::kOrdered) return false;  // ends after one pass
-  return wanted.empty() || preset.name == std::string(kYardstick) ||
-         std::find(wanted.begin(), wanted.end(), preset.name) != wanted.end();
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), preset.name) != wanted.end();
 }
 
-absl::StatusOr<std::vector<Measured>> MeasureAll(FeedKit* kit,
-                                                 std::span<const std::string> wanted) {
-  Pools pools;
-  std::vector<Measured> all;
-  for (const Preset& preset : Presets()) {
-    if (!IsWanted(preset, wanted)) continue;
-    Measured measured;
-    measured.preset = &preset;
-    MIXFEED_ASSIGN_OR_RETURN(measured.maker, MakerOf(preset, kit, &pools));
-    MIXFEED_RETURN_IF_ERROR(Prepare(&measured));
-    MIXFEED_RETURN_IF_ERROR(MeasureNaive(*kit, &measured));
-    all.push_back(std::move(measured));
-  }
+absl::StatusOr<Subject> SubjectOf(const Preset& preset, FeedKit* kit, Pools* pools) {
+  Subject subject;
+  subject.preset = &preset;
+  MIXFEED_ASSIGN_OR_RETURN(subject.maker, MakerOf(preset, kit, pools));
+  MIXFEED_RETURN_IF_ERROR(CountRows(&subject));
+  MIXFEED_RETURN_IF_ERROR(MeasureNaive(*kit, &subject));
+  return subject;
+}
+
+absl::StatusOr<Measured> Measure(const Subject& subject, const Subject& yardstick, PixelType type) {
+  // Puts the guesses into the journal.
+  MIXFEED_RETURN_IF_ERROR(MakeSteps(*subject.maker, type));
+  std::array<double, kRounds> rates;
+  std::array<double, kRounds> ratios;
   for (size_t round = 0; round < kRounds; ++round) {
-    for (Measured& measured : all) {
-      MIXFEED_ASSIGN_OR_RETURN(measured.seconds[round],
-                               Seconds([&] { return MakeSteps(*measured.maker); }));
-    }
+    MIXFEED_ASSIGN_OR_RETURN(const double yardstick_seconds,
+                             Seconds([&] { return MakeSteps(*yardstick.maker, type); }));
+    MIXFEED_ASSIGN_OR_RETURN(const double seconds,
+                             Seconds([&] { return MakeSteps(*subject.maker, type); }));
+    rates[round] = subject.rows / seconds;
+    ratios[round] =
+        rates[round] * subject.sources / (yardstick.rows / yardstick_seconds * yardstick.sources);
   }
-  return all;
+  return Measured{Median(rates), Median(ratios)};
 }
 
 // Returns whether every goal is reached.
-bool Print(const std::vector<Measured>& all) {
-  const auto yardstick = std::find_if(all.begin(), all.end(), [](const Measured& measured) {
-    return std::string(measured.preset->name) == kYardstick;
-  });
-  const double read = yardstick->rate() * yardstick->sources;
+absl::StatusOr<bool> MeasureAll(std::span<const Subject> subjects, const Subject& yardstick,
+                                PixelType type) {
   bool reached = true;
-  std::printf("%-30s %8s %10s %9s %9s\n", "recipe", "sources", "images/s", "vs mixup", "vs naive");
-  for (const Measured& measured : all) {
-    const double ratio = measured.rate() * measured.sources / read;
-    const bool listed_only = measured.preset->make().view.warp.resamples();
-    const bool missed = !listed_only && ratio < kGoal;
-    std::printf("%-30s %8.2f %10.0f %9.2f %9.1f%s\n", measured.preset->name, measured.sources,
-                measured.rate(), ratio, measured.rate() / measured.naive_rate,
+  std::printf("%-30s %8s %10s %9s %9s\n", type == PixelType::kUint8 ? "uint8" : "float32",
+              "sources", "images/s", "vs mixup", "vs naive");
+  for (const Subject& subject : subjects) {
+    MIXFEED_ASSIGN_OR_RETURN(const Measured measured, Measure(subject, yardstick, type));
+    const bool listed_only = subject.preset->make().view.warp.resamples();
+    const bool missed = !listed_only && measured.vs_mixup < kGoal;
+    std::printf("%-30s %8.2f %10.0f %9.2f %9.1f%s\n", subject.preset->name, subject.sources,
+                measured.rate, measured.vs_mixup, measured.rate / subject.naive_rate,
                 missed ? "  missed" : "");
     reached = reached && !missed;
   }
   return reached;
 }
 
-int Run(bool check, std::span<const std::string> wanted) {
+absl::StatusOr<bool> Run(std::span<const std::string> wanted) {
   FeedKit kit(kOptions);
-  const absl::StatusOr<std::vector<Measured>> all = MeasureAll(&kit, wanted);
-  if (!all.ok()) {
-    std::fprintf(stderr, "recipe_bench: %s\n", all.status().ToString().c_str());
-    return 2;
+  Pools pools;
+  MIXFEED_ASSIGN_OR_RETURN(const Preset* mixup, FindPresetEntry(kYardstick));
+  MIXFEED_ASSIGN_OR_RETURN(const Subject yardstick, SubjectOf(*mixup, &kit, &pools));
+  std::vector<Subject> subjects;
+  for (const Preset& preset : Presets()) {
+    if (!IsWanted(preset, wanted)) continue;
+    MIXFEED_ASSIGN_OR_RETURN(Subject subject, SubjectOf(preset, &kit, &pools));
+    subjects.push_back(std::move(subject));
   }
-  return !Print(*all) && check ? 1 : 0;
+  MIXFEED_ASSIGN_OR_RETURN(const bool uint8, MeasureAll(subjects, yardstick, PixelType::kUint8));
+  MIXFEED_ASSIGN_OR_RETURN(const bool float32,
+                           MeasureAll(subjects, yardstick, PixelType::kFloat32));
+  return uint8 && float32;
 }
 
 }  // namespace
@@ -236,5 +254,10 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  return mixfeed::testing::Run(check, wanted);
+  const absl::StatusOr<bool> reached = mixfeed::testing::Run(wanted);
+  if (!reached.ok()) {
+    std::fprintf(stderr, "recipe_bench: %s\n", reached.status().ToString().c_str());
+    return 2;
+  }
+  return check && !*reached ? 1 : 0;
 }
