@@ -7,9 +7,26 @@
 
 namespace mixfeed {
 
+namespace {
+
+// All at once, since each comes from another part of memory.
+std::vector<int16_t> LabelsOf(const Plan& plan, const Dataset& dataset) {
+  std::vector<int16_t> labels;
+  labels.reserve(plan.rows.size());
+  for (const ViewPlan& view : plan.rows) {
+    const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;
+    labels.push_back(view.pool == PoolId::kUnlabelled
+                         ? kNoLabel
+                         : dataset.partition(partition).labels[static_cast<size_t>(view.sample)]);
+  }
+  return labels;
+}
+
+}  // namespace
+
 TargetMaker::TargetMaker(const Recipe& recipe, const Dataset& dataset, const Plan& plan,
                          const StepGuess& guess)
-    : recipe_(recipe), dataset_(dataset), plan_(plan), guess_(guess) {}
+    : recipe_(recipe), plan_(plan), guess_(guess), labels_(LabelsOf(plan, dataset)) {}
 
 void TargetMaker::Write(TargetForm form, int32_t row, std::span<float> out) const {
   if (form == TargetForm::kPairs) return WritePair(row, out);
@@ -50,13 +67,6 @@ void TargetMaker::WritePair(int32_t row, std::span<float> out) const {
   out[0] = LabelOf(row);
   out[1] = own ? out[0] : LabelOf(plan_.partner[r]);
   out[2] = own ? 1.0f : plan_.lambda[r];
-}
-
-int16_t TargetMaker::LabelOf(int32_t row) const {
-  const ViewPlan& view = plan_.rows[static_cast<size_t>(row)];
-  if (view.pool == PoolId::kUnlabelled) return kNoLabel;
-  const Partition partition = view.pool == PoolId::kTest ? Partition::kTest : Partition::kTrain;
-  return dataset_.partition(partition).labels[static_cast<size_t>(view.sample)];
 }
 
 void TargetMaker::Source(int32_t row, std::span<float> target) const {

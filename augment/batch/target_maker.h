@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "augment/batch/batch_format.h"
 #include "augment/guess/journal.h"
@@ -18,7 +19,7 @@ namespace mixfeed {
 // hidden (an ordered unlabelled pool) or not known.
 class TargetMaker {
  public:
-  // All must outlive the maker; `guess` is read by recipes that guess.
+  // All but the dataset must outlive the maker; `guess` is read by recipes that guess.
   TargetMaker(const Recipe& recipe, const Dataset& dataset, const Plan& plan,
               const StepGuess& guess);
 
@@ -31,13 +32,13 @@ class TargetMaker {
   void WriteOfMany(int32_t row, std::span<float> out) const;
   void WritePair(int32_t row, std::span<float> out) const;
   void Source(int32_t row, std::span<float> target) const;
-  // The class of a row's image, or kNoLabel where it is hidden or not known.
-  int16_t LabelOf(int32_t row) const;
+  int16_t LabelOf(int32_t row) const { return labels_[static_cast<size_t>(row)]; }
 
   const Recipe& recipe_;
-  const Dataset& dataset_;
   const Plan& plan_;
   const StepGuess& guess_;
+  // By row, the class of its image, or kNoLabel where it is hidden or not known.
+  const std::vector<int16_t> labels_;
 };
 
 }  // namespace mixfeed

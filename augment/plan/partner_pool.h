@@ -25,16 +25,23 @@ class PartnerPool {
   DrawnSample Draw(const DrawnSample& row, PhiloxStream* stream) const;
 
  private:
-  int16_t LabelOf(int32_t place) const;
-  int32_t DrawPlace(int32_t own, PhiloxStream* stream) const;
+  // An image of the list.
+  struct Member {
+    int32_t place;
+    int32_t sample;
+  };
+
+  Member DrawMember(const DrawnSample& row, PhiloxStream* stream) const;
+  Member At(int32_t place) const { return {place, samples_[static_cast<size_t>(place)]}; }
+  int16_t LabelOf(int32_t sample) const { return labels_[static_cast<size_t>(sample)]; }
 
   const PartnerSpec spec_;
   const std::span<const int32_t> samples_;
   const std::span<const int16_t> labels_;
   const std::shared_ptr<const NeighbourIndex> neighbours_;
-  // Places ordered by class, then place; class c has first_[c] ... first_[c + 1] - 1. Empty when
-  // classes do not matter.
-  std::vector<int32_t> by_class_;
+  // Ordered by class, then place; class c has first_[c] ... first_[c + 1] - 1. Empty when classes
+  // do not matter.
+  std::vector<Member> by_class_;
   std::vector<uint32_t> first_;
 };
 

@@ -1,6 +1,7 @@
 #include "augment/plan/sample_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "augment/plan/distributions.h"
 #include "augment/plan/keyed_permutation.h"
@@ -28,10 +29,9 @@ std::vector<DrawnSample> SampleStream::Draw(int64_t step, int batch) const {
   return DrawEpochs(index * size / samples_.size(), index * size % samples_.size(), batch);
 }
 
-DrawnSample SampleStream::At(uint32_t place, uint64_t epoch) const {
-  return {.sample = samples_[place],
-          .place = static_cast<int32_t>(place),
-          .epoch = static_cast<int64_t>(epoch)};
+std::vector<DrawnSample> SampleStream::Located(std::vector<DrawnSample> drawn) const {
+  for (DrawnSample& sample : drawn) sample.sample = samples_[static_cast<size_t>(sample.place)];
+  return drawn;
 }
 
 std::vector<DrawnSample> SampleStream::DrawEpochs(uint64_t epoch, uint64_t offset,
@@ -46,10 +46,11 @@ std::vector<DrawnSample> SampleStream::DrawEpochs(uint64_t epoch, uint64_t offse
     const KeyedPermutation order(static_cast<uint32_t>(samples_.size()),
                                  PhiloxStream(seed_, purpose, epoch));
     for (; offset < stop; ++offset) {
-      drawn.push_back(At(order(static_cast<uint32_t>(offset)), epoch));
+      drawn.push_back({.place = static_cast<int32_t>(order(static_cast<uint32_t>(offset))),
+                       .epoch = static_cast<int64_t>(epoch)});
     }
   }
-  return drawn;
+  return Located(std::move(drawn));
 }
 
 std::vector<DrawnSample> SampleStream::DrawWithReplacement(uint64_t step, int batch) const {
@@ -58,9 +59,10 @@ std::vector<DrawnSample> SampleStream::DrawWithReplacement(uint64_t step, int ba
   PhiloxStream stream(seed_, purpose, step);
   std::vector<DrawnSample> drawn(static_cast<size_t>(batch));
   for (DrawnSample& sample : drawn) {
-    sample = At(UniformInt(static_cast<uint32_t>(samples_.size()), &stream), 0);
+    sample.place =
+        static_cast<int32_t>(UniformInt(static_cast<uint32_t>(samples_.size()), &stream));
   }
-  return drawn;
+  return Located(std::move(drawn));
 }
 
 }  // namespace mixfeed

@@ -35,7 +35,8 @@ class SampleStream {
   // From place `offset` of an epoch's order on, over its end.
   std::vector<DrawnSample> DrawEpochs(uint64_t epoch, uint64_t offset, int batch) const;
   std::vector<DrawnSample> DrawWithReplacement(uint64_t step, int batch) const;
-  DrawnSample At(uint32_t place, uint64_t epoch) const;
+  // With the samples of their places, looked up all at once: each is in another part of memory.
+  std::vector<DrawnSample> Located(std::vector<DrawnSample> drawn) const;
 
   const std::span<const int32_t> samples_;
   const PoolId pool_;

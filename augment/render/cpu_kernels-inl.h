@@ -154,7 +154,11 @@ void CoverHole(const RenderJob& job, const RowJob& row, const EffectsJob& effect
                reinterpret_cast<std::byte*>(line), 0);
     const T pixel = *line;
     for (int y = hole.y0; y < hole.y1; ++y) {
-      for (int x = 0; x < hole.x1 - hole.x0; ++x) line[x * step] = pixel;
+      if (planar) {
+        std::fill(line, line + hole.x1 - hole.x0, pixel);
+      } else {
+        for (int x = 0; x < hole.x1 - hole.x0; ++x) line[x * step] = pixel;
+      }
       line += width * step;
     }
   }
