@@ -46,6 +46,16 @@ TEST(MixingGoldenTest, BlendsPixelsAsTheReferences) {
   EXPECT_GE(blended, 15);
 }
 
+TEST(MixingGoldenTest, CutsBoxesAsTheReferences) {
+  int cut = 0;
+  for (const GoldenCase& golden : ReadGoldens("mixing.txt", "mixing")) {
+    if (!HasBoxes(golden)) continue;
+    testing::ExpectRendersAsGolden(golden);
+    ++cut;
+  }
+  EXPECT_GE(cut, 10);
+}
+
 TEST(MixingGoldenTest, MixesAndSmoothsTargetsAsTheReferences) {
   for (const GoldenCase& golden : ReadGoldens("mixing.txt", "mixing")) {
     const MixedBatch batch = ReadMixedBatch(golden);
