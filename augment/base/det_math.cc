@@ -45,6 +45,22 @@ double Polynomial(const double* c, double z, int stride = 1) {
   }
 }
 
+// e^x = 2^k e^r with |r| <= ln(2) / 2, e^r as its series. Without a branch or a conversion to an
+// integer, so that compilers can make vectors of it: k is in the last bits of `shifted`.
+inline double Exp(double x) {
+  constexpr double kSeries[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
+                                1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
+                                1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+  assert(x <= kMaxDetExp);
+  const double shifted = x * kInverseLn2 + kRoundingShift;
+  const double k = shifted - kRoundingShift;
+  const double r = (x - k * kLn2High) - k * kLn2Low;
+  const uint64_t exponent = std::bit_cast<uint64_t>(shifted) + uint64_t{kExponentBias};
+  const double power = std::bit_cast<double>(exponent << kMantissaBits);
+  const double result = power * (1 + (r + r * r * Polynomial<12>(kSeries, r)));
+  return x < kMinExponent ? 0 : result;
+}
+
 }  // namespace
 
 // x = 2^k m; log m = 2 atanh(s) with s = (m - 1) / (m + 1), |s| <= 0.1716, as its series.
@@ -65,18 +81,10 @@ double DetLog(double x) {
   return k * kLn2High + (f + (rest + k * kLn2Low));
 }
 
-// e^x = 2^k e^r with |r| <= ln(2) / 2, e^r as its series.
-double DetExp(double x) {
-  constexpr double kSeries[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
-                                1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
-                                1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
-  assert(x <= kMaxDetExp);
-  if (x < kMinExponent) return 0;
-  const double k = (x * kInverseLn2 + kRoundingShift) - kRoundingShift;
-  const double r = (x - k * kLn2High) - k * kLn2Low;
-  const auto exponent = static_cast<int64_t>(k) + kExponentBias;
-  const double power = std::bit_cast<double>(static_cast<uint64_t>(exponent) << kMantissaBits);
-  return power * (1 + (r + r * r * Polynomial<12>(kSeries, r)));
+double DetExp(double x) { return Exp(x); }
+
+void DetExp(std::span<double> x) {
+  for (double& number : x) number = Exp(number);
 }
 
 namespace {

@@ -25,8 +25,8 @@ HWY_BEFORE_NAMESPACE();
 namespace mixfeed {
 namespace HWY_NAMESPACE {
 
-// Makes float32 lines of rows that have views with effects, or many: a band of lines at a time. Has
-// the memory for it, which grows to what the rows need.
+// Makes float32 lines of rows that have boxes or many views: a band of lines at a time. Has the
+// memory for it, which grows to what the rows need.
 template <class D>
 class Composer {
  public:
@@ -39,11 +39,23 @@ class Composer {
 
   // The most lines of a band.
   int band_lines() const { return band_lines_; }
+  LevelMaker<D>& level_maker() { return maker_; }
 
-  // Lines y0..y1-1 of what a row shows that is single or boxed: levels.
-  void MakeLevels(const RowJob& row, int y0, int y1) {
-    Make(row.a, y0, y0, y1, &made_);
-    if (row.kind == RowKind::kBoxed) ShowBox(row, y0, y1);
+  // Lines y0..y1-1 of what a boxed row shows: levels.
+  void ShowBoxed(const RowJob& row, int y0, int y1) {
+    Store(row.a, y0, y0, y1, &made_);
+    const Box& box = row.box;
+    const int from = std::max<int>(y0, box.y0);
+    const int to = std::min<int>(y1, box.y1);
+    if (from >= to) return;
+    Store(row.b, y0, from, to, &boxed_);
+    for (size_t c = 0; c < static_cast<size_t>(job_.channels); ++c) {
+      for (int y = from; y < to; ++y) {
+        const size_t line = c * plane_ + static_cast<size_t>(y - y0) * width_;
+        const float* const b = boxed_.data() + line;
+        std::copy(b + box.x0, b + box.x1, made_.data() + line + box.x0);
+      }
+    }
   }
 
   // Lines y0..y1-1 of the sum of a row's views beyond `a` and `b`. There is at least one.
@@ -69,34 +81,22 @@ class Composer {
   FloatLine Made(int c) const { return LineOf(made_, c); }
 
  private:
-  // What is between is then at most 48 KiB for four channels.
-  static constexpr int kBandPixels = 512;
+  // What is between is then at most 80 KiB for four channels.
+  static constexpr int kBandPixels = 128;
 
   FloatLine LineOf(const std::vector<float>& pixels, int c) const {
     return {pixels.data() + static_cast<size_t>(c) * plane_, width_};
   }
 
-  // Makes the levels of lines from..to-1 of the band that starts at y0.
-  void Make(const SourceJob& source, int y0, int from, int to, std::vector<float>* levels) {
+  // Stores the levels of lines from..to-1 of the band that starts at y0.
+  void Store(const SourceJob& source, int y0, int from, int to, std::vector<float>* levels) {
     levels->resize(static_cast<size_t>(job_.channels) * plane_);
-    const size_t skipped = static_cast<size_t>(from - y0) * width_;
-    maker_.Make(source, {levels->data() + skipped, plane_, from, to});
-  }
-
-  // Puts `b` into the box of the band's `a`.
-  void ShowBox(const RowJob& row, int y0, int y1) {
-    const Box& box = row.box;
-    const int from = std::max<int>(y0, box.y0);
-    const int to = std::min<int>(y1, box.y1);
-    if (from >= to) return;
-    Make(row.b, y0, from, to, &levels_);
-    for (size_t c = 0; c < static_cast<size_t>(job_.channels); ++c) {
-      for (int y = from; y < to; ++y) {
-        const size_t line = c * plane_ + static_cast<size_t>(y - y0) * width_;
-        const float* const b = levels_.data() + line;
-        std::copy(b + box.x0, b + box.x1, made_.data() + line + box.x0);
+    float* const first = levels->data() + static_cast<size_t>(from - y0) * width_;
+    maker_.Make(source, from, to, [&](const auto& line_of) HWY_ATTR {
+      for (int c = 0; c < job_.channels; ++c) {
+        StoreLines<D>(line_of(c), width_, to - from, first + static_cast<size_t>(c) * plane_);
       }
-    }
+    });
   }
 
   // Adds a view to the sum, which starts as the row's offset.
@@ -106,18 +106,11 @@ class Composer {
     // Vectors of a line may overlap, so a sum is never made in place.
     std::swap(made_, below_);
     made_.resize(below_.size());
-    const bool plain = source.effects == kNone;
-    if (!plain) Make(source, y0, y0, y1, &levels_);
-    for (int c = 0; c < job_.channels; ++c) {
-      const float offset = row.channels[c].offset;
-      if (!plain) {
-        AddLines(LineOf(levels_, c), weight(c), offset, c, y1 - y0);
-      } else if (source.view.step < 0) {
-        AddLines(FirstLine<true>(job_, source.view, c, y0, 0), weight(c), offset, c, y1 - y0);
-      } else {
-        AddLines(FirstLine<false>(job_, source.view, c, y0, 0), weight(c), offset, c, y1 - y0);
+    maker_.Make(source, y0, y1, [&](const auto& line_of) HWY_ATTR {
+      for (int c = 0; c < job_.channels; ++c) {
+        AddLines(line_of(c), weight(c), row.channels[c].offset, c, y1 - y0);
       }
-    }
+    });
     ++summed_;
   }
   template <class View>
@@ -136,9 +129,9 @@ class Composer {
   const size_t plane_;  // pixels of a channel of a band
   LevelMaker<D> maker_;
   std::vector<float> made_;
-  std::vector<float> below_;   // the sum that another view is added to
-  std::vector<float> levels_;  // of the view that is added
-  int summed_ = 0;             // views in the sum
+  std::vector<float> below_;  // the sum that another view is added to
+  std::vector<float> boxed_;  // what is put into boxes
+  int summed_ = 0;            // views in the sum
 };
 
 }  // namespace HWY_NAMESPACE

@@ -280,24 +280,30 @@ class RowRenderer {
     }
   }
   void ComposeBand(const RowJob& row, const RowJob& next, const Window& band, std::byte* out) {
-    if (row.kind == RowKind::kSingle || row.kind == RowKind::kBoxed) {
-      composer_.MakeLevels(row, band.y0, band.y1);
-      WriteMade(row.channels, next, band, out);
+    const auto made = [&](int c) { return composer_.Made(c); };
+    if (row.kind == RowKind::kSingle) {
+      composer_.level_maker().Make(row.a, band.y0, band.y1, [&](const auto& line_of) {
+        WriteLines(row.channels, line_of, next, band, out);
+      });
+    } else if (row.kind == RowKind::kBoxed) {
+      composer_.ShowBoxed(row, band.y0, band.y1);
+      WriteLines(row.channels, made, next, band, out);
     } else if (row.kind == RowKind::kMany && IsPlain(row.a) && IsPlain(row.b)) {
       composer_.SumMore(row, band.y0, band.y1);
-      WritePair(
-          row, next, [&](int c) { return composer_.Made(c); }, band, out);
+      WritePair(row, next, made, band, out);
     } else {
       constexpr ChannelMix kAsTheyAre[kMaxChannels] = {{}, {}, {}, {}};
       composer_.SumAll(row, band.y0, band.y1);
-      WriteMade(kAsTheyAre, next, band, out);
+      WriteLines(kAsTheyAre, made, next, band, out);
     }
   }
-  // Writes what the composer made last.
-  void WriteMade(const ChannelMix* mixes, const RowJob& next, const Window& band, std::byte* out) {
-    Lines<SumLine<FloatLine, ConstantLine>> lines;
+  // Writes the lines of a band that line_of(c) starts.
+  template <class LineOf>
+  void WriteLines(const ChannelMix* mixes, const LineOf& line_of, const RowJob& next,
+                  const Window& band, std::byte* out) {
+    Lines<SumLine<decltype(line_of(0)), ConstantLine>> lines;
     ForEachChannel([&](size_t c, int channel) {
-      lines[c] = {composer_.Made(channel), mixes[c].a_weight, {mixes[c].offset}};
+      lines[c] = {line_of(channel), mixes[c].a_weight, {mixes[c].offset}};
     });
     WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, band, out);
   }

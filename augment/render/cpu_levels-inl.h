@@ -51,78 +51,97 @@ HWY_INLINE hn::Vec<D> Between(hn::Vec<D> first, hn::Vec<D> second, hn::Vec<D> pa
   return hn::Add(first, hn::Mul(part, hn::Sub(second, first)));
 }
 
-// Lines y0..y1-1 of a view's channels, the first line of each `plane` floats after the last
-// channel's.
-struct LevelBand {
-  float* levels;
-  size_t plane;
-  int y0;
-  int y1;
-};
-
-// Makes the levels of views. Has the memory for what is between, which grows with the bands.
+// Makes the lines of views. Has the memory for what is between, which grows with the bands.
 template <class D>
 class LevelMaker {
  public:
   explicit LevelMaker(const RenderJob& job) : job_(job), width_(static_cast<size_t>(job.width)) {}
 
-  // `source` after all of its effects.
-  void Make(const SourceJob& source, const LevelBand& band) {
-    if (source.effects == kNone) return Show(source, band);
+  // Calls use(line_of), where line_of(c) is line y0 of channel c of `source` after all of its
+  // effects; the lines down to y1 - 1 follow.
+  template <class Use>
+  void Make(const SourceJob& source, int y0, int y1, const Use& use) {
+    if (source.effects == kNone) return UsePlain(source.view, y0, use);
     const EffectsJob& effects = job_.effects[source.effects];
-    Reserve(Count(band));
+    Reserve(y0, y1);
     if (effects.tone == kNone) {
-      Show(source, band);
-    } else {
-      Show(source, {untoned_.data(), Count(band), band.y0, band.y1});
-      Tone(job_.tones[effects.tone], band);
+      Show<false>(source, y0, y1);
+      FillHole(effects, y0, y1);
+      return use([&](int c) { return FloatLine{LevelsOf(c), width_}; });
     }
-    FillHole(effects, band);
+    Show<true>(source, y0, y1);
+    Tone(job_.tones[effects.tone]);
+    if (effects.hole.empty()) return use([&](int c) { return TonedLineOf(c); });
+    for (int c = 0; c < job_.channels; ++c) {
+      StoreLines<D>(TonedLineOf(c), width_, y1 - y0, LevelsOf(c));
+    }
+    FillHole(effects, y0, y1);
+    use([&](int c) { return FloatLine{LevelsOf(c), width_}; });
   }
 
  private:
-  // Pixels of a channel.
-  size_t Count(const LevelBand& band) const {
-    return static_cast<size_t>(band.y1 - band.y0) * width_;
-  }
   size_t Channels() const { return static_cast<size_t>(job_.channels); }
-
-  void Reserve(size_t count) {
-    if (count <= places_.size()) return;
-    places_.resize(count);
-    right_.resize(count);
-    down_.resize(count);
-    quads_.resize(Channels() * count);
-    steps_.resize(count);
-    untoned_.resize(Channels() * count);
+  float* LevelsOf(int c) { return levels_.data() + static_cast<size_t>(c) * count_; }
+  TonedLine TonedLineOf(int c) const {
+    const size_t first = static_cast<size_t>(c) * count_;
+    return {reinterpret_cast<const float*>(steps_.data() + first), parts_.data() + first, width_};
   }
 
-  // Before the tone.
-  void Show(const SourceJob& source, const LevelBand& band) {
-    if (source.effects != kNone && job_.effects[source.effects].resampled) {
-      Resample(source, band);
-    } else if (source.view.step < 0) {
-      Copy<true>(source.view, band);
+  template <class Use>
+  void UsePlain(const ViewSource& view, int y0, const Use& use) {
+    if (view.step < 0) {
+      use([&](int c) { return FirstLine<true>(job_, view, c, y0, 0); });
     } else {
-      Copy<false>(source.view, band);
+      use([&](int c) { return FirstLine<false>(job_, view, c, y0, 0); });
     }
   }
 
-  template <bool kMirrored>
-  void Copy(const ViewSource& view, const LevelBand& band) {
-    for (int c = 0; c < job_.channels; ++c) {
-      StoreLines<D>(FirstLine<kMirrored>(job_, view, c, band.y0, 0), width_, band.y1 - band.y0,
-                    band.levels + static_cast<size_t>(c) * band.plane);
-    }
+  void Reserve(int y0, int y1) {
+    count_ = static_cast<size_t>(y1 - y0) * width_;
+    if (count_ <= right_.size()) return;
+    right_.resize(count_);
+    down_.resize(count_);
+    places_.resize(Channels() * count_);
+    quads_.resize(Channels() * count_);
+    levels_.resize(Channels() * count_);
+    parts_.resize(Channels() * count_);
+    steps_.resize(Channels() * count_);
   }
 
-  void Resample(const SourceJob& source, const LevelBand& band) {
-    Map(job_.effects[source.effects].map, band.y0, band.y1);
-    const size_t count = Count(band);
+  // Before the tone: levels_, or with one to follow, the table's steps and the parts.
+  template <bool kToned>
+  void Show(const SourceJob& source, int y0, int y1) {
+    if (job_.effects[source.effects].resampled) return Resample<kToned>(source, y0, y1);
+    UsePlain(source.view, y0, [&](const auto& line_of) HWY_ATTR {
+      for (int c = 0; c < job_.channels; ++c) {
+        StoreLines<D>(line_of(c), width_, y1 - y0, LevelsOf(c));
+        if (!kToned) continue;
+        const float* const levels = LevelsOf(c);
+        CoverLine(count_, hn::Lanes(D()),
+                  [&](size_t i) HWY_ATTR { Put<true>(c, i, hn::LoadU(D(), levels + i)); });
+      }
+    });
+  }
+
+  template <bool kToned>
+  void Resample(const SourceJob& source, int y0, int y1) {
+    Map(job_.effects[source.effects].map, y0, y1);
     PickQuads(job_.pool + source.view.origin, job_.strides, job_.channels,
-              job_.y_axis.to_next * job_.strides.row, places_.data(), count, quads_.data());
-    for (size_t c = 0; c < Channels(); ++c) {
-      Interpolate(quads_.data() + c * count, count, band.levels + c * band.plane);
+              job_.y_axis.to_next * job_.strides.row, places_.data(), count_, quads_.data());
+    for (int c = 0; c < job_.channels; ++c) Interpolate<kToned>(c);
+  }
+
+  // Pixels i to i + N - 1 of channel c.
+  template <bool kToned>
+  HWY_INLINE void Put(int c, size_t i, hn::Vec<D> levels) {
+    const D df;
+    const size_t at = static_cast<size_t>(c) * count_ + i;
+    if constexpr (kToned) {
+      const auto whole = hn::Floor(levels);
+      hn::StoreU(WholeToInts(df, whole), IntsOf<D>(), places_.data() + at);
+      hn::StoreU(hn::Sub(levels, whole), df, parts_.data() + at);
+    } else {
+      hn::StoreU(levels, df, levels_.data() + at);
     }
   }
 
@@ -165,18 +184,20 @@ class LevelMaker {
     }
   }
 
-  // The levels of the quads.
-  void Interpolate(const uint32_t* quads, size_t count, float* levels) {
+  // The levels of channel c's quads.
+  template <bool kToned>
+  void Interpolate(int c) {
     const D df;
     const BitsOf<D> d32;
+    const uint32_t* const quads = quads_.data() + static_cast<size_t>(c) * count_;
     const float* const right = right_.data();
     const float* const down = down_.data();
-    CoverLine(count, hn::Lanes(df), [&](size_t i) HWY_ATTR {
+    CoverLine(count_, hn::Lanes(df), [&](size_t i) HWY_ATTR {
       const auto quad = hn::LoadU(d32, quads + i);
       const auto to_right = hn::LoadU(df, right + i);
       const auto top = Between<D>(Corner<0>(quad), Corner<1>(quad), to_right);
       const auto bottom = Between<D>(Corner<2>(quad), Corner<3>(quad), to_right);
-      hn::StoreU(Between<D>(top, bottom, hn::LoadU(df, down + i)), df, levels + i);
+      Put<kToned>(c, i, Between<D>(top, bottom, hn::LoadU(df, down + i)));
     });
   }
   template <int kByte>
@@ -185,44 +206,16 @@ class LevelMaker {
     return hn::ConvertTo(D(), hn::BitCast(IntsOf<D>(), byte));
   }
 
-  // From the untoned levels.
-  void Tone(const ToneTable& table, const LevelBand& band) {
-    const size_t count = Count(band);
-    for (size_t c = 0; c < Channels(); ++c) {
-      const float* const untoned = untoned_.data() + c * count;
-      FindSteps(untoned, count);
-      Pick(table.steps, places_.data(), count, steps_.data());
-      TakeSteps(untoned, count, band.levels + c * band.plane);
-    }
-  }
-  void FindSteps(const float* untoned, size_t count) {
-    const D df;
-    int32_t* const places = places_.data();
-    CoverLine(count, hn::Lanes(df), [&](size_t i) HWY_ATTR {
-      const auto whole = hn::Floor(hn::LoadU(df, untoned + i));
-      hn::StoreU(WholeToInts(df, whole), IntsOf<D>(), places + i);
-    });
-  }
-  void TakeSteps(const float* untoned, size_t count, float* levels) {
-    const D df;
-    // A table's step is two floats.
-    const auto* const steps = reinterpret_cast<const float*>(steps_.data());
-    CoverLine(count, hn::Lanes(df), [&](size_t i) HWY_ATTR {
-      const auto before = hn::LoadU(df, untoned + i);
-      hn::Vec<D> level, rise;
-      hn::LoadInterleaved2(df, steps + 2 * i, level, rise);
-      const auto part = hn::Sub(before, hn::Floor(before));
-      hn::StoreU(hn::Add(level, hn::Mul(part, rise)), df, levels + i);
-    });
+  void Tone(const ToneTable& table) {
+    Pick(table.steps, places_.data(), Channels() * count_, steps_.data());
   }
 
-  void FillHole(const EffectsJob& effects, const LevelBand& band) {
-    const int y0 = std::max<int>(band.y0, effects.hole.y0);
-    const int y1 = std::min<int>(band.y1, effects.hole.y1);
-    for (size_t c = 0; c < Channels(); ++c) {
-      float* const channel = band.levels + c * band.plane;
+  void FillHole(const EffectsJob& effects, int band_y0, int band_y1) {
+    const int y0 = std::max<int>(band_y0, effects.hole.y0);
+    const int y1 = std::min<int>(band_y1, effects.hole.y1);
+    for (int c = 0; c < job_.channels; ++c) {
       for (int y = y0; y < y1; ++y) {
-        float* const line = channel + static_cast<size_t>(y - band.y0) * width_;
+        float* const line = LevelsOf(c) + static_cast<size_t>(y - band_y0) * width_;
         std::fill(line + effects.hole.x0, line + effects.hole.x1, effects.fill[c]);
       }
     }
@@ -230,12 +223,16 @@ class LevelMaker {
 
   const RenderJob& job_;
   const size_t width_;
-  std::vector<int32_t> places_;
+  size_t count_ = 0;  // pixels of a channel of the band
+  // Of one channel, since all share them.
   std::vector<float> right_;
   std::vector<float> down_;
+  // [channels][count_]
+  std::vector<int32_t> places_;  // in the image (the first channel's), then in the tone table
   std::vector<uint32_t> quads_;
+  std::vector<float> levels_;
+  std::vector<float> parts_;
   std::vector<uint64_t> steps_;
-  std::vector<float> untoned_;
 };
 
 }  // namespace HWY_NAMESPACE

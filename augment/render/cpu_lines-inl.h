@@ -103,6 +103,33 @@ struct FloatLine {
   }
 };
 
+// A line of levels after a tone table (see tone.h).
+struct TonedLine {
+  const float* steps;  // of each pixel the table's level and rise
+  const float* parts;  // how far each pixel is from that level
+  size_t stride;       // pixels to the line below
+
+  void Down() {
+    steps += 2 * stride;
+    parts += stride;
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Load(D df, size_t x) const {
+    hn::Vec<D> level, rise;
+    hn::LoadInterleaved2(df, steps + 2 * x, level, rise);
+    return hn::Add(level, hn::Mul(hn::LoadU(df, parts + x), rise));
+  }
+  template <class D>
+  HWY_INLINE void LoadPairs(D df, size_t x, hn::Vec<D>& even, hn::Vec<D>& odd) const {
+    hn::Vec<D> even_level, even_rise, odd_level, odd_rise;
+    hn::LoadInterleaved4(df, steps + 2 * x, even_level, even_rise, odd_level, odd_rise);
+    hn::Vec<D> even_part, odd_part;
+    hn::LoadInterleaved2(df, parts + x, even_part, odd_part);
+    even = hn::Add(even_level, hn::Mul(even_part, even_rise));
+    odd = hn::Add(odd_level, hn::Mul(odd_part, odd_rise));
+  }
+};
+
 // A line of one number.
 struct ConstantLine {
   float number;

@@ -11,6 +11,7 @@ uint32_t PairAt(const uint8_t* bytes) {
 template <int kChannels>
 void PickQuadsOf(const uint8_t* image, int32_t plane, int32_t below, const int32_t* places,
                  size_t count, uint32_t* quads) {
+#pragma GCC unroll 2
   for (size_t i = 0; i < count; ++i) {
     const uint8_t* const first = image + places[i];
     for (int c = 0; c < kChannels; ++c) {

@@ -30,7 +30,8 @@ std::array<double, kToneLevels> ToneLevels(double contrast, double brightness) {
   static const std::array<double, kHalf> kLogits = MakeLogits();
   const double brighter = DetExp(-contrast * brightness);
   std::array<double, kHalf> decays;
-  for (size_t i = 0; i < kHalf; ++i) decays[i] = DetExp(-contrast * kLogits[i]);
+  for (size_t i = 0; i < kHalf; ++i) decays[i] = -contrast * kLogits[i];
+  DetExp(decays);
   std::array<double, kToneLevels> levels;
   for (size_t i = 0; i < kHalf; ++i) {
     levels[kHalf + i] = kHighestLevel / (1 + decays[i] * brighter);

@@ -25,6 +25,7 @@ RenderKit::RenderKit() : threads_(1), renderer_(MakeCpuRenderer(&threads_)) {
   images_.resize(static_cast<size_t>(kPoolImages * shape.pixels()));
   for (uint8_t& pixel : images_) pixel = static_cast<uint8_t>(random());
   pool_ = *renderer_->Load(*MakePool(shape, images_, kPoolPad, PadMode::kReflect, &threads_));
+  unpadded_pool_ = *renderer_->Load(*MakePool(shape, images_, 0, PadMode::kReflect, &threads_));
   for (size_t i = 0; i < kRingBuffers; ++i) {
     ring_.push_back(*renderer_->Allocate(kRowsPerBatch * ImageBytes(shape, PixelType::kFloat32)));
   }
@@ -68,10 +69,10 @@ RenderView Batches::FastaiView() {
   effects.resampled = true;
   const double map[] = {mirror * cosine,
                         -sine,
-                        kCentre - (mirror * cosine - sine) * kCentre + kPoolPad,
+                        kCentre - (mirror * cosine - sine) * kCentre,
                         mirror * sine,
                         cosine,
-                        kCentre - (mirror * sine + cosine) * kCentre + kPoolPad,
+                        kCentre - (mirror * sine + cosine) * kCentre,
                         between(-0.2, 0.2) / kSide,
                         between(-0.2, 0.2) / kSide};
   for (size_t i = 0; i < effects.map.size(); ++i) effects.map[i] = static_cast<float>(map[i]);
@@ -79,9 +80,7 @@ RenderView Batches::FastaiView() {
   const double change = between(0.4, 0.6);
   effects.brightness = std::log(change / (1 - change));
   effects.contrast = std::exp(between(std::log(0.8), std::log(1.25)));
-  RenderView view = RandomView();
-  view.effects = &effects;
-  return view;
+  return {RandomView().image, 0, 0, 0, &effects};
 }
 
 RenderRow Batches::RandomRow(RowsUnderTest kind) {

@@ -18,14 +18,15 @@ inline constexpr int kPoolPad = 4;
 inline constexpr size_t kRowsPerBatch = 64;
 inline constexpr size_t kBatches = 64;  // different ones, repeated
 
-// The CPU renderer on one thread, a pool of random, padded 32x32 colour images that no cache holds,
-// and a ring of output buffers. Built once.
+// The CPU renderer on one thread, pools of the same random 32x32 colour images, which no cache
+// holds, and a ring of output buffers. Built once.
 class RenderKit {
  public:
   static RenderKit& Get();
 
   Renderer& renderer() { return *renderer_; }
-  const ResidentPool& pool() const { return *pool_; }
+  const ResidentPool& pool() const { return *pool_; }  // padded by kPoolPad
+  const ResidentPool& unpadded_pool() const { return *unpadded_pool_; }
   std::span<const uint8_t> images() const { return images_; }  // [image][channel][y][x]
   std::span<std::byte> Buffer(size_t i, size_t bytes);
 
@@ -36,10 +37,11 @@ class RenderKit {
   std::unique_ptr<Renderer> renderer_;
   std::vector<uint8_t> images_;
   std::shared_ptr<const ResidentPool> pool_;
+  std::shared_ptr<const ResidentPool> unpadded_pool_;
   std::vector<std::unique_ptr<HostBuffer>> ring_;
 };
 
-// Kinds of rows, each of random images.
+// Kinds of rows, each of random images; kFastai's are of the unpadded pool.
 enum class RowsUnderTest { kMixup, kSingle, kCutout, kCutMix, kThreeWay, kFastai };
 
 // Batches of one kind, and what their rows point to.

@@ -45,7 +45,7 @@ class OpenCvViews {
     const ViewEffects& effects = *view.effects;
     const size_t image = static_cast<size_t>(view.image) * 3 * kSide * kSide;
     const cv::Mat source(kSide, kSide, CV_8UC3, interleaved_.data() + image);
-    cv::warpPerspective(source, warped_, UnpaddedMap(effects.map), {kSide, kSide},
+    cv::warpPerspective(source, warped_, MapOf(effects.map), {kSide, kSide},
                         cv::INTER_LINEAR | cv::WARP_INVERSE_MAP, cv::BORDER_REFLECT_101);
     cv::LUT(warped_, ToneTableOf(effects), toned_);
     cv::split(toned_, planes_);
@@ -58,10 +58,8 @@ class OpenCvViews {
   }
 
  private:
-  // Of the image itself, where the view's is of the padded one.
-  static cv::Matx33d UnpaddedMap(const std::array<float, 8>& m) {
-    const cv::Matx33d padded(m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], 1);
-    return cv::Matx33d(1, 0, -kPoolPad, 0, 1, -kPoolPad, 0, 0, 1) * padded;
+  static cv::Matx33d MapOf(const std::array<float, 8>& m) {
+    return {m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], 1};
   }
 
   const cv::Mat& ToneTableOf(const ViewEffects& effects) {
@@ -89,7 +87,7 @@ void MakeViews(benchmark::State& state) {
   PixelFormat format;
   format.normalisation = *FindNormalisation("cifar10");
   OpenCvViews opencv(kit.images(), format.normalisation);
-  const size_t image_bytes = ImageBytes(kit.pool().shape(), format.type);
+  const size_t image_bytes = ImageBytes(kit.unpadded_pool().shape(), format.type);
   double own_seconds = 0;
   double opencv_seconds = 0;
   size_t batch = 0;
@@ -99,7 +97,7 @@ void MakeViews(benchmark::State& state) {
     const std::span<std::byte> opencv_out = kit.Buffer(2 * batch + 1, kRowsPerBatch * image_bytes);
     ++batch;
     const double start = ThreadSeconds();
-    const absl::Status status = kit.renderer().Render(kit.pool(), rows, format, out);
+    const absl::Status status = kit.renderer().Render(kit.unpadded_pool(), rows, format, out);
     const double middle = ThreadSeconds();
     for (size_t i = 0; i < rows.size(); ++i) {
       opencv.Make(rows[i].a, reinterpret_cast<float*>(opencv_out.data() + i * image_bytes));

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <vector>
 
 namespace mixfeed {
 namespace {
@@ -63,6 +65,15 @@ TEST(DetExpTest, IsAccurateOverItsRange) {
     for (int i = 0; i < 50000; ++i) worst = std::max(worst, ExpUlps(x(random)));
   }
   EXPECT_LT(worst, kMaxUlps);
+}
+
+TEST(DetExpTest, ManyAreAsOneByOne) {
+  std::vector<double> many;
+  for (double x = -800; x <= kMaxDetExp; x += 0.37) many.push_back(x);
+  std::vector<double> one_by_one(many.size());
+  std::transform(many.begin(), many.end(), one_by_one.begin(), [](double x) { return DetExp(x); });
+  DetExp(many);
+  EXPECT_EQ(many, one_by_one);
 }
 
 TEST(DetExpTest, TakesTheEndsOfItsRange) {
