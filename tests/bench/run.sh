@@ -17,7 +17,7 @@ esac
 
 deploy/install-deps.sh --tests
 cmake --preset release >/dev/null
-cmake --build build/release --target kernel_bench batch_bench recipe_bench generator_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
+cmake --build build/release --target kernel_bench batch_bench recipe_bench view_bench neighbour_bench generator_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
 
 venv=build/bench-venv
 if [ ! -x $venv/bin/python ]; then
@@ -33,6 +33,12 @@ taskset -c 0 "$bin/batch_bench" --benchmark_min_time=1
 
 echo "== every recipe, one core (goal: >= 0.75 of mixup's images read)"
 taskset -c 0 "$bin/recipe_bench"
+
+echo "== fastai's views beside OpenCV's, one core (goal: vs_opencv >= 2)"
+taskset -c 0 "$bin/view_bench" --benchmark_min_time=1
+
+echo "== the 200 nearest neighbours of 10,000 images (limit: 240 s for 50,000)"
+"$bin/neighbour_bench"
 
 echo "== the generated dataset (limit: 15 s)"
 "$bin/generator_bench"
