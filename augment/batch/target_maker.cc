@@ -6,7 +6,6 @@
 #include "augment/target/target.h"
 
 namespace mixfeed {
-
 namespace {
 
 // All at once, since each comes from another part of memory.

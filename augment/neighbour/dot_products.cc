@@ -6,7 +6,7 @@
 
 // Tiles are arrays of vectors, and there are none of vectors whose length the compiler does not
 // know.
-#undef HWY_DISABLED_TARGETS  // which builds with sanitizers have
+#undef HWY_DISABLED_TARGETS  // which the build under ThreadSanitizer has
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "augment/neighbour/dot_products.cc"

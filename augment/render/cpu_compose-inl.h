@@ -81,7 +81,7 @@ class Composer {
   FloatLine Made(int c) const { return LineOf(made_, c); }
 
  private:
-  // What is between is then at most 80 KiB for four channels.
+  // What is between is then some 20 KiB for four channels, and stays in the nearest cache.
   static constexpr int kBandPixels = 128;
 
   FloatLine LineOf(const std::vector<float>& pixels, int c) const {

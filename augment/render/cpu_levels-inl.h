@@ -108,7 +108,7 @@ class LevelMaker {
     steps_.resize(Channels() * count_);
   }
 
-  // Before the tone: levels_, or with one to follow, the table's steps and the parts.
+  // Before the tone: levels_, or with one to follow, the places in its table and the parts.
   template <bool kToned>
   void Show(const SourceJob& source, int y0, int y1) {
     if (job_.effects[source.effects].resampled) return Resample<kToned>(source, y0, y1);

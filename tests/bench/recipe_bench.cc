@@ -8,11 +8,10 @@
 //
 //   sources     images that a finished row is made of, counted in the plans of the steps measured
 //   images/s    finished rows a second, median of the rounds
-//   vs mixup    images read (images/s * sources) against those of plain mixup measured right
-//   before,
-//               median of the rounds: what a recipe's own rules cost beyond its pixels. The goal is
-//               0.75, with --check exits with 1 below it. Views that are resampled have a goal of
-//               their own elsewhere and are listed only
+//   vs mixup    images read (images/s * sources) against those of plain mixup, measured right
+//               before; median of the rounds: what a recipe's own rules cost beyond its pixels. The
+//               goal is 0.75, with --check exits with 1 below it. Views that are resampled have a
+//               goal of their own elsewhere and are listed only
 //   vs naive    images/s against the pixels alone of the first step by plain loops in double
 //               precision
 
