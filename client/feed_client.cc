@@ -1,8 +1,12 @@
 #include "client/feed_client.h"
 
+#include <cstdint>
 #include <memory>
+#include <random>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "client/batch_stream.h"
 #include "client/channel.h"
@@ -145,6 +149,12 @@ absl::StatusOr<std::unique_ptr<FeedClient>> FeedClient::Connect(const ConnectOpt
                            Channel::Create(options, {.max_message_bytes = kMaxMessageBytes}));
   MIXFEED_RETURN_IF_ERROR(channel->WaitUntilConnected());
   return std::make_unique<FeedClientImpl>(std::move(channel));
+}
+
+std::string NewRunName() {
+  std::random_device random;
+  const uint64_t high = random();
+  return absl::StrCat(absl::Hex((high << 32) | random(), absl::kZeroPad16));
 }
 
 }  // namespace mixfeed

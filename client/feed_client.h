@@ -120,7 +120,7 @@ class FeedClient {
   static absl::StatusOr<std::unique_ptr<FeedClient>> Connect(const ConnectOptions& options);
   virtual ~FeedClient() = default;
 
-  // An empty `run` begins a new one, under a name of 16 random hex digits (Feed::info().run()).
+  // An empty `run` begins a new one, under NewRunName() (Feed::info().run()).
   virtual absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
                                                          const std::string& run = "") = 0;
   virtual absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() = 0;
@@ -131,6 +131,9 @@ class FeedClient {
   virtual absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
                                                                   const std::string& archive) = 0;
 };
+
+// 16 random hex digits.
+std::string NewRunName();
 
 }  // namespace mixfeed
 

@@ -12,10 +12,13 @@ struct Span {
   int end = 0;
 };
 
-Span ClippedSpan(int side, double lambda, PhiloxStream* stream) {
+Span ClippedSpan(int side, double lambda, int centre) {
   const int half = static_cast<int>(side * std::sqrt(1 - lambda)) / 2;
-  const int centre = static_cast<int>(UniformInt(static_cast<uint32_t>(side), stream));
   return {std::max(centre - half, 0), std::min(centre + half, side)};
+}
+
+int DrawCentre(int side, PhiloxStream* stream) {
+  return static_cast<int>(UniformInt(static_cast<uint32_t>(side), stream));
 }
 
 // NumPy's randint(low, high): the high end is not drawn.
@@ -39,6 +42,11 @@ Box MakeBox(const Span& y, const Span& x) {
 
 }  // namespace
 
+Box ClippedBox(const ImageShape& shape, double lambda, int centre_y, int centre_x) {
+  return MakeBox(ClippedSpan(shape.height, lambda, centre_y),
+                 ClippedSpan(shape.width, lambda, centre_x));
+}
+
 BoxSampler::BoxSampler(const CutMixSpec& spec, const ImageShape& shape)
     : spec_(spec), shape_(shape), lambda_(spec.alpha, spec.beta) {}
 
@@ -51,9 +59,9 @@ void BoxSampler::DrawClipped(std::span<PhiloxStream> streams, std::span<DrawnBox
   std::vector<double> lambdas(boxes.size());
   lambda_.Draw(streams, lambdas);
   for (size_t i = 0; i < boxes.size(); ++i) {
-    const Span y = ClippedSpan(shape_.height, lambdas[i], &streams[i]);
-    const Span x = ClippedSpan(shape_.width, lambdas[i], &streams[i]);
-    boxes[i].box = MakeBox(y, x);
+    const int centre_y = DrawCentre(shape_.height, &streams[i]);
+    const int centre_x = DrawCentre(shape_.width, &streams[i]);
+    boxes[i].box = ClippedBox(shape_, lambdas[i], centre_y, centre_x);
     const bool by_area = spec_.correct_lambda || boxes[i].box.empty();
     boxes[i].lambda = by_area ? AreaLambda(boxes[i].box) : lambdas[i];
   }

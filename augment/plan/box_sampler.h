@@ -17,6 +17,9 @@ struct DrawnBox {
   double lambda = 1;
 };
 
+// The box of kClipped for a lambda of 0..1 and a centre within the image.
+Box ClippedBox(const ImageShape& shape, double lambda, int centre_y, int centre_x);
+
 // Draws CutMix's boxes. kClipped (Yun et al. 2019, algorithm 1): lambda ~ Beta, sides
 // int(side * sqrt(1 - lambda)), of which the half (rounded down) lies to each side of a centre that
 // is uniform over the pixels; what is outside is cut off. kMinMax (timm, rand_bbox_minmax): sides

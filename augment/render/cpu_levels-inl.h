@@ -115,10 +115,11 @@ class LevelMaker {
     UsePlain(source.view, y0, [&](const auto& line_of) HWY_ATTR {
       for (int c = 0; c < job_.channels; ++c) {
         StoreLines<D>(line_of(c), width_, y1 - y0, LevelsOf(c));
-        if (!kToned) continue;
-        const float* const levels = LevelsOf(c);
-        CoverLine(count_, hn::Lanes(D()),
-                  [&](size_t i) HWY_ATTR { Put<true>(c, i, hn::LoadU(D(), levels + i)); });
+        if constexpr (kToned) {
+          const float* const levels = LevelsOf(c);
+          CoverLine(count_, hn::Lanes(D()),
+                    [&](size_t i) HWY_ATTR { Put<true>(c, i, hn::LoadU(D(), levels + i)); });
+        }
       }
     });
   }

@@ -295,8 +295,12 @@ absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFla
   MIXFEED_ASSIGN_OR_RETURN(const v1::FeedSpec wanted, spec.Spec());
   FeedConnection opened;
   MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
-  const IndexBar bar(opened.client.get(), console);
-  MIXFEED_ASSIGN_OR_RETURN(opened.feed, OpenWhenBuilt(opened.client.get(), wanted, spec.run()));
+  ConnectOptions options = server.Options();
+  options.deadline_ms = kIndexQuestionMs;
+  MIXFEED_ASSIGN_OR_RETURN(const auto questions, FeedClient::Connect(options));
+  const IndexBar bar(questions.get(), console);
+  MIXFEED_ASSIGN_OR_RETURN(opened.feed,
+                           OpenWhenBuilt(opened.client.get(), questions.get(), wanted, spec.run()));
   return opened;
 }
 

@@ -59,6 +59,9 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::F
   const std::string name = run.empty() ? RandomName() : run;
   MIXFEED_RETURN_IF_ERROR(CheckName("run", name));
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> feed, Resolve(spec, name));
+  if (auto open = Find(feed->id); open.ok()) return open;
+  // Before the lock, which whoever opens or closes another feed waits for.
+  MIXFEED_RETURN_IF_ERROR(AwaitNeighbours(*feed));
   MutexLock opening(&open_mu_);
   if (auto open = Find(feed->id); open.ok()) return open;
   MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
@@ -103,6 +106,16 @@ absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FeedRegistry::FindNeighbou
                                   .samples = split.labelled,
                                   .partner = recipe.mix.partner,
                                   .model = model});
+}
+
+absl::Status FeedRegistry::AwaitNeighbours(const OpenedFeed& feed) const {
+  if (!feed.spec.recipe.mix.enabled || feed.spec.recipe.mix.partner.neighbours == 0) {
+    return absl::OkStatus();
+  }
+  MIXFEED_ASSIGN_OR_RETURN(
+      const Split split,
+      MakeSplit(feed.dataset->train.labels, feed.dataset->num_classes(), feed.spec.split));
+  return FindNeighbours(feed, split).status();
 }
 
 absl::Status FeedRegistry::Build(OpenedFeed* feed) const {

@@ -82,6 +82,8 @@ class FeedRegistry {
   absl::StatusOr<std::shared_ptr<GuessModel>> FeatureModel(const Recipe& recipe) const;
   absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FindNeighbours(const OpenedFeed& feed,
                                                                        const Split& split) const;
+  // Waits for the index that the feed needs, as FindNeighbours does.
+  absl::Status AwaitNeighbours(const OpenedFeed& feed) const;
   absl::Status RestoreOne(const FeedStore::Record& record);
   absl::Status MakeRoom();
   absl::Status Drop(const std::string& id);

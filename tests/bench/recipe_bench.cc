@@ -247,9 +247,11 @@ int main(int argc, char** argv) {
   const bool check = !wanted.empty() && wanted.front() == "--check";
   if (check) wanted.erase(wanted.begin());
   for (const std::string& name : wanted) {
-    const absl::Status known = mixfeed::FindPresetEntry(name).status();
-    if (!known.ok()) {
-      std::fprintf(stderr, "recipe_bench [--check] [RECIPE...]: %s\n", known.ToString().c_str());
+    const auto preset = mixfeed::FindPresetEntry(name);
+    if (!preset.ok() || (*preset)->make().rows == mixfeed::RowSource::kOrdered) {
+      const std::string why = preset.ok() ? name + " ends after one pass and cannot be measured"
+                                          : std::string(preset.status().message());
+      std::fprintf(stderr, "recipe_bench [--check] [RECIPE...]: %s\n", why.c_str());
       return 2;
     }
   }

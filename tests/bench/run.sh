@@ -5,7 +5,7 @@
 #
 # Installs and builds what it needs, pyarrow into build/bench-venv. Peers alternate with mixfeed, and
 # medians are compared, since the machine's speed drifts. Do not run anything else meanwhile. Exits
-# with 1 when a goal is missed.
+# with 1 when a goal of the end-to-end part is missed; the others are only printed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=$PWD/build/release/bin

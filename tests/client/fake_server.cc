@@ -150,8 +150,9 @@ void FakeServer::SetFeed(const v1::OpenFeedResponse& feed) {
   state_->feed = feed;
 }
 
-void FakeServer::SetIndexProgress(const std::vector<double>& shares) {
+void FakeServer::SetIndexProgress(const std::vector<double>& shares, const absl::Status& refusal) {
   MutexLock lock(&state_->mu);
+  state_->index_refusal = refusal;
   state_->index_progress.assign(shares.begin(), shares.end());
 }
 

@@ -54,8 +54,9 @@ class FakeServer {
   v1::OpenFeedResponse feed();
   void SetFeed(const v1::OpenFeedResponse& feed);
   void SetPlan(const v1::GetPlanResponse& plan);
-  // GetServerInfo tells of a neighbour index that is so far, each share once; then of none.
-  void SetIndexProgress(const std::vector<double>& shares);
+  // A neighbour index is being built: GetServerInfo tells of each share once, and until it has told
+  // of all, OpenFeed ends with `refusal`.
+  void SetIndexProgress(const std::vector<double>& shares, const absl::Status& refusal);
   // Changes every batch before it is sent.
   void EditBatches(std::function<void(v1::Batch*)> edit);
   // Consecutive StreamBatches calls follow these; after them, the default.

@@ -135,6 +135,7 @@ class FeedRpc final
     }
     if (const auto status = state_->Begin("OpenFeed", context); !status.ok()) return status;
     MutexLock lock(&state_->mu);
+    if (!state_->index_progress.empty()) return ToGrpc(state_->index_refusal);
     state_->forgotten = false;
     *response = state_->feed;
     return grpc::Status::OK;
@@ -226,7 +227,11 @@ class InspectRpc final : public v1::InspectService::Service {
     {
       MutexLock lock(&state_->mu);
       if (!state_->index_progress.empty()) {
-        response->add_neighbour_builds()->set_done(state_->index_progress.front());
+        v1::NeighbourBuild* const build = response->add_neighbour_builds();
+        build->set_dataset("fake");
+        build->set_images(600);
+        build->set_neighbours(20);
+        build->set_done(state_->index_progress.front());
         state_->index_progress.pop_front();
       }
     }

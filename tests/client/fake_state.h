@@ -29,6 +29,7 @@ struct FakeServer::State {
   v1::OpenFeedResponse feed = DefaultFeed();
   v1::GetPlanResponse plan;
   std::deque<double> index_progress;
+  absl::Status index_refusal;
   std::function<void(v1::Batch*)> edit;
   std::deque<StreamScript> scripts;
   std::map<std::string, std::pair<absl::Status, int>> failures;

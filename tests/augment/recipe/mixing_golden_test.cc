@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "augment/plan/box_sampler.h"
 #include "augment/target/target.h"
 #include "tests/augment/recipe/golden_file.h"
 #include "tests/augment/recipe/mixed_batch.h"
@@ -54,6 +56,31 @@ TEST(MixingGoldenTest, CutsBoxesAsTheReferences) {
     ++cut;
   }
   EXPECT_GE(cut, 10);
+}
+
+// Lines of lambda, centre y, centre x, then the box and the lambda that its area leaves.
+TEST(MixingGoldenTest, ClipsBoxesAsTheReferences) {
+  constexpr size_t kNumbers = 8;
+  int boxes = 0;
+  for (const GoldenCase& golden : ReadGoldens("boxes.txt", "box")) {
+    const ImageShape shape = {3, golden.integer("height"), golden.integer("width")};
+    const std::vector<double> numbers = golden.numbers("box");
+    ASSERT_EQ(numbers.size() % kNumbers, 0u) << golden.name();
+    for (size_t at = 0; at < numbers.size(); at += kNumbers) {
+      const auto integer = [&](size_t i) { return static_cast<int>(numbers[at + i]); };
+      const Box box = ClippedBox(shape, numbers[at], integer(1), integer(2));
+      const auto message = [&] { return golden.name() + ", box " + std::to_string(at / kNumbers); };
+      const double left = 1 - static_cast<double>(box.area()) / (shape.height * shape.width);
+      EXPECT_NEAR(left, numbers[at + 7], 1e-6) << message();
+      if (left == 1) continue;  // where an empty box lies makes no difference
+      EXPECT_EQ(box.y0, integer(3)) << message();
+      EXPECT_EQ(box.x0, integer(4)) << message();
+      EXPECT_EQ(box.y1, integer(5)) << message();
+      EXPECT_EQ(box.x1, integer(6)) << message();
+      ++boxes;
+    }
+  }
+  EXPECT_GE(boxes, 150);
 }
 
 TEST(MixingGoldenTest, MixesAndSmoothsTargetsAsTheReferences) {

@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -54,35 +56,53 @@ TEST_F(CommandsTest, OpenShowsTheResolvedFeed) {
 const absl::Status kBeingBuilt = absl::UnavailableError("the index is being built, 25 % are done");
 
 TEST_F(CommandsTest, ABarShowsHowFarTheNeighbourIndexIs) {
-  server_.SetIndexProgress({0.25});
-  server_.Fail("OpenFeed", kBeingBuilt, 1);
+  server_.SetIndexProgress({0.25}, kBeingBuilt);
   ASSERT_EQ(Run({"open"}, {.terminal = true}), kExitOk) << err_;
-  EXPECT_THAT(err_, HasSubstr("[######..................] the 0 nearest of 0 images of , 25 %"));
+  EXPECT_THAT(err_,
+              HasSubstr("[######..................] the 20 nearest of 600 images of fake, 25 %"));
 }
 
 class OpenWhenBuiltTest : public CommandsTest {
  protected:
-  void SetUp() override {
-    CommandsTest::SetUp();
-    auto client = FeedClient::Connect({.server = server_.address(), .deadline_ms = 100});
-    ASSERT_TRUE(client.ok()) << client.status();
-    client_ = *std::move(client);
-  }
+  // Short, so that a refusal is not retried for long before the server is asked.
+  const std::unique_ptr<FeedClient> client_ = ConnectFor(500);
+  const std::unique_ptr<FeedClient> questions_ = ConnectFor(5000);
 
-  std::unique_ptr<FeedClient> client_;
+ private:
+  std::unique_ptr<FeedClient> ConnectFor(int64_t deadline_ms) {
+    auto client =
+        FeedClient::Connect({.server = server_.address(), .tls = {}, .deadline_ms = deadline_ms});
+    EXPECT_TRUE(client.ok()) << client.status();
+    return client.ok() ? *std::move(client) : nullptr;
+  }
 };
 
-TEST_F(OpenWhenBuiltTest, WaitsAsLongAsTheIndexIsBeingBuilt) {
-  constexpr int kRefusals = 10;
-  server_.SetIndexProgress(std::vector<double>(kRefusals, 0.5));
-  server_.Fail("OpenFeed", kBeingBuilt, kRefusals);
-  const auto feed = OpenWhenBuilt(client_.get(), {}, "");
+TEST_F(OpenWhenBuiltTest, WaitsAsLongAsTheIndexIsBeingBuiltAndOpensOneRun) {
+  server_.SetIndexProgress({0.1, 0.5, 0.9}, kBeingBuilt);
+  const auto feed = OpenWhenBuilt(client_.get(), questions_.get(), {}, "");
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  std::set<std::string> runs;
+  for (const v1::OpenFeedRequest& open : server_.opens()) runs.insert(open.run());
+  EXPECT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs.begin()->size(), 16u);
+}
+
+TEST_F(OpenWhenBuiltTest, TheDeadlineOfAnAttemptIsNotTheEndOfTheWait) {
+  server_.SetIndexProgress({0.1, 0.5}, absl::DeadlineExceededError("too late"));
+  const auto feed = OpenWhenBuilt(client_.get(), questions_.get(), {}, "a");
   EXPECT_TRUE(feed.ok()) << feed.status();
+  EXPECT_EQ(server_.last_open().run(), "a");
 }
 
 TEST_F(OpenWhenBuiltTest, DoesNotWaitForAServerThatBuildsNothing) {
   server_.Fail("OpenFeed", kBeingBuilt, 1000);
-  EXPECT_EQ(OpenWhenBuilt(client_.get(), {}, "").status(), kBeingBuilt);
+  EXPECT_EQ(OpenWhenBuilt(client_.get(), questions_.get(), {}, "").status(), kBeingBuilt);
+}
+
+TEST_F(OpenWhenBuiltTest, EndsWithTheRefusalWhenTheServerDoesNotSayWhatItBuilds) {
+  server_.Fail("OpenFeed", kBeingBuilt, 1000);
+  server_.Fail("GetServerInfo", absl::PermissionDeniedError("not for you"), 1000);
+  EXPECT_EQ(OpenWhenBuilt(client_.get(), questions_.get(), {}, "").status(), kBeingBuilt);
 }
 
 TEST_F(CommandsTest, TheSpecThatOpenPrintsCanBeGivenToSpec) {
