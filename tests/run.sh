@@ -58,16 +58,16 @@ build() {  # build folder, further arguments of the build
   cmake --build "$1" -j "$jobs" "${@:2}" | { grep -vE '^\[[0-9]+/[0-9]+\]|^ninja: no work' || true; }
 }
 
-build_and_test() {  # preset
+build_and_test() {  # preset, tests at a time
   step "building $1"
   quietly cmake --preset "$1"
   build build/"$1"
   step "testing $1"
-  # One at a time: several tests start servers that use all cores.
-  ctest --test-dir build/"$1" --output-on-failure --no-tests=error
+  ctest --test-dir build/"$1" -j "$2" --output-on-failure --no-tests=error
 }
 
-build_and_test release
+# One at a time: several tests start servers that use all cores.
+build_and_test release 1
 
 if command -v nvcc >/dev/null; then
   step "building the CUDA renderer"
@@ -80,8 +80,8 @@ step "clang-tidy and clang's warnings"
 tests/run_clang_tidy.sh build/release "$jobs"
 
 if [ $sanitizers -eq 1 ]; then
-  build_and_test tsan
-  build_and_test asan
+  build_and_test tsan "$jobs"  # no servers among these
+  build_and_test asan 1
 fi
 
 trap - ERR
