@@ -12,22 +12,28 @@
 #include "client/channel.h"
 #include "client/feed_handle.h"
 #include "client/received_batch.h"
-#include "client/register_model.h"
+#include "client/upload.h"
 
 namespace mixfeed {
 namespace {
 
 constexpr char kGetBatch[] = "/mixfeed.v1.FeedService/GetBatch";
+constexpr char kGetViews[] = "/mixfeed.v1.FeedService/GetViews";
+constexpr char kForkRun[] = "/mixfeed.v1.FeedService/ForkRun";
 constexpr char kListModels[] = "/mixfeed.v1.ModelService/ListModels";
 constexpr char kGetServerInfo[] = "/mixfeed.v1.InspectService/GetServerInfo";
 constexpr char kListFeeds[] = "/mixfeed.v1.InspectService/ListFeeds";
 constexpr char kGetPlan[] = "/mixfeed.v1.InspectService/GetPlan";
 constexpr char kRenderContactSheet[] = "/mixfeed.v1.InspectService/RenderContactSheet";
 constexpr char kMeasureForward[] = "/mixfeed.v1.InspectService/MeasureForward";
+constexpr char kGetGuessStats[] = "/mixfeed.v1.InspectService/GetGuessStats";
 constexpr char kGetSplit[] = "/mixfeed.v1.InspectService/GetSplit";
 
 // Of everything but batches; the largest contact sheets and index lists are below it.
 constexpr size_t kMaxMessageBytes = 64 << 20;
+
+// That the server may take to try a version.
+constexpr int64_t kValidationMs = 20'000;
 
 class FeedImpl final : public Feed {
  public:
@@ -41,14 +47,13 @@ class FeedImpl final : public Feed {
     request.set_step(step);
     *request.mutable_format() = format;
     if (share.world() > 0) *request.mutable_share() = share;
-    ReceivedBatch batch;
-    const auto decode = [&](const grpc::ByteBuffer& frame) -> absl::Status {
-      MIXFEED_ASSIGN_OR_RETURN(batch, DecodeBatch(frame, handle_->buffers()));
-      return absl::OkStatus();
-    };
-    MIXFEED_RETURN_IF_ERROR(
-        handle_->Call(kGetBatch, request, handle_->channel()->BeginCall(), decode));
-    return batch;
+    return CallFrame<ReceivedBatch>(kGetBatch, request, &DecodeBatch);
+  }
+
+  absl::StatusOr<ReceivedViews> GetViews(uint64_t step) override {
+    auto request = Request<v1::GetViewsRequest>();
+    request.set_step(step);
+    return CallFrame<ReceivedViews>(kGetViews, request, &DecodeViews);
   }
 
   absl::StatusOr<std::unique_ptr<BatchStream>> Stream(const StreamOptions& options) override {
@@ -90,6 +95,20 @@ class FeedImpl final : public Feed {
     return request;
   }
 
+  template <typename Received>
+  absl::StatusOr<Received> CallFrame(
+      const std::string& method, const google::protobuf::MessageLite& request,
+      absl::StatusOr<Received> (*decode)(const grpc::ByteBuffer&,
+                                         const std::shared_ptr<BufferPool>&)) {
+    Received received;
+    const auto parse = [&](const grpc::ByteBuffer& frame) -> absl::Status {
+      MIXFEED_ASSIGN_OR_RETURN(received, decode(frame, handle_->buffers()));
+      return absl::OkStatus();
+    };
+    MIXFEED_RETURN_IF_ERROR(handle_->Call(method, request, handle_->channel()->BeginCall(), parse));
+    return received;
+  }
+
   // `busy_ms`: what the server is asked to take for it.
   template <typename Response>
   absl::StatusOr<Response> Call(const std::string& method,
@@ -125,17 +144,46 @@ class FeedClientImpl final : public FeedClient {
     return Call<v1::ListModelsResponse>(kListModels, v1::ListModelsRequest());
   }
 
+  absl::StatusOr<v1::GetSplitResponse> GetSplit(const std::string& feed_id) override {
+    v1::GetSplitRequest request;
+    request.set_feed_id(feed_id);
+    return Call<v1::GetSplitResponse>(kGetSplit, request);
+  }
+
+  absl::StatusOr<v1::GetGuessStatsResponse> GetGuessStats(const std::string& feed_id,
+                                                          uint32_t validate) override {
+    v1::GetGuessStatsRequest request;
+    request.set_feed_id(feed_id);
+    request.set_validate(validate);
+    return Call<v1::GetGuessStatsResponse>(kGetGuessStats, request, kValidationMs * validate);
+  }
+
+  absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string& feed_id, uint64_t step,
+                                               const std::string& run) override {
+    v1::ForkRunRequest request;
+    request.set_feed_id(feed_id);
+    request.set_step(step);
+    request.set_run(run);
+    return Call<v1::OpenFeedResponse>(kForkRun, request);
+  }
+
   absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
                                                           const std::string& archive) override {
     return SendModel(channel_.get(), std::move(header), archive);
   }
 
+  absl::StatusOr<v1::PushWeightsResponse> PushWeights(v1::PushWeightsHeader header,
+                                                      const std::string& safetensors) override {
+    return SendWeights(channel_.get(), std::move(header), safetensors);
+  }
+
  private:
   template <typename Response>
   absl::StatusOr<Response> Call(const std::string& method,
-                                const google::protobuf::MessageLite& request) {
+                                const google::protobuf::MessageLite& request, int64_t busy_ms = 0) {
     Response response;
-    MIXFEED_RETURN_IF_ERROR(channel_->Call(method, request, channel_->BeginCall(), &response));
+    MIXFEED_RETURN_IF_ERROR(
+        channel_->Call(method, request, channel_->BeginCall(busy_ms), &response));
     return response;
   }
 

@@ -16,6 +16,8 @@
 
 namespace mixfeed {
 
+struct PixelFormat;  // augment/render/pixel_format.h
+
 // PEM files. All empty: plain text.
 struct TlsFiles {
   std::string ca;    // trusted roots; empty with cert set: the system's
@@ -28,8 +30,8 @@ struct ConnectOptions {
   std::string server = "127.0.0.1:50051";  // HOST:PORT, or any gRPC target
   TlsFiles tls = {};
   // Of every call that is not a stream of batches, retries included. Calls that the server is busy
-  // with by request get that on top: MeasureForward its duration, RegisterModel, which tries the
-  // model, 5 minutes.
+  // with by request get that on top: MeasureForward its duration, GetGuessStats 20 seconds a
+  // version to validate, RegisterModel, which tries the model, 5 minutes.
   int64_t deadline_ms = 30'000;
   // How long Connect and a broken stream wait for the server to be there (again).
   int64_t connect_deadline_ms = 30'000;
@@ -58,6 +60,37 @@ class ReceivedBatch {
 
   struct Impl;
   explicit ReceivedBatch(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// One step's images before they are guessed and mixed; as ReceivedBatch. client/mix.h makes a batch
+// of them.
+class ReceivedViews {
+ public:
+  ReceivedViews();
+  ~ReceivedViews();
+  ReceivedViews(ReceivedViews&&) noexcept;
+  ReceivedViews& operator=(ReceivedViews&&) noexcept;
+
+  // What refers to an image or to a row of the guesses is within them.
+  const v1::ViewsHeader& header() const;
+  // [images][C][H][W] as header().type() says.
+  std::span<const std::byte> pixels() const;
+  // [images][classes], before mixing; zeros where a guess belongs.
+  std::span<const float> targets() const;
+
+  // As ReceivedBatch::Digest, of header().batch(), pixels and targets.
+  std::string Digest() const;
+
+  // The batch that these and the guesses make, as GetBatch gives it, but for header().guess(): what
+  // MixViews (client/mix.h) writes, and its errors.
+  absl::StatusOr<ReceivedBatch> Mix(std::span<const float> guesses,
+                                    const PixelFormat& format) const;
+
+  struct Impl;
+  explicit ReceivedViews(std::unique_ptr<Impl> impl);
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -102,6 +135,8 @@ class Feed {
   // ResourceExhausted (it asks to come back) until the deadline.
   virtual absl::StatusOr<ReceivedBatch> GetBatch(uint64_t step, const v1::PixelFormat& format,
                                                  const v1::Share& share = {}) = 0;
+  // The step's images, for guesses of the trainer's own (client/mix.h). Retried as GetBatch.
+  virtual absl::StatusOr<ReceivedViews> GetViews(uint64_t step) = 0;
   virtual absl::StatusOr<std::unique_ptr<BatchStream>> Stream(const StreamOptions& options) = 0;
   virtual absl::StatusOr<v1::GetPlanResponse> GetPlan(uint64_t step) = 0;
   virtual absl::StatusOr<v1::RenderContactSheetResponse> RenderContactSheet(uint64_t step,
@@ -123,13 +158,27 @@ class FeedClient {
   // An empty `run` begins a new one, under NewRunName() (Feed::info().run()).
   virtual absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
                                                          const std::string& run = "") = 0;
+  // Opens the spec of an open feed in a new run that shares the guesses of the steps below `step`;
+  // OpenFeed(response.spec(), run) gives its batches.
+  virtual absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string& feed_id, uint64_t step,
+                                                       const std::string& run) = 0;
   virtual absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() = 0;
   virtual absl::StatusOr<v1::ListFeedsResponse> ListFeeds() = 0;
   virtual absl::StatusOr<v1::ListModelsResponse> ListModels() = 0;
+  // As Feed::GetSplit, of any feed that is open at the server.
+  virtual absl::StatusOr<v1::GetSplitResponse> GetSplit(const std::string& feed_id) = 0;
+  // `validate` is GetGuessStatsRequest.validate.
+  virtual absl::StatusOr<v1::GetGuessStatsResponse> GetGuessStats(const std::string& feed_id,
+                                                                  uint32_t validate) = 0;
   // Streams `archive` after the header (archive_bytes is filled in). Never retried, since every
   // registration makes a version; its deadline is deadline_ms and 5 minutes, connecting included.
   virtual absl::StatusOr<v1::RegisterModelResponse> RegisterModel(v1::RegisterModelHeader header,
                                                                   const std::string& archive) = 0;
+  // Streams `safetensors` (WriteSafetensors in augment/weights/state_dict.h) after the header
+  // (weights_bytes and digest are filled in): ModelService.PushWeights says what comes of it. Not
+  // retried; where the connection breaks, ListModels tells whether the push has arrived.
+  virtual absl::StatusOr<v1::PushWeightsResponse> PushWeights(v1::PushWeightsHeader header,
+                                                              const std::string& safetensors) = 0;
 };
 
 // 16 random hex digits.

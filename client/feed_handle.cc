@@ -35,13 +35,14 @@ absl::StatusOr<v1::OpenFeedResponse> SendOpen(Channel* control, const v1::FeedSp
   return response;
 }
 
-// Of a batch in the widest pixel type, and 5 % for what is not counted.
+// Of a batch, or a step's images, in the widest pixel type, and 5 % for what is not counted.
 size_t MaxBatchBytes(const v1::OpenFeedResponse& feed) {
-  const size_t rows = feed.rows();
+  const size_t images = std::max(feed.rows(), feed.images());
   const size_t pixels =
       size_t{feed.image().channels()} * feed.image().height() * feed.image().width();
-  const size_t bulk = rows * (pixels + feed.classes()) * sizeof(float);
-  const size_t bytes = bulk + MaxFrameOverhead(rows, feed.feed_id().size(), kMaxGuessBytes);
+  const size_t bulk = images * (pixels + feed.classes()) * sizeof(float);
+  const size_t bytes =
+      bulk + MaxFrameOverhead(feed.rows() + images, feed.feed_id().size(), kMaxGuessBytes);
   return bytes + bytes / 20;
 }
 

@@ -39,6 +39,34 @@ class Hasher {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
 };
 
+std::string FrameDigest(const v1::BatchHeader& batch, std::span<const std::byte> pixels,
+                        std::span<const float> targets) {
+  Hasher hasher;
+  const uint64_t step = batch.step();
+  hasher.Add(&step, sizeof(step));
+  hasher.AddField(batch.row());
+  hasher.AddField(batch.sample());
+  hasher.AddField(batch.pool());
+  hasher.AddField(batch.view());
+  hasher.AddField(batch.partner());
+  hasher.AddField(batch.lambda());
+  hasher.Add(pixels.data(), pixels.size());
+  hasher.Add(targets.data(), targets.size_bytes());
+  return hasher.Hex();
+}
+
+template <typename Impl>
+absl::StatusOr<std::unique_ptr<Impl>> Decode(const grpc::ByteBuffer& frame,
+                                             const std::shared_ptr<BufferPool>& pool) {
+  auto impl = std::make_unique<Impl>(pool);
+  const auto allocate = [&impl](size_t pixel_bytes, size_t target_bytes) {
+    impl->Allocate(pixel_bytes, target_bytes);
+    return FrameDestination{impl->pixels, std::as_writable_bytes(impl->targets)};
+  };
+  MIXFEED_RETURN_IF_ERROR(ReadFrame(frame, allocate, &impl->header));
+  return impl;
+}
+
 }  // namespace
 
 ReceivedBatch::ReceivedBatch() = default;
@@ -61,35 +89,42 @@ std::span<const float> ReceivedBatch::targets() const {
   return impl_->targets;
 }
 
-std::string ReceivedBatch::Digest() const {
-  Hasher hasher;
-  const v1::BatchHeader& batch = header();
-  const uint64_t step = batch.step();
-  hasher.Add(&step, sizeof(step));
-  hasher.AddField(batch.row());
-  hasher.AddField(batch.sample());
-  hasher.AddField(batch.pool());
-  hasher.AddField(batch.view());
-  hasher.AddField(batch.partner());
-  hasher.AddField(batch.lambda());
-  hasher.Add(pixels().data(), pixels().size());
-  hasher.Add(targets().data(), targets().size_bytes());
-  return hasher.Hex();
+std::string ReceivedBatch::Digest() const { return FrameDigest(header(), pixels(), targets()); }
+
+ReceivedViews::ReceivedViews() = default;
+ReceivedViews::~ReceivedViews() = default;
+ReceivedViews::ReceivedViews(ReceivedViews&&) noexcept = default;
+ReceivedViews& ReceivedViews::operator=(ReceivedViews&&) noexcept = default;
+ReceivedViews::ReceivedViews(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+const v1::ViewsHeader& ReceivedViews::header() const {
+  return impl_ == nullptr ? v1::ViewsHeader::default_instance() : impl_->header;
+}
+
+std::span<const std::byte> ReceivedViews::pixels() const {
+  if (impl_ == nullptr) return {};
+  return impl_->pixels;
+}
+
+std::span<const float> ReceivedViews::targets() const {
+  if (impl_ == nullptr) return {};
+  return impl_->targets;
+}
+
+std::string ReceivedViews::Digest() const {
+  return FrameDigest(header().batch(), pixels(), targets());
 }
 
 absl::StatusOr<ReceivedBatch> DecodeBatch(const grpc::ByteBuffer& frame,
                                           const std::shared_ptr<BufferPool>& pool) {
-  auto impl = std::make_unique<ReceivedBatch::Impl>(pool);
-  const auto allocate = [&impl](size_t pixel_bytes, size_t target_bytes) {
-    const size_t targets_at = AlignUp(pixel_bytes);
-    impl->buffer = impl->pool->Acquire(targets_at + target_bytes);
-    std::byte* data = impl->buffer.data();
-    impl->pixels = {data, pixel_bytes};
-    impl->targets = {reinterpret_cast<float*>(data + targets_at), target_bytes / sizeof(float)};
-    return FrameDestination{impl->pixels, {data + targets_at, target_bytes}};
-  };
-  MIXFEED_RETURN_IF_ERROR(ReadFrame(frame, allocate, &impl->header));
+  MIXFEED_ASSIGN_OR_RETURN(auto impl, Decode<ReceivedBatch::Impl>(frame, pool));
   return ReceivedBatch(std::move(impl));
+}
+
+absl::StatusOr<ReceivedViews> DecodeViews(const grpc::ByteBuffer& frame,
+                                          const std::shared_ptr<BufferPool>& pool) {
+  MIXFEED_ASSIGN_OR_RETURN(auto impl, Decode<ReceivedViews::Impl>(frame, pool));
+  return ReceivedViews(std::move(impl));
 }
 
 }  // namespace mixfeed

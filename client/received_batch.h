@@ -15,22 +15,39 @@ class ByteBuffer;
 
 namespace mixfeed {
 
-// Pixels and targets lie in one buffer, which goes back to its pool with the batch.
-struct ReceivedBatch::Impl {
-  explicit Impl(std::shared_ptr<BufferPool> buffers) : pool(std::move(buffers)) {}
-  ~Impl() { pool->Release(std::move(buffer)); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
+// Pixels and targets lie in one buffer, which goes back to its pool with the object.
+template <typename Header>
+struct ReceivedFrame {
+  explicit ReceivedFrame(std::shared_ptr<BufferPool> buffers) : pool(std::move(buffers)) {}
+  ~ReceivedFrame() { pool->Release(std::move(buffer)); }
+  ReceivedFrame(const ReceivedFrame&) = delete;
+  ReceivedFrame& operator=(const ReceivedFrame&) = delete;
+
+  void Allocate(size_t pixel_bytes, size_t target_bytes) {
+    const size_t targets_at = AlignUp(pixel_bytes);
+    buffer = pool->Acquire(targets_at + target_bytes);
+    pixels = {buffer.data(), pixel_bytes};
+    targets = {reinterpret_cast<float*>(buffer.data() + targets_at), target_bytes / sizeof(float)};
+  }
 
   const std::shared_ptr<BufferPool> pool;
   AlignedBuffer buffer;
-  v1::BatchHeader header;
+  Header header;
   std::span<std::byte> pixels;
   std::span<float> targets;
 };
 
+struct ReceivedBatch::Impl : ReceivedFrame<v1::BatchHeader> {
+  using ReceivedFrame::ReceivedFrame;
+};
+struct ReceivedViews::Impl : ReceivedFrame<v1::ViewsHeader> {
+  using ReceivedFrame::ReceivedFrame;
+};
+
 // Decodes a frame into a buffer of `pool`, with one copy. DataLoss: what ReadFrame says.
 absl::StatusOr<ReceivedBatch> DecodeBatch(const grpc::ByteBuffer& frame,
+                                          const std::shared_ptr<BufferPool>& pool);
+absl::StatusOr<ReceivedViews> DecodeViews(const grpc::ByteBuffer& frame,
                                           const std::shared_ptr<BufferPool>& pool);
 
 }  // namespace mixfeed

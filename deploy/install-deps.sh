@@ -11,13 +11,15 @@ build_packages=(
   g++ cmake ninja-build pkg-config git ca-certificates
   libgrpc++-dev libgrpc-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libc-ares-dev
   libssl-dev libre2-dev zlib1g-dev
-  libtorch-dev libopenblas-dev libopencv-dev libabsl-dev libhwy-dev librandom123-dev libcli11-dev
-  libspdlog-dev libsqlite3-dev libxxhash-dev nlohmann-json3-dev
+  libtorch-dev libgloo-dev libopenblas-dev libopencv-dev libabsl-dev libhwy-dev librandom123-dev libcli11-dev
+  libspdlog-dev prometheus-cpp-dev libcpp-httplib-dev libsqlite3-dev libhiredis-dev libxxhash-dev nlohmann-json3-dev
+  python3-dev python3-venv libdlpack-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(
-  clang clang-format clang-tidy libclang-rt-14-dev curl openssl sqlite3
-  python3 python3-venv python3-numpy python3-pil python3-grpcio python3-protobuf
+  clang clang-format clang-tidy lld libclang-rt-14-dev curl openssl sqlite3 redis-server
+  python3 libpython3-dev python3-numpy python3-pil python3-grpcio python3-protobuf python3-pytest
+  python3-torch python3-torchvision python3-matplotlib pybind11-dev
 )
 
 case "${1:-}" in

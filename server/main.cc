@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <malloc.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -49,6 +50,17 @@ int WaitForStop(int read_end) {
   return signal;
 }
 
+// Forward passes and pushes take and give back buffers of megabytes all the time. By default glibc
+// hands them back to the kernel, and every page is faulted in and cleared again: a sixth of the
+// time of a pass of the larger network, and milliseconds of a push.
+void KeepFreedMemory() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): the first thing that main does.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_TOP_PAD, 64 << 20);
+  // NOLINTEND(concurrency-mt-unsafe)
+}
+
 int Fail(const absl::Status& status, int code) {
   std::cerr << "mixfeed-server: " << std::string(status.message()) << std::endl;
   return code;
@@ -69,6 +81,7 @@ int Run(const mixfeed::ServerOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  KeepFreedMemory();
   spdlog::set_default_logger(spdlog::stderr_color_mt("mixfeed"));
   const absl::StatusOr<mixfeed::ParsedFlags> flags = mixfeed::ParseFlags(argc, argv);
   if (!flags.ok()) return Fail(flags.status(), kBadUsage);

@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "server/device_name.h"
+#include "server/host_port.h"
+#include "server/store/redis_address.h"
 
 namespace mixfeed {
 namespace {
@@ -29,28 +30,6 @@ constexpr int kMaxThreads = 1024;
 // Longer waits are as good as this one, and must not overflow a clock.
 constexpr int64_t kYearMs = int64_t{365} * 24 * 3'600'000;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-
-struct HostPort {
-  std::string host;
-  int port = 0;
-};
-
-// Splits HOST:PORT or [HOST]:PORT.
-absl::StatusOr<HostPort> ParseListen(const std::string& listen) {
-  constexpr int kMaxPort = 65535;
-  HostPort result;
-  const size_t colon = listen.rfind(':');
-  if (colon != listen.npos) result.host = listen.substr(0, colon);
-  const bool bracketed = absl::StartsWith(result.host, "[") && absl::EndsWith(result.host, "]");
-  const bool bare = !result.host.empty() && result.host.find(':') == listen.npos;
-  if ((bracketed || bare) && absl::SimpleAtoi(listen.substr(colon + 1), &result.port) &&
-      result.port >= 0 && result.port <= kMaxPort) {
-    return result;
-  }
-  return absl::InvalidArgumentError(absl::StrCat("--listen is \"", listen,
-                                                 "\"; allowed: HOST:PORT, [IPV6]:PORT, port 0 to ",
-                                                 kMaxPort, " (0: a free one)"));
-}
 
 template <typename Number>
 struct Bound {
@@ -73,15 +52,24 @@ absl::Status CheckNumbers(const ServerOptions& options) {
       {"--drain-ms", options.drain_ms, 0, kYearMs},
       {"--max-archive-bytes", options.max_archive_bytes, 0, int64_t{4} << 30},
       {"--trial-deadline-ms", options.trial_deadline_ms, 1, kYearMs},
-      {"--journal-max-steps", options.journal_max_steps, 1, kMost},
-      {"--journal-max-bytes", options.journal_max_bytes, int64_t{1} << 20, kMost},
+      {"--journal-max-steps", options.journal_max_steps, 0, kMost},
+      {"--journal-max-bytes", options.journal_max_bytes, 0, kMost},
+      {"--keep-versions", options.keep_versions, 1, kMost},
+      {"--keep-version-bytes", options.keep_version_bytes, 0, kMost},
+      {"--weights-wait-ms", options.weights_wait_ms, 1, kYearMs},
   };
   for (const Bound<int64_t>& bound : bounds) {
     if (bound.value >= bound.low && bound.value <= bound.high) continue;
     return absl::InvalidArgumentError(absl::StrCat(bound.flag, " is ", bound.value,
                                                    "; allowed: ", bound.low, " to ", bound.high));
   }
-  return absl::OkStatus();
+  constexpr int64_t kLeastJournalBytes = int64_t{1} << 20;
+  if (options.journal_max_bytes == 0 || options.journal_max_bytes >= kLeastJournalBytes) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--journal-max-bytes is ", options.journal_max_bytes,
+                   "; allowed: 0 (no limit), or at least ", kLeastJournalBytes));
 }
 
 absl::Status CheckTls(const ServerOptions& options) {
@@ -101,14 +89,32 @@ absl::Status CheckTls(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMetrics(const ServerOptions& options) {
+  if (options.metrics.empty()) return absl::OkStatus();
+  MIXFEED_RETURN_IF_ERROR(ParseHostPort("--metrics", options.metrics).status());
+  if (IsLoopback(options.metrics) || options.insecure) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--metrics ", options.metrics,
+                   " can be reached from other machines, in plain text: give --insecure to allow "
+                   "it"));
+}
+
 absl::Status CheckModels(const ServerOptions& options) {
   for (const std::string& model : options.models) {
     const size_t equals = model.find('=');
     if (equals != model.npos && equals > 0 && equals + 1 < model.size()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("--model is \"", model, "\"; allowed: NAME=KIND or NAME=FILE"));
+    return absl::InvalidArgumentError(absl::StrCat("--model is \"", model,
+                                                   "\"; allowed: NAME=KIND, NAME=FILE or "
+                                                   "NAME=kserve://HOST:PORT/MODEL"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckStore(const ServerOptions& options) {
+  if (options.store.empty()) return absl::OkStatus();
+  const absl::Status status = ParseRedisUrl(options.store).status();
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat("--store is ", status.message()));
 }
 
 void AddServing(ServerOptions* options, CLI::App* app) {
@@ -121,6 +127,9 @@ void AddServing(ServerOptions* options, CLI::App* app) {
   group->add_option("--tls-client-ca", options->tls_client_ca,
                     "PEM authority that every client must have a certificate of (mutual TLS)");
   group->add_flag("--insecure", options->insecure, "allow plain text on a public address");
+  group->add_option("--metrics", options->metrics,
+                    "HOST:PORT where Prometheus finds metrics of server and guesses, under "
+                    "http://HOST:PORT/metrics");
   group->add_flag("--allow-register", options->allow_register,
                   "allow RegisterModel on a public address; a model is code that runs here");
   group->add_option("--drain-ms", options->drain_ms,
@@ -140,8 +149,10 @@ void AddWork(ServerOptions* options, CLI::App* app) {
       ->allow_extra_args(false);
   group
       ->add_option("--model", options->models,
-                   "NAME=KIND|FILE: a guess model to register at the start: a built-in network "
-                   "(resnet-small, wrn-28-2) or a TorchScript archive. Repeat it for several")
+                   "NAME=KIND|FILE|kserve://HOST:PORT/MODEL[/VERSION][?output=probabilities]: a "
+                   "guess model to register at the start: a built-in network (resnet-small, "
+                   "wrn-28-2), a TorchScript archive, or a model of a server that speaks the "
+                   "KServe v2 protocol (Triton). Repeat it for several")
       ->allow_extra_args(false);
   group->add_option("--device", options->device,
                     "auto (CUDA if there is one), cpu, cuda or cuda:N: where pixels are rendered");
@@ -152,6 +163,13 @@ void AddWork(ServerOptions* options, CLI::App* app) {
   group->add_option("--state-dir", options->state_dir,
                     "where feeds, models and guesses outlive the process (one server at a time); "
                     "without it they are lost when the server ends");
+  group
+      ->add_option(
+          "--store", options->store,
+          "redis://[[USER]:PASSWORD@]HOST:PORT[/DB]: keep models, their weights and guesses "
+          "in Redis, under keys that begin with mixfeed:1:, so that several servers "
+          "(replicas) give the same batches; feeds stay in --state-dir")
+      ->envname("MIXFEED_STORE");
   group->add_option("--cache-dir", options->cache_dir,
                     "where the generated dataset is kept once it was drawn; servers may share it. "
                     "Default: in --state-dir");
@@ -173,16 +191,25 @@ void AddLimits(ServerOptions* options, CLI::App* app) {
                     "largest model that a client may register");
   group->add_option("--trial-deadline-ms", options->trial_deadline_ms,
                     "a new model is first tried in a child process, for so long at most");
-  group->add_option("--journal-max-steps", options->journal_max_steps,
-                    "steps a feed whose guesses are kept");
+  group->add_option(
+      "--journal-max-steps", options->journal_max_steps,
+      "steps a feed whose guesses are kept, which can be replayed; 0: all (about 2.6 KB "
+      "a step)");
   group->add_option("--journal-max-bytes", options->journal_max_bytes,
-                    "bytes of guesses that are kept");
+                    "bytes of guesses that are kept, over all feeds; 0: all");
+  group->add_option("--keep-versions", options->keep_versions,
+                    "weights kept of a model that a trainer pushes to");
+  group->add_option("--keep-version-bytes", options->keep_version_bytes,
+                    "bytes of a model's weights that are kept");
+  group->add_option("--weights-wait-ms", options->weights_wait_ms,
+                    "a batch whose weights are not pushed, or whose guess model's server does not "
+                    "answer, for so long fails");
 }
 
 }  // namespace
 
 bool IsLoopback(const std::string& listen) {
-  const absl::StatusOr<HostPort> parsed = ParseListen(listen);
+  const absl::StatusOr<HostPort> parsed = ParseHostPort("--listen", listen);
   if (!parsed.ok()) return false;
   const std::string& host = parsed->host;
   const bool numbers = host.find_first_not_of("0123456789.") == host.npos;
@@ -190,10 +217,12 @@ bool IsLoopback(const std::string& listen) {
 }
 
 absl::Status ValidateOptions(const ServerOptions& options) {
-  MIXFEED_RETURN_IF_ERROR(ParseListen(options.listen).status());
+  MIXFEED_RETURN_IF_ERROR(ParseHostPort("--listen", options.listen).status());
+  MIXFEED_RETURN_IF_ERROR(CheckMetrics(options));
   MIXFEED_RETURN_IF_ERROR(CheckNumbers(options));
   MIXFEED_RETURN_IF_ERROR(CheckModels(options));
   MIXFEED_RETURN_IF_ERROR(ParseDeviceName(options.device).status());
+  MIXFEED_RETURN_IF_ERROR(CheckStore(options));
   return CheckTls(options);
 }
 

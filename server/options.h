@@ -16,6 +16,8 @@ struct ServerOptions {
   // HOST:PORT; an IPv6 host in brackets; port 0: a free one. Only this machine can reach the
   // default.
   std::string listen = "127.0.0.1:50051";
+  // HOST:PORT, as `listen`, where Prometheus finds metrics over plain HTTP. Empty: nowhere.
+  std::string metrics;
   // Datasets, each `[NAME=]DIR|generated[?key=value]` (augment/pool/dataset_source.h).
   std::vector<std::string> data;
   // "auto" (CUDA if there is one, else the CPU), "cpu", "cuda" or "cuda:N".
@@ -28,11 +30,14 @@ struct ServerOptions {
   // Where feeds, models and guesses survive the process; one server at a time. Empty: a temporary
   // directory, removed at the end.
   std::string state_dir;
+  // Where models and guesses are kept instead, for servers that share them: the URL of a Redis
+  // server (server/store/redis_address.h). Empty: in state_dir.
+  std::string store;
   // Where the generated dataset is kept once it was drawn. Servers may share it, at the same time
   // too. Empty: `cache` in state_dir.
   std::string cache_dir;
-  // Models to register at the start, each `NAME=KIND` (a built-in network) or `NAME=FILE` (a
-  // TorchScript archive).
+  // Models to register at the start, each `NAME=KIND` (a built-in network), `NAME=FILE` (a
+  // TorchScript archive) or `NAME=kserve://ADDRESS` (server/kserve/address.h).
   std::vector<std::string> models;
 
   // PEM files. With cert and key set the server speaks TLS only, and with client_ca it asks clients
@@ -40,7 +45,7 @@ struct ServerOptions {
   std::string tls_cert;
   std::string tls_key;
   std::string tls_client_ca;
-  // Allow an address that other machines can reach without TLS.
+  // Allow addresses that other machines can reach without TLS.
   bool insecure = false;
   // Allow RegisterModel on such an address: a model is code that the server runs.
   bool allow_register = false;
@@ -57,9 +62,17 @@ struct ServerOptions {
   int64_t max_archive_bytes = int64_t{1} << 30;  // of a model that a client registers
   int64_t trial_deadline_ms = 60'000;            // of a new model's trial in a child process
 
-  // Guesses kept; the oldest steps are dropped beyond it.
-  int64_t journal_max_steps = 2'000'000;          // a feed
-  int64_t journal_max_bytes = int64_t{16} << 30;  // over all feeds
+  // Guesses kept, the replay horizon; the oldest steps are dropped beyond it. 0: no limit. A step
+  // takes about 2.6 KB.
+  int64_t journal_max_steps = 0;  // a feed
+  int64_t journal_max_bytes = 0;  // over all feeds
+
+  // Weights kept of a model, besides those of its registration; the oldest are dropped beyond it.
+  int64_t keep_versions = 256;
+  int64_t keep_version_bytes = int64_t{4} << 30;
+  // A batch that waits for weights which its trainer does not push, or for a guess model whose
+  // server does not answer, fails after so long.
+  int64_t weights_wait_ms = 600'000;
 
   // Put the true labels of unlabelled images into plans. For debugging an experiment; a trainer
   // that reads them is no longer semi-supervised.

@@ -14,6 +14,9 @@
 #include "augment/base/status_macros.h"
 #include "grpc/health/v1/health.pb.h"
 #include "server/core/core.h"
+#include "server/core/guess_report.h"
+#include "server/metrics/metric_families.h"
+#include "server/metrics/metrics_server.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/services.h"
 #include "server/rpc/wire_frame.h"
@@ -24,6 +27,7 @@ namespace {
 // Threads of the pools for calls (services.h), and how many calls may wait for each.
 constexpr int kLookupThreads = 2;
 constexpr int kBuildThreads = 2;
+constexpr int kPushThreads = 1;          // the registry takes one at a time
 constexpr int kRegistrationThreads = 1;  // the registry takes one at a time
 constexpr int kMeasurementThreads = 1;
 constexpr size_t kMaxWaitingCalls = 256;
@@ -71,13 +75,16 @@ struct Server::Impl {
   std::unique_ptr<InspectCalls> inspect_calls;
   TaskPool lookups{kLookupThreads, kMaxWaitingCalls};
   TaskPool builds{kBuildThreads, kMaxWaitingCalls};
+  TaskPool pushes{kPushThreads, kMaxWaitingCalls};
   TaskPool registrations{kRegistrationThreads, kMaxWaitingCalls};
   TaskPool measurements{kMeasurementThreads, kMaxWaitingMeasurements};
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> transport;
+  std::unique_ptr<MetricsServer> metrics;  // null without --metrics
 
   absl::Status Start(const ServerOptions& options);
   absl::Status Listen(const ServerOptions& options);
+  absl::Status ServeMetrics(const ServerOptions& options);
   void MakeServices(const ServerOptions& options);
 };
 
@@ -85,21 +92,38 @@ absl::Status Server::Impl::Start(const ServerOptions& options) {
   MIXFEED_RETURN_IF_ERROR(ValidateOptions(options));
   MIXFEED_ASSIGN_OR_RETURN(core, Core::Start(options, MakeWireEncoder()));
   MakeServices(options);
+  MIXFEED_RETURN_IF_ERROR(ServeMetrics(options));
   return Listen(options);
 }
 
 void Server::Impl::MakeServices(const ServerOptions& options) {
   feed_calls = std::make_unique<FeedCalls>(core.get());
-  model_calls = std::make_unique<ModelCalls>(options, core->datasets(), core->models());
+  model_calls =
+      std::make_unique<ModelCalls>(options, core->datasets(), core->models(), core->feeds());
   inspect_calls = std::make_unique<InspectCalls>(core.get());
   const CallPools pools{.lookups = &lookups,
                         .builds = &builds,
+                        .pushes = &pushes,
                         .registrations = &registrations,
                         .measurements = &measurements};
   services.push_back(
       MakeFeedService(feed_calls.get(), core->engine(), options.idle_limit_ms, pools));
   services.push_back(MakeModelService(model_calls.get(), options.idle_limit_ms, pools));
   services.push_back(MakeInspectService(inspect_calls.get(), pools));
+}
+
+absl::Status Server::Impl::ServeMetrics(const ServerOptions& options) {
+  if (options.metrics.empty()) return absl::OkStatus();
+  const auto collect = [this] {
+    std::vector<v1::GetGuessStatsResponse> guesses;
+    for (const auto& feed : core->feeds()->List()) {
+      if (feed->guess_stats) guesses.push_back(ReportGuesses(*feed));
+    }
+    return MakeMetricFamilies(inspect_calls->GetServerInfo(), guesses);
+  };
+  MIXFEED_ASSIGN_OR_RETURN(metrics, MetricsServer::Start(options.metrics, collect));
+  spdlog::info("metrics on port {}", metrics->port());
+  return absl::OkStatus();
 }
 
 absl::Status Server::Impl::Listen(const ServerOptions& options) {
@@ -136,6 +160,8 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { Shutdown(0); }
 
 int Server::port() const { return impl_->port; }
+
+int Server::metrics_port() const { return impl_->metrics ? impl_->metrics->port() : 0; }
 
 std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl_->port); }
 

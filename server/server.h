@@ -27,6 +27,8 @@ class Server {
   // The port that was bound, and the host of options.listen with it: HOST:PORT.
   int port() const;
   std::string address() const;
+  // Of options.metrics; 0: none.
+  int metrics_port() const;
 
   // Reports NOT_SERVING, refuses new streams and batches, lets them and all other calls (a model's
   // trial too) go on until `drain_ms` have passed or none are left, then ends streams and batches

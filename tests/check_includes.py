@@ -2,10 +2,12 @@
 """Counts includes that the layering forbids; there must be none.
 
 augment knows no gRPC and no protobuf; augment <- server; proto <- {server, client};
-augment/{base,pool,render,target} <- client, and augment/{recipe,plan,figure} <- client/cli, whose figures need no server.
+augment/{base,pool,render,target,weights} <- client, augment/recipe <- client/spec, which knows the recipes' fields, and
+augment/{recipe,plan,figure} <- client/look and client/cli, whose figures need no server, and the networks of augment/guess
+<- client/train.
 Within augment a folder includes those before it (ALLOWED).
-gRPC headers only in .cc files of server and client, and in the frame codec, and not in server/core and
-server/engine; LibTorch only in augment/guess/*.cc and client/train; CUDA only in augment/render/cuda*.
+gRPC headers only in .cc files of server and client, and in the frame codec, and not in server/core,
+server/engine and server/store; LibTorch only in augment/guess/*.cc and client/train; CUDA only in augment/render/cuda*.
 Tests may include what they test.
 
     check_includes.py [--self-test]
@@ -37,22 +39,31 @@ ALLOWED = {
     "augment/render": augment("base", "pool", "render"),
     "augment/target": augment("base", "target"),
     "augment/figure": augment("base", "pool", "recipe", "neighbour", "plan", "target", "figure"),
-    "augment/guess": augment("base", "pool", "recipe", "render", "target", "guess"),
+    "augment/weights": augment("base", "weights"),
+    "augment/guess": augment("base", "pool", "recipe", "render", "target", "weights", "guess"),
     "augment/batch": ["augment/"],
     "proto": ["proto/", "mixfeed/"],
     "server": ["augment/", "proto/", "mixfeed/", "grpc/health/", "server/"],
-    "server/core": ["augment/", "mixfeed/", "proto/", "server/core/", "server/engine/", "server/options.h",
-                    "server/device_name.h"],
+    "server/core": ["augment/", "mixfeed/", "proto/", "server/core/", "server/engine/", "server/kserve/",
+                    "server/store/", "server/options.h", "server/device_name.h"],
+    "server/kserve": ["augment/", "server/kserve/"],
+    "server/store": ["augment/", "server/store/", "server/core/model_store.h"],
     "server/engine": ["augment/", "server/engine/"],
-    "client": ["client/", "proto/", "mixfeed/", *augment("base", "pool", "render", "target")],
+    "client": ["client/", "proto/", "mixfeed/", *augment("base", "pool", "render", "target", "weights")],
+    "client/spec": ["client/spec/", "mixfeed/", *augment("base", "pool", "recipe")],
+    "client/python": ["client/", "mixfeed/", *augment("base", "pool", "recipe", "render", "figure")],
+    "client/look": ["client/look/", "client/spec/", "client/feed_client.h", "mixfeed/",
+                    *augment("base", "pool", "recipe", "plan", "target", "figure")],
     "client/cli": ["client/", "proto/", "mixfeed/",
-                   *augment("base", "pool", "recipe", "plan", "render", "target", "figure")],
+                   *augment("base", "pool", "recipe", "plan", "render", "target", "figure", "weights")],
+    "client/train": ["client/", "mixfeed/", *augment("base", "pool", "recipe", "render", "figure", "weights"),
+                     "augment/guess/residual_network.h", "augment/guess/torch_"],
 }
 
 
 def may_use_grpc(path):
     return path.startswith("proto/frame/") or (
-        path.startswith(("server/", "client/")) and not path.startswith(("server/core/", "server/engine/"))
+        path.startswith(("server/", "client/")) and not path.startswith(("server/core/", "server/engine/", "server/store/"))
         and path.endswith(".cc"))
 
 
@@ -81,18 +92,23 @@ def self_test():
         ("server/core/core.cc", "grpcpp/grpcpp.h"),
         ("server/core/core.cc", "server/rpc/parse.h"),
         ("server/server.h", "grpcpp/server.h"),
+        ("server/store/redis_client.cc", "grpcpp/grpcpp.h"),
+        ("server/store/redis_client.cc", "server/core/core.h"),
         ("server/engine/stream.cc", "mixfeed/v1/feed.pb.h"),
         ("server/core/device.cc", "cuda_runtime.h"),
         ("client/feed_client.cc", "server/options.h"),
         ("client/feed_client.cc", "augment/plan/plan.h"),
         ("client/feed_client.cc", "augment/figure/chart.h"),
         ("client/cli/peek.cc", "augment/batch/batch.h"),
+        ("client/cli/peek.cc", "augment/guess/residual_network.h"),
+        ("client/train/learner.cc", "augment/guess/journal.h"),
     ]
     missed = [case for case in forbidden if not list(violations(*case))]
     assert not missed, missed
     fine = [("server/rpc/parse.cc", "grpcpp/grpcpp.h"), ("augment/guess/network.cc", "ATen/ATen.h"),
             ("augment/render/cuda_renderer.cu", "cuda_runtime.h"), ("client/channel.cc", "augment/base/mutex.h"),
-            ("client/cli/lambda.cc", "augment/figure/chart.h")]
+            ("client/cli/lambda.cc", "augment/figure/chart.h"), ("client/train/learner.cc", "torch/script.h"),
+            ("client/train/learner.cc", "augment/guess/residual_network.h")]
     wrong = [case for case in fine if list(violations(*case))]
     assert not wrong, wrong
 

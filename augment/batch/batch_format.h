@@ -15,6 +15,12 @@ enum class TargetForm : uint8_t {
   kPairs,
 };
 
+// What is made of a step's images.
+enum class BatchContent : uint8_t {
+  kMixed,  // the batch
+  kViews,  // the images as they are before guess and mixing (Batch::views), for who does that
+};
+
 // What a consumer wants its batch to be.
 struct BatchFormat : PixelFormat {
   BatchFormat() = default;
@@ -23,6 +29,7 @@ struct BatchFormat : PixelFormat {
       : PixelFormat(pixels), target_form(targets) {}
 
   TargetForm target_form = TargetForm::kSoft;
+  BatchContent content = BatchContent::kMixed;  // kViews: BatchMaker::ViewsFormat
 
   // Numbers of a row's target.
   int TargetColumns(int classes) const { return target_form == TargetForm::kPairs ? 3 : classes; }

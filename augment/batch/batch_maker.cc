@@ -8,6 +8,7 @@
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
 #include "augment/batch/target_maker.h"
+#include "augment/render/mix_images.h"
 
 namespace mixfeed {
 namespace {
@@ -60,14 +61,27 @@ void TakeRows(const Plan& plan, const Share& share, Batch* batch) {
   }
 }
 
-// The further sources of every row, one row's after another's.
-std::vector<WeightedView> FurtherSources(const Plan& plan, const Batch& batch) {
-  std::vector<WeightedView> views;
-  views.reserve(batch.more_partners.size());
-  for (size_t r = 0; r < batch.rows.size(); ++r) {
-    for (size_t at = r; at < batch.more_partners.size(); at += batch.rows.size()) {
-      views.push_back({ViewOf(plan, batch.more_partners[at]), batch.more_weights[at]});
-    }
+// Whether `row`'s view has a hole that only the consumer can fill.
+bool HasOpenHole(const Plan& plan, size_t row) {
+  const int32_t effects = plan.rows[row].effects;
+  if (effects < 0) return false;
+  const ViewEffects& of_view = plan.effects[static_cast<size_t>(effects)];
+  return of_view.normalised_zero && !of_view.hole.empty();
+}
+
+BatchViews ViewsOf(const Plan& plan, const Recipe& recipe, const TargetMaker& targets) {
+  BatchViews views;
+  views.images = plan.rows;
+  views.labelled_rows = plan.labelled_rows;
+  views.unlabelled_rows = plan.unlabelled_rows;
+  views.views = plan.views;
+  views.temperature = recipe.guesses() ? recipe.guess.temperature : 0;
+  views.own_targets = recipe.mix.targets == TargetRule::kOwn;
+  for (size_t row = 0; row < plan.rows.size(); ++row) {
+    views.guess.push_back(targets.GuessOf(static_cast<int32_t>(row)));
+    if (!HasOpenHole(plan, row)) continue;
+    views.hole.resize(plan.rows.size());
+    views.hole[row] = plan.effects[static_cast<size_t>(plan.rows[row].effects)].hole;
   }
   return views;
 }
@@ -124,6 +138,9 @@ absl::Status BatchMaker::CheckShare(const Share& share) const {
 
 absl::Status BatchMaker::CheckFormat(const BatchFormat& format) const {
   MIXFEED_RETURN_IF_ERROR(ValidatePixelFormat(format, dataset().shape.channels));
+  if (format.content == BatchContent::kViews && !(format == ViewsFormat())) {
+    return FieldError("content", "views in a format of the consumer's", "views in ViewsFormat()");
+  }
   const Recipe& recipe = options_.spec.recipe;
   const bool pairs = !recipe.guesses() && recipe.mix.label_smoothing == 0 &&
                      (!recipe.mix.enabled || recipe.mix.sources == 2);
@@ -132,8 +149,24 @@ absl::Status BatchMaker::CheckFormat(const BatchFormat& format) const {
                     "soft when the recipe guesses, smooths labels or mixes more than two images");
 }
 
+BatchFormat BatchMaker::ViewsFormat() const {
+  const WarpSpec& warp = options_.spec.recipe.view.warp;
+  const bool between = warp.resamples() || warp.tones();
+  BatchFormat format =
+      PixelFormat{between ? PixelType::kFloat32 : PixelType::kUint8, PixelLayout::kNchw, {}};
+  format.content = BatchContent::kViews;
+  return format;
+}
+
+int BatchMaker::Images(BatchContent content, const Share& share) const {
+  const FeedSpec& spec = options_.spec;
+  if (content == BatchContent::kMixed) return spec.rows() / share.world;
+  const int labelled = spec.recipe.draws_partners() ? 2 * spec.batch : spec.batch;
+  return labelled + spec.recipe.views * spec.unlabelled_rows();
+}
+
 int64_t BatchMaker::SlotBytes(const BatchFormat& format, const Share& share) const {
-  const size_t rows = static_cast<size_t>(options_.spec.rows() / share.world);
+  const auto rows = static_cast<size_t>(Images(format.content, share));
   const auto columns = static_cast<size_t>(format.TargetColumns(dataset().num_classes()));
   return static_cast<int64_t>(
       RoundUpToSlotAlignment(rows * ImageBytes(dataset().shape, format.type)) +
@@ -149,15 +182,22 @@ absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
   MIXFEED_ASSIGN_OR_RETURN(const Plan plan, planner_->MakePlan(step, share.world));
   auto batch = std::make_shared<Batch>();
   batch->step = step;
+  batch->run = options_.run;
   batch->shape = dataset().shape;
   batch->format = format;
   batch->classes = dataset().num_classes();
   TakeRows(plan, share, batch.get());
   StepGuess guess;
-  if (options_.spec.recipe.guesses()) {
+  if (format.content == BatchContent::kViews) {
+    const Recipe& recipe = options_.spec.recipe;
+    batch->views = ViewsOf(plan, recipe, TargetMaker(recipe, dataset(), plan, guess));
+  } else if (options_.spec.recipe.guesses()) {
     MIXFEED_ASSIGN_OR_RETURN(guess, Guess(plan));
     batch->guess = GuessOrigin{.model = guess.model,
                                .version = guess.model_version,
+                               .update = guess.model_update,
+                               .weights = guess.weights,
+                               .more = guess.more,
                                .age = guess.age,
                                .environment = guess.environment,
                                .environment_changed = guess.environment_changed,
@@ -166,6 +206,10 @@ absl::StatusOr<std::shared_ptr<const Batch>> BatchMaker::Make(int64_t step,
   MIXFEED_RETURN_IF_ERROR(
       FillSlot(plan, guess, slots != nullptr ? slots : options_.slots, batch.get()));
   return batch;
+}
+
+bool BatchMaker::IsReady(int64_t step) const {
+  return options_.guesser == nullptr || options_.guesser->IsReady(options_.feed_id, step);
 }
 
 absl::StatusOr<StepGuess> BatchMaker::Guess(const Plan& plan) const {
@@ -183,7 +227,23 @@ absl::StatusOr<StepGuess> BatchMaker::GuessAlone(const Plan& plan) const {
   request.views = plan.views;
   request.shape = dataset().shape;
   request.classes = dataset().num_classes();
+  if (options_.guess_stats != nullptr) {
+    request.observe = [&](const FreshGuess& fresh) {
+      options_.guess_stats->Add(fresh, HiddenLabels(plan));
+    };
+  }
   return options_.guesser->Guess(request, render_view);
+}
+
+std::vector<int16_t> BatchMaker::HiddenLabels(const Plan& plan) const {
+  const std::vector<int16_t>& known = dataset().partition(PartitionOf(spec().recipe)).labels;
+  std::vector<int16_t> labels;
+  const auto images = std::span(plan.rows).subspan(static_cast<size_t>(plan.labelled_rows),
+                                                   static_cast<size_t>(plan.unlabelled_rows));
+  for (const ViewPlan& view : images) {
+    labels.push_back(known[static_cast<size_t>(view.sample)]);
+  }
+  return labels;
 }
 
 absl::Status BatchMaker::RenderGuessView(const Plan& plan, int k,
@@ -200,42 +260,64 @@ absl::Status BatchMaker::RenderGuessView(const Plan& plan, int k,
 
 absl::Status BatchMaker::FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,
                                   Batch* batch) const {
-  const size_t rows = batch->rows.size();
-  const size_t pixel_bytes = rows * ImageBytes(batch->shape, batch->format.type);
-  const auto columns = static_cast<size_t>(batch->format.TargetColumns(batch->classes));
-  const size_t target_count = rows * columns;
+  const size_t images = batch->views ? batch->views->images.size() : batch->rows.size();
+  const size_t pixel_bytes = images * ImageBytes(batch->shape, batch->format.type);
+  const size_t target_count =
+      images * static_cast<size_t>(batch->format.TargetColumns(batch->classes));
   const size_t target_offset = RoundUpToSlotAlignment(pixel_bytes);
   MIXFEED_ASSIGN_OR_RETURN(batch->slot,
                            slots->Acquire(target_offset + target_count * sizeof(float)));
   std::byte* const memory = batch->slot->data();
   const std::span<std::byte> pixels(memory, pixel_bytes);
   const std::span<float> targets(reinterpret_cast<float*>(memory + target_offset), target_count);
-  MIXFEED_RETURN_IF_ERROR(RenderPixels(plan, *batch, pixels));
-  const TargetMaker target_maker(options_.spec.recipe, dataset(), plan, guess);
-  for (size_t r = 0; r < rows; ++r) {
-    target_maker.Write(batch->format.target_form, batch->row_index[r],
-                       targets.subspan(r * columns, columns));
-  }
+  MIXFEED_RETURN_IF_ERROR(batch->views ? RenderViews(plan, batch->format, pixels)
+                                       : RenderPixels(plan, *batch, pixels));
+  FillTargets(plan, guess, *batch, targets);
   batch->pixels = pixels;
   batch->targets = targets;
   return absl::OkStatus();
 }
 
+void BatchMaker::FillTargets(const Plan& plan, const StepGuess& guess, const Batch& batch,
+                             std::span<float> out) const {
+  const TargetMaker target_maker(options_.spec.recipe, dataset(), plan, guess);
+  const auto columns = static_cast<size_t>(batch.format.TargetColumns(batch.classes));
+  for (size_t r = 0; r * columns < out.size(); ++r) {
+    const std::span<float> target = out.subspan(r * columns, columns);
+    if (batch.views) {
+      target_maker.WriteUnguessed(static_cast<int32_t>(r), target);
+    } else {
+      target_maker.Write(batch.format.target_form, batch.row_index[r], target);
+    }
+  }
+}
+
 absl::Status BatchMaker::RenderPixels(const Plan& plan, const Batch& batch,
                                       std::span<std::byte> out) const {
-  const std::vector<WeightedView> further = FurtherSources(plan, batch);
-  std::vector<RenderRow> rows(batch.rows.size());
-  const size_t each = rows.empty() ? 0 : further.size() / rows.size();
+  const MixedRows mixed({.row = batch.row_index,
+                         .partner = batch.partner,
+                         .lambda = batch.lambda,
+                         .more_partner = batch.more_partners,
+                         .more_weight = batch.more_weights,
+                         .box = batch.box,
+                         .mixed = plan.layer == 0},
+                        [&plan](int32_t row) { return ViewOf(plan, row); });
+  return options_.renderer->Render(*options_.pool, mixed.rows(), batch.format, out);
+}
+
+absl::Status BatchMaker::RenderViews(const Plan& plan, const BatchFormat& format,
+                                     std::span<std::byte> out) const {
+  std::vector<ViewEffects> unfilled;  // of views whose hole stays open
+  unfilled.reserve(plan.rows.size());
+  std::vector<RenderRow> rows(plan.rows.size());
   for (size_t r = 0; r < rows.size(); ++r) {
-    rows[r].a = ViewOf(plan, batch.row_index[r]);
-    // A hidden layer's rows come as they are.
-    if (plan.layer != 0) continue;
-    rows[r].b = ViewOf(plan, batch.partner[r]);
-    rows[r].lambda = batch.lambda[r];
-    if (!batch.box.empty()) rows[r].box = batch.box[r];
-    if (each > 0) rows[r].more = std::span(further).subspan(r * each, each);
+    rows[r].a = ViewOf(plan, static_cast<int32_t>(r));
+    if (!HasOpenHole(plan, r)) continue;
+    unfilled.push_back(*rows[r].a.effects);
+    unfilled.back().hole = {};
+    rows[r].a.effects = &unfilled.back();
   }
-  return options_.renderer->Render(*options_.pool, rows, batch.format, out);
+  return options_.renderer->Render(*options_.pool, rows, format, out);
 }
 
 }  // namespace mixfeed

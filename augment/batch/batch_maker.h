@@ -6,11 +6,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "augment/batch/batch.h"
 #include "augment/batch/single_flight.h"
+#include "augment/guess/guess_stats.h"
 #include "augment/guess/guesser.h"
 #include "augment/plan/planner.h"
 #include "augment/pool/dataset.h"
@@ -27,6 +29,7 @@ Partition PartitionOf(const Recipe& recipe);
 struct BatchMakerOptions {
   FeedSpec spec;
   std::string feed_id;                       // the journal's key
+  std::string run;                           // the feed's; batches carry it
   std::shared_ptr<const Dataset> dataset;    // the one that spec.dataset names
   Split split;                               // of spec.split
   std::shared_ptr<const ResidentPool> pool;  // PartitionOf(recipe), padded as the recipe asks
@@ -34,7 +37,8 @@ struct BatchMakerOptions {
   std::unique_ptr<Guesser> guesser;          // needed exactly when the recipe guesses
   // PlannerData::neighbours of the split.
   std::shared_ptr<const NeighbourIndex> neighbours;
-  SlotPool* slots = nullptr;  // must outlive the maker and its batches
+  SlotPool* slots = nullptr;                          // must outlive the maker and its batches
+  std::shared_ptr<GuessStats> guess_stats = nullptr;  // of fresh guesses; may be null
 };
 
 // Makes the batches of one feed: plan -> views -> guesses -> finished Batch in a slot. Make(step)
@@ -52,6 +56,10 @@ class BatchMaker {
                                                     const Share& share,
                                                     SlotPool* slots = nullptr) const;
 
+  // Whether a step for which Make said NotYetError (augment/guess/not_yet.h), since its weights
+  // have not been pushed, may be made now. Cheap.
+  bool IsReady(int64_t step) const;
+
   absl::StatusOr<Plan> MakePlan(int64_t step) const { return planner_->MakePlan(step); }
 
   // The guesses for `plan`'s unlabelled images, as they are before mixing. Only of recipes that
@@ -67,8 +75,17 @@ class BatchMaker {
   // InvalidArgument when `world` does not divide the labelled rows, or rank is not in 0..world-1.
   absl::Status CheckShare(const Share& share) const;
 
-  // InvalidArgument for pixels as ValidatePixelFormat, and for pairs of targets that are no pairs.
+  // InvalidArgument for pixels as ValidatePixelFormat, for pairs of targets that are no pairs, and
+  // for views in another format than ViewsFormat.
   absl::Status CheckFormat(const BatchFormat& format) const;
+
+  // The format of BatchContent::kViews: NCHW, not normalised; uint8, or float32 where the recipe's
+  // views have levels between the whole ones, so that nothing is rounded before it is mixed.
+  BatchFormat ViewsFormat() const;
+
+  // Images that a full batch of `share` holds in that content: the rows, or, of views, all images
+  // of the plan.
+  int Images(BatchContent content, const Share& share) const;
 
   // Slot bytes of a full batch of `share`, which must have passed CheckShare.
   int64_t SlotBytes(const BatchFormat& format, const Share& share) const;
@@ -80,10 +97,16 @@ class BatchMaker {
  private:
   BatchMaker(BatchMakerOptions options, std::unique_ptr<Planner> planner);
   absl::StatusOr<StepGuess> GuessAlone(const Plan& plan) const;
+  // Classes of the plan's unlabelled images, of which only sums may leave the server.
+  std::vector<int16_t> HiddenLabels(const Plan& plan) const;
   // Writes the batch's pixels and targets into a slot of `slots`.
   absl::Status FillSlot(const Plan& plan, const StepGuess& guess, SlotPool* slots,
                         Batch* batch) const;
+  void FillTargets(const Plan& plan, const StepGuess& guess, const Batch& batch,
+                   std::span<float> out) const;
   absl::Status RenderPixels(const Plan& plan, const Batch& batch, std::span<std::byte> out) const;
+  absl::Status RenderViews(const Plan& plan, const BatchFormat& format,
+                           std::span<std::byte> out) const;
 
   const BatchMakerOptions options_;
   const std::unique_ptr<Planner> planner_;

@@ -34,18 +34,7 @@ void TargetMaker::Write(TargetForm form, int32_t row, std::span<float> out) cons
 
 void TargetMaker::WriteSoft(int32_t row, std::span<float> out) const {
   const auto r = static_cast<size_t>(row);
-  if (recipe_.mix.targets == TargetRule::kMixed && !plan_.more_partners.empty()) {
-    return WriteOfMany(row, out);
-  }
-  Source(row, out);
-  if (plan_.partner[r] == row || recipe_.mix.targets == TargetRule::kOwn) return;
-  std::vector<float> partner(out.size());
-  Source(plan_.partner[r], partner);
-  MixTargets(plan_.lambda[r], out, partner, out);
-}
-
-void TargetMaker::WriteOfMany(int32_t row, std::span<float> out) const {
-  const auto r = static_cast<size_t>(row);
+  if (recipe_.mix.targets == TargetRule::kOwn) return Source(row, out);
   const auto sent = static_cast<size_t>(plan_.size());
   std::vector<int32_t> rows = {row, plan_.partner[r]};
   std::vector<float> weights = {plan_.lambda[r], 1.0f};
@@ -53,11 +42,8 @@ void TargetMaker::WriteOfMany(int32_t row, std::span<float> out) const {
     rows.push_back(plan_.more_partners[at]);
     weights.push_back(plan_.more_weights[at]);
   }
-  std::vector<float> sources(rows.size() * out.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    Source(rows[i], std::span(sources).subspan(i * out.size(), out.size()));
-  }
-  MixManyTargets(weights, sources, out);
+  const auto source = [this](int32_t image, std::span<float> target) { Source(image, target); };
+  MixRowTarget(rows, weights, source, out);
 }
 
 void TargetMaker::WritePair(int32_t row, std::span<float> out) const {
@@ -68,20 +54,28 @@ void TargetMaker::WritePair(int32_t row, std::span<float> out) const {
   out[2] = own ? 1.0f : plan_.lambda[r];
 }
 
+int32_t TargetMaker::GuessOf(int32_t row) const {
+  const bool guessed =
+      plan_.rows[static_cast<size_t>(row)].pool == PoolId::kUnlabelled && recipe_.guesses();
+  return guessed ? (row - plan_.labelled_rows) % plan_.unlabelled_rows : -1;
+}
+
 void TargetMaker::Source(int32_t row, std::span<float> target) const {
-  const ViewPlan& view = plan_.rows[static_cast<size_t>(row)];
-  if (view.pool == PoolId::kUnlabelled && recipe_.guesses()) {
-    const auto image = static_cast<size_t>((row - plan_.labelled_rows) % plan_.unlabelled_rows);
-    const auto first =
-        guess_.probabilities.begin() + static_cast<std::ptrdiff_t>(image * target.size());
-    std::copy_n(first, target.size(), target.begin());
-    return;
-  }
+  const int32_t image = GuessOf(row);
+  if (image < 0) return WriteUnguessed(row, target);
+  const auto at = static_cast<size_t>(image) * target.size();
+  std::copy_n(guess_.probabilities.begin() + static_cast<std::ptrdiff_t>(at), target.size(),
+              target.begin());
+}
+
+void TargetMaker::WriteUnguessed(int32_t row, std::span<float> out) const {
   const int16_t label = LabelOf(row);
-  if (label == kNoLabel) {
-    std::fill(target.begin(), target.end(), 1.0f / static_cast<float>(target.size()));
+  if (GuessOf(row) >= 0) {
+    std::fill(out.begin(), out.end(), 0.0f);
+  } else if (label == kNoLabel) {
+    std::fill(out.begin(), out.end(), 1.0f / static_cast<float>(out.size()));
   } else {
-    SmoothOneHot(label, recipe_.mix.label_smoothing, target);
+    SmoothOneHot(label, recipe_.mix.label_smoothing, out);
   }
 }
 

@@ -26,10 +26,14 @@ class TargetMaker {
   // Writes row `row`'s target: `out` has form.TargetColumns(classes) numbers.
   void Write(TargetForm form, int32_t row, std::span<float> out) const;
 
+  // The guess's row that is `row`'s target before mixing; -1 where it is none.
+  int32_t GuessOf(int32_t row) const;
+
+  // Row `row`'s target before mixing, [classes]: zeros where it is a guess, which is not read.
+  void WriteUnguessed(int32_t row, std::span<float> out) const;
+
  private:
   void WriteSoft(int32_t row, std::span<float> out) const;
-  // Of rows with more than one partner.
-  void WriteOfMany(int32_t row, std::span<float> out) const;
   void WritePair(int32_t row, std::span<float> out) const;
   void Source(int32_t row, std::span<float> target) const;
   int16_t LabelOf(int32_t row) const { return labels_[static_cast<size_t>(row)]; }

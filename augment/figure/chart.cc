@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <opencv2/imgcodecs.hpp>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace {
 constexpr size_t kMaxPanels = 64;
 constexpr double kMaxHeight = 8000;
 constexpr int kMaxColumns = 8;
+constexpr int kMaxSteps = 100;
 constexpr double kMinAspect = 0.1;
 constexpr double kMaxAspect = 4;
 constexpr double kHairline = 0.5;
@@ -167,6 +169,7 @@ absl::StatusOr<Picture> Draw(const Figure& figure) {
   Canvas canvas(layout.width(), layout.height(), kPaper);
   canvas.Text(figure.title, layout.title(), {.size = kTitleSize, .bold = true});
   canvas.Text(figure.subtitle, layout.subtitle(), {.size = kTextSize, .ink = {kFaint}});
+  canvas.Text(figure.remark, layout.remark(), {.size = kTextSize, .ink = {kFaint}});
   DrawLegend(figure, layout, &canvas);
   for (size_t i = 0; i < figure.panels.size(); ++i) {
     DrawPanel(figure.panels[i], layout.CardOf(i), layout.DataOf(i), &canvas);
@@ -213,6 +216,11 @@ absl::Status CheckMark(const std::string& panel, const Mark& mark) {
 }
 
 absl::Status CheckAxis(const std::string& field, const Axis& axis) {
+  if (axis.step != 0) {
+    MIXFEED_RETURN_IF_ERROR(CheckRange(field + ".step", axis.step,
+                                       (axis.high - axis.low) / kMaxSteps,
+                                       std::numeric_limits<double>::max()));
+  }
   if (std::isfinite(axis.low) && std::isfinite(axis.high) && axis.low < axis.high) {
     return absl::OkStatus();
   }

@@ -71,6 +71,7 @@ struct Axis {
   double low = 0;
   double high = 1;
   bool ticks = true;  // numbers and grid lines
+  double step = 0;    // from one to the next, of one digit; 0: as many as there is room for
 };
 
 struct Panel {
@@ -84,6 +85,7 @@ struct Panel {
 struct Figure {
   std::string title = {};
   std::string subtitle = {};
+  std::string remark = {};         // a line below the subtitle
   std::vector<Panel> panels = {};  // in reading order
   int columns = 1;                 // 1..8
   double aspect = 0.75;            // height of a panel's data by its width, 0.1..4
@@ -98,9 +100,9 @@ struct Picture {
 // Draws a figure, anti-aliased. The legend is one for all panels: each label once, in the order of
 // its first mark. Text is ASCII; other characters show as "?". The same figure gives the same bytes
 // with the same version of OpenCV. Errors: InvalidArgument, naming the field, for a figure without
-// panels, an axis whose low is not below its high, a place that is not finite, cells that are no
-// whole rows, more than 64 panels or 8000 points of height; ResourceExhausted without memory;
-// Internal if OpenCV fails.
+// panels, an axis whose low is not below its high or with more than 100 steps, a place that is not
+// finite, cells that are no whole rows, more than 64 panels or 8000 points of height;
+// ResourceExhausted without memory; Internal if OpenCV fails.
 absl::StatusOr<Picture> DrawFigure(const Figure& figure);
 
 }  // namespace mixfeed

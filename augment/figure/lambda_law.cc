@@ -60,12 +60,29 @@ class TwoWay {
   const BoxSampler box_;
 };
 
-// Each row's own weight.
-void DrawMultiWay(const MixSpec& mix, uint64_t seed, size_t first, std::span<double> lambdas) {
+enum class Weight : uint8_t { kOwn, kLargest };
+
+// One of each row's weights.
+void DrawMultiWay(const MixSpec& mix, Weight which, uint64_t seed, size_t first,
+                  std::span<double> lambdas) {
   const auto sources = static_cast<size_t>(mix.sources);
   std::vector<double> weights(lambdas.size() * sources);
   DirichletSampler(mix.sources, mix.alpha).Draw(seed, static_cast<int64_t>(first), weights);
-  for (size_t i = 0; i < lambdas.size(); ++i) lambdas[i] = weights[i * sources];
+  for (size_t i = 0; i < lambdas.size(); ++i) {
+    const std::span<const double> of_row = std::span(weights).subspan(i * sources, sources);
+    lambdas[i] = which == Weight::kOwn ? of_row[0] : *std::ranges::max_element(of_row);
+  }
+}
+
+// Calls draw(first, part) for parts of `count` lambdas.
+template <typename Draw>
+std::vector<double> InParts(int count, const Draw& draw) {
+  std::vector<double> lambdas(static_cast<size_t>(count));
+  for (size_t first = 0; first < lambdas.size(); first += kDrawsAtOnce) {
+    const size_t size = std::min(lambdas.size() - first, kDrawsAtOnce);
+    draw(first, std::span(lambdas).subspan(first, size));
+  }
+  return lambdas;
 }
 
 // Of a positive number. The standard's lgamma writes the sign to a global.
@@ -113,19 +130,30 @@ double MeanOf(const std::vector<double>& values) {
 }  // namespace
 
 std::vector<double> SampleLambdas(const Recipe& recipe, uint64_t seed, int count) {
-  std::vector<double> lambdas(static_cast<size_t>(count));
   const TwoWay two_way(recipe.mix);
-  for (size_t first = 0; first < lambdas.size(); first += kDrawsAtOnce) {
-    const size_t size = std::min(lambdas.size() - first, kDrawsAtOnce);
-    const std::span<double> part = std::span(lambdas).subspan(first, size);
+  return InParts(count, [&](size_t first, std::span<double> part) {
     if (recipe.mix.sources > 2) {
-      DrawMultiWay(recipe.mix, seed, first, part);
+      DrawMultiWay(recipe.mix, Weight::kOwn, seed, first, part);
     } else {
       two_way.Draw(seed, first, part);
     }
-  }
-  return lambdas;
+  });
 }
+
+std::vector<double> SampleLargest(const Recipe& recipe, uint64_t seed, int count) {
+  if (recipe.mix.sources == 2) return LargerShares(SampleLambdas(recipe, seed, count));
+  return InParts(count, [&](size_t first, std::span<double> part) {
+    DrawMultiWay(recipe.mix, Weight::kLargest, seed, first, part);
+  });
+}
+
+bool IsFixed(const Recipe& recipe) {
+  const MixSpec& mix = recipe.mix;
+  return mix.sources == 2 && !HasBoxes(mix) && mix.lambda_law == LambdaLaw::kUniform &&
+         mix.lambda_low == mix.lambda_high;
+}
+
+bool HasBoxes(const Recipe& recipe) { return HasBoxes(recipe.mix); }
 
 std::vector<double> LargerShares(std::vector<double> lambdas) {
   for (double& lambda : lambdas) lambda = std::max(lambda, 1 - lambda);

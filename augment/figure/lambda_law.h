@@ -21,7 +21,16 @@ std::vector<double> SampleLambdas(const Recipe& recipe, uint64_t seed, int count
 // max(lambda, 1 - lambda) of each.
 std::vector<double> LargerShares(std::vector<double> lambdas);
 
+// Whether every lambda is the same, and none is a box's.
+bool IsFixed(const Recipe& recipe);
+// Whether some lambdas are those of boxes.
+bool HasBoxes(const Recipe& recipe);
+
 using Density = std::function<double(double)>;
+
+// The largest weight of each of SampleLambdas' rows: LargerShares of two sources, else the largest
+// of the Dirichlet weights.
+std::vector<double> SampleLargest(const Recipe& recipe, uint64_t seed, int count);
 
 // The exact density of what SampleLambdas draws, on 0 < lambda < 1. Empty for a law that has none
 // or none in closed form: a fixed lambda, and boxes, whose lambda is their real area's.

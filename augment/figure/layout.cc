@@ -42,16 +42,19 @@ std::vector<LegendEntry> LegendOf(const Figure& figure) {
 }
 
 std::vector<Tick> TicksOfX(const Axis& axis, double width) {
+  if (axis.step > 0) return EvenTicks(axis.low, axis.high, axis.step);
   return NiceTicks(axis.low, axis.high, MostTicks(width, kPerTickX));
 }
 
 std::vector<Tick> TicksOfY(const Axis& axis, double height) {
+  if (axis.step > 0) return EvenTicks(axis.low, axis.high, axis.step);
   return NiceTicks(axis.low, axis.high, MostTicks(height, kPerTickY));
 }
 
 FigureLayout::FigureLayout(const Figure& figure)
     : columns_(figure.columns), aspect_(figure.aspect), has_subtitle_(!figure.subtitle.empty()) {
-  head_ = kMargin + kTitleSize + 4 + (has_subtitle_ ? kLine : 0);
+  head_ =
+      kMargin + kTitleSize + 4 + (has_subtitle_ ? kLine : 0) + (figure.remark.empty() ? 0 : kLine);
   PlaceLegend(figure);
   if (!legend_.empty()) head_ = legend_.back().y;
   head_ += kGap;
@@ -104,6 +107,9 @@ double FigureLayout::CardHeight() const { return above_ + DataWidth() * aspect_ 
 
 Place FigureLayout::title() const { return {kMargin, kMargin + kTitleSize * 0.75}; }
 Place FigureLayout::subtitle() const { return {kMargin, title().y + kLine + 2}; }
+Place FigureLayout::remark() const {
+  return {kMargin, title().y + 2 + (has_subtitle_ ? 2 : 1) * kLine};
+}
 
 Area FigureLayout::CardOf(size_t panel) const {
   const auto columns = static_cast<size_t>(columns_);

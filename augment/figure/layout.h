@@ -33,6 +33,7 @@ class FigureLayout {
   // Baselines of the head.
   Place title() const;
   Place subtitle() const;
+  Place remark() const;
   // Left ends of the legend's entries, on the baseline.
   const std::vector<Place>& legend() const { return legend_; }
   // Card of a panel, and its data within.

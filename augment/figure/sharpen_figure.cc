@@ -1,12 +1,13 @@
 #include "augment/figure/sharpen_figure.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numbers>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "augment/target/measures.h"
 #include "augment/target/target.h"
 
 namespace mixfeed {
@@ -17,6 +18,7 @@ constexpr size_t kNarrowColumns = 4;
 constexpr size_t kWideColumns = 2;
 constexpr double kTop = 1.12;           // of the y axis: room for a number over a bar of 1
 constexpr size_t kMostWithNumbers = 6;  // classes whose bars have room for a number
+constexpr size_t kMostWithAllTicks = 12;
 
 Bars BarsOf(std::span<const float> probabilities, double half_width, const Ink& ink,
             const std::string& label) {
@@ -44,10 +46,14 @@ int ColumnsFor(size_t panels, size_t classes) {
 Panel PanelOf(std::span<const float> guess, const Sharpened& sharpened) {
   Panel panel{.title = absl::StrFormat("T = %g", sharpened.temperature),
               .subtitle = absl::StrFormat("entropy %.2f bits", sharpened.entropy_bits),
-              .x = {.label = "class", .low = -0.6, .high = static_cast<double>(guess.size()) - 0.4},
-              .y = {.low = 0, .high = kTop}};
+              .x = {.label = "class",
+                    .low = -0.6,
+                    .high = static_cast<double>(guess.size()) - 0.4,
+                    .step = guess.size() <= kMostWithAllTicks ? 1.0 : 0.0},
+              .y = {.label = "probability", .low = 0, .high = kTop, .step = 0.2}};
   panel.marks.emplace_back(BarsOf(guess, 0.45, {kFrame}, "guess p"));
-  panel.marks.emplace_back(BarsOf(sharpened.probabilities, 0.28, {kBar}, "sharpened p^(1/T)"));
+  panel.marks.emplace_back(
+      BarsOf(sharpened.probabilities, 0.28, {kBar}, "sharpened: p^(1/T) / sum"));
   AddNumbers(sharpened.probabilities, &panel.marks);
   return panel;
 }
@@ -55,11 +61,7 @@ Panel PanelOf(std::span<const float> guess, const Sharpened& sharpened) {
 }  // namespace
 
 double EntropyBits(std::span<const float> probabilities) {
-  double bits = 0;
-  for (const double p : probabilities) {
-    if (p > 0) bits -= p * std::log2(p);
-  }
-  return bits;
+  return EntropyNats(probabilities) / std::numbers::ln2;
 }
 
 std::vector<float> ExampleGuess(int classes) {

@@ -30,6 +30,16 @@ int64_t LastMultiple(double high, double step) {
   return static_cast<int64_t>(std::floor(high / step + kSlack));
 }
 
+std::vector<Tick> Multiples(double low, double high, double step, int decimals) {
+  std::vector<Tick> ticks;
+  const int64_t last = LastMultiple(high, step);
+  for (int64_t i = FirstMultiple(low, step); i <= last; ++i) {
+    const double value = static_cast<double>(i) * step;
+    ticks.push_back({value, absl::StrFormat("%.*f", decimals, value)});
+  }
+  return ticks;
+}
+
 }  // namespace
 
 std::vector<Tick> NiceTicks(double low, double high, int most) {
@@ -37,14 +47,12 @@ std::vector<Tick> NiceTicks(double low, double high, int most) {
   while (LastMultiple(high, step.value()) - FirstMultiple(low, step.value()) + 1 > most) {
     step = step.Next();
   }
-  std::vector<Tick> ticks;
-  const int decimals = std::max(0, -step.exponent);
-  const int64_t last = LastMultiple(high, step.value());
-  for (int64_t i = FirstMultiple(low, step.value()); i <= last; ++i) {
-    const double value = static_cast<double>(i) * step.value();
-    ticks.push_back({value, absl::StrFormat("%.*f", decimals, value)});
-  }
-  return ticks;
+  return Multiples(low, high, step.value(), std::max(0, -step.exponent));
+}
+
+std::vector<Tick> EvenTicks(double low, double high, double step) {
+  const auto exponent = static_cast<int>(std::floor(std::log10(step) + kSlack));
+  return Multiples(low, high, step, std::max(0, -exponent));
 }
 
 }  // namespace mixfeed

@@ -16,6 +16,9 @@ struct Tick {
 // texts have the decimals of the step.
 std::vector<Tick> NiceTicks(double low, double high, int most);
 
+// The multiples of `step` (> 0, of one digit) from `low` to `high`.
+std::vector<Tick> EvenTicks(double low, double high, double step);
+
 }  // namespace mixfeed
 
 #endif  // MIXFEED_AUGMENT_FIGURE_TICKS_H_

@@ -1,6 +1,7 @@
 #include "augment/figure/vicinity_figure.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -17,7 +18,7 @@ constexpr int kTruePoints = 100'000;
 constexpr double kDivergenceBandwidth = 0.1;
 
 // The part of the plane that is shown: the shapes and some of their noise.
-constexpr ChartPoint kMiddle{0.5, 0.25};
+constexpr ChartPoint kWindowMiddle{0.5, 0.25};
 constexpr double kHalfWidth = 1.5;
 constexpr double kHalfHeight = 1.0;
 constexpr double kNoiseShown = 2.5;
@@ -31,13 +32,36 @@ constexpr double kHalfCovering = 0.25;
 constexpr int kMaxShownLabelled = 300;
 constexpr int kMaxShownUnlabelled = 1500;
 
+constexpr double kRoomOfPoint = 0.06;  // from its middle to the border
+
 constexpr Ink kUnlabelled{{120, 124, 130}, 0.45};
 
-Grid GridOfPanel(double noise) {
-  const double half_width = kHalfWidth + kNoiseShown * noise;
-  const double half_height = kHalfHeight + kNoiseShown * noise;
+size_t ShownLabelled(const VicinityOptions& options) {
+  return static_cast<size_t>(std::min(options.labelled, kMaxShownLabelled));
+}
+
+// Those behind the labelled ones.
+size_t ShownUnlabelled(const std::vector<ToyPoint>& points, const VicinityOptions& options) {
+  return std::min<size_t>(points.size() - static_cast<size_t>(options.labelled),
+                          kMaxShownUnlabelled);
+}
+
+// Larger where the points that are shown need it.
+Grid GridOfPanel(double noise, const std::vector<ToyPoint>& points,
+                 const VicinityOptions& options) {
+  double half_width = kHalfWidth + kNoiseShown * noise;
+  double half_height = kHalfHeight + kNoiseShown * noise;
+  const auto labelled = static_cast<size_t>(options.labelled);
+  const size_t end = labelled + ShownUnlabelled(points, options);
+  for (size_t i = 0; i < end; ++i) {
+    const bool shown =
+        i >= labelled || i < ShownLabelled(options) || options.point == static_cast<int>(i);
+    if (!shown) continue;
+    half_width = std::max(half_width, std::abs(points[i].at.x - kWindowMiddle.x) + kRoomOfPoint);
+    half_height = std::max(half_height, std::abs(points[i].at.y - kWindowMiddle.y) + kRoomOfPoint);
+  }
   const double cell = 2 * half_width / kDensityColumns;
-  return {kMiddle.x - half_width, kMiddle.y - half_height, cell, kDensityColumns,
+  return {kWindowMiddle.x - half_width, kWindowMiddle.y - half_height, cell, kDensityColumns,
           static_cast<int>(2 * half_height / cell)};
 }
 
@@ -59,24 +83,32 @@ absl::StatusOr<Heat> DensityHeat(const std::vector<SoftPoint>& points, const Gri
   return heat;
 }
 
+// Says when not all are shown.
+std::string CountedLabel(const std::string& label, size_t shown, size_t all) {
+  return shown == all ? label : absl::StrCat(label, " (", shown, " of ", all, " drawn)");
+}
+
 // Adds the set's own points: unlabelled ones below, then each class.
 void AddPoints(const std::vector<ToyPoint>& points, const VicinityOptions& options,
                std::vector<Mark>* marks) {
-  Scatter unlabelled{.ink = kUnlabelled, .radius = 1, .label = "unlabelled point"};
-  Scatter classes[2];
-  for (size_t c = 0; c < 2; ++c) {
-    classes[c] = {.ink = {kSeries[c]},
-                  .radius = 1.4,
-                  .outlined = true,
-                  .label = absl::StrCat("point of class ", c)};
-  }
   const auto labelled = static_cast<size_t>(options.labelled);
-  const size_t shown = std::min<size_t>(labelled, kMaxShownLabelled);
-  for (size_t i = 0; i < shown; ++i) {
-    classes[points[i].label].points.push_back(points[i].at);
+  const size_t shown = ShownUnlabelled(points, options);
+  Scatter unlabelled{.ink = kUnlabelled,
+                     .radius = 1,
+                     .label = CountedLabel("unlabelled point", shown, points.size() - labelled)};
+  for (size_t i = labelled; i < labelled + shown; ++i) unlabelled.points.push_back(points[i].at);
+  Scatter classes[2];
+  size_t counts[2] = {0, 0};
+  for (size_t i = 0; i < labelled; ++i) {
+    ++counts[points[i].label];
+    if (i < ShownLabelled(options)) classes[points[i].label].points.push_back(points[i].at);
   }
-  for (size_t i = labelled; i < std::min(points.size(), labelled + kMaxShownUnlabelled); ++i) {
-    unlabelled.points.push_back(points[i].at);
+  for (size_t c = 0; c < 2; ++c) {
+    classes[c].ink = {kSeries[c]};
+    classes[c].radius = 1.4;
+    classes[c].outlined = true;
+    classes[c].label =
+        CountedLabel(absl::StrCat("point of class ", c), classes[c].points.size(), counts[c]);
   }
   if (!unlabelled.points.empty()) marks->emplace_back(std::move(unlabelled));
   for (Scatter& scatter : classes) marks->emplace_back(std::move(scatter));
@@ -88,9 +120,7 @@ void MarkTheOnePoint(const std::vector<ToyPoint>& points, int place, std::vector
                               .ink = {kInk},
                               .radius = 5,
                               .outlined = true,
-                              .label = absl::StrCat("point ", place)});
-  marks->emplace_back(Scatter{
-      .points = {point.at}, .ink = {kSeries[static_cast<size_t>(point.label)]}, .radius = 3.2});
+                              .label = absl::StrCat("point ", place, ", of class ", point.label)});
 }
 
 // In the order of VicinityRule.
@@ -113,7 +143,13 @@ std::string SubtitleOf(const VicinityFigureOptions& options) {
   if (options.vicinity.point.has_value()) {
     return text + ". Shade: where this one point can go; its colour: the soft label there";
   }
-  return text + ". Shade: density of augmented points. JS: divergence from the truth, bits";
+  return text + ". Shade: density of augmented points; its colour: the soft label there";
+}
+
+// How to read the numbers above the panels.
+std::string RemarkOf(const VicinityFigureOptions& options) {
+  if (options.vicinity.point.has_value()) return "";
+  return "JS: distance from the truth in bits (1: no overlap). " + std::string(kWhyMix);
 }
 
 // As square as it goes, up to three.
@@ -127,9 +163,9 @@ class Drawing {
  public:
   explicit Drawing(const VicinityFigureOptions& options)
       : options_(options),
-        grid_(GridOfPanel(options.noise)),
         points_(DrawToyPoints(options.shape, options.noise, options.vicinity.seed,
-                              ToySample::kTraining, options.points)) {
+                              ToySample::kTraining, options.points)),
+        grid_(GridOfPanel(options.noise, points_, options.vicinity)) {
     for (const ToyPoint& point : DrawToyPoints(options.shape, options.noise, options.vicinity.seed,
                                                ToySample::kTruth, kTruePoints)) {
       truth_.push_back({point.at, static_cast<double>(point.label)});
@@ -174,17 +210,18 @@ class Drawing {
   }
 
   const VicinityFigureOptions& options_;
-  const Grid grid_;
   const std::vector<ToyPoint> points_;
+  const Grid grid_;
   std::vector<SoftPoint> truth_;
 };
 
-// What Drawing needs; DrawVicinity checks the rest.
+// What Drawing needs, such as its labelled points; DrawVicinity checks the rest.
 absl::Status CheckOptions(const VicinityFigureOptions& options) {
   MIXFEED_RETURN_IF_ERROR(CheckEnum("shape", options.shape));
   MIXFEED_RETURN_IF_ERROR(CheckRange("noise", options.noise, 0.0, kMaxToyNoise));
   MIXFEED_RETURN_IF_ERROR(CheckRange("points", options.points, kMinToyPoints, kMaxToyPoints));
   MIXFEED_RETURN_IF_ERROR(CheckRange("rules", options.rules.size(), size_t{1}, kMaxRules));
+  MIXFEED_RETURN_IF_ERROR(CheckRange("labelled", options.vicinity.labelled, 1, options.points));
   for (const VicinityRule rule : options.rules) MIXFEED_RETURN_IF_ERROR(CheckEnum("rules", rule));
   return absl::OkStatus();
 }
@@ -198,6 +235,7 @@ absl::StatusOr<VicinityFigure> MakeVicinityFigure(
   VicinityFigure made;
   made.figure = {.title = "What mixing makes of the data",
                  .subtitle = SubtitleOf(options),
+                 .remark = RemarkOf(options),
                  .columns = ColumnsFor(options.rules.size() + 1),
                  .aspect = drawing.aspect()};
   for (const VicinityRule rule : options.rules) {

@@ -18,6 +18,10 @@ inline constexpr int kMaxToyPoints = 10000;
 inline constexpr double kMaxToyNoise = 1;
 inline constexpr size_t kMaxRules = 16;
 
+// What to think of a divergence that is not 0.
+inline constexpr char kWhyMix[] =
+    "Mixing leaves the truth on purpose: models then change evenly between the points.";
+
 struct VicinityFigureOptions {
   ToyShape shape = ToyShape::kMoons;
   double noise = 0.12;  // 0..kMaxToyNoise

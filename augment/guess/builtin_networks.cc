@@ -2,14 +2,10 @@
 #include <ATen/core/ivalue.h>
 //
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <deque>
-#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -17,226 +13,49 @@
 #include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/network.h"
+#include "augment/guess/residual_network.h"
+#include "augment/guess/torch_weights.h"
 
 namespace mixfeed {
 namespace {
 
-// oneDNN's convolutions take half the time in this layout, batch norm a third (batch 64, 32x32).
-constexpr at::MemoryFormat kLayout = at::MemoryFormat::ChannelsLast;
-
-constexpr double kLeakySlope = 0.1;
-constexpr double kNormEpsilon = 1e-3;  // of tf.layers.batch_normalization, which MixMatch uses
-constexpr int kStemChannels = 16;
-constexpr int kScales = 3;
-// The two strides of 2 leave at least 2x2 pixels to the pool.
-constexpr int kMinSide = 8;
-
-// A wide residual network as in MixMatch's official code (libml/models.py, ResNet): a stem of 16
-// channels, three scales of `blocks` pre-activation blocks with `channels`, 2x and 4x channels, and
-// a dense layer on the average over the image. How to add one: a line here.
-struct Architecture {
-  const char* name;
-  int blocks;
-  int channels;
-};
-constexpr Architecture kArchitectures[] = {
-    {"wrn-28-2", 4, 32},
-    {"resnet-small", 1, 16},
-};
-constexpr auto kNames = [] {
-  std::array<const char*, std::size(kArchitectures)> names{};
-  for (size_t i = 0; i < names.size(); ++i) names[i] = kArchitectures[i].name;
-  return names;
-}();
-
-absl::StatusOr<Architecture> FindArchitecture(const std::string& name) {
-  for (const Architecture& architecture : kArchitectures) {
-    if (name == architecture.name) return architecture;
-  }
-  return absl::InvalidArgumentError(absl::StrCat("no model kind '", name,
-                                                 "'; allowed: ", absl::StrJoin(kNames, ", "), ", ",
-                                                 kTorchScriptKind));
-}
-
-// The tensors of a network by name, in the order of their use. References stay valid.
-class Weights {
+// Passes change none of its tensors, so that its clones may share them.
+class BuiltinNetwork : public Network {
  public:
-  at::Tensor* Add(std::string name, at::Tensor value) {
-    return &tensors_.emplace_back(std::move(name), std::move(value)).second;
+  explicit BuiltinNetwork(std::unique_ptr<ResidualNetwork> network)
+      : network_(std::move(network)) {}
+
+  at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override {
+    return network_->Forward(views, {.batch_statistics = batch_statistics});
   }
-  std::deque<std::pair<std::string, at::Tensor>>& tensors() { return tensors_; }
-  const std::deque<std::pair<std::string, at::Tensor>>& tensors() const { return tensors_; }
+  at::Tensor Features(const at::Tensor& views) override { return network_->Features(views); }
 
- private:
-  std::deque<std::pair<std::string, at::Tensor>> tensors_;
-};
-
-// Draws from a generator of its own, so that the process's default one is not disturbed.
-class Initialiser {
- public:
-  explicit Initialiser(uint64_t seed)
-      : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
-
-  at::Tensor Normal(at::IntArrayRef shape, double deviation) {
-    return at::empty(shape, at::kFloat).normal_(0, deviation, generator_);
+  absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
+                                                     bool whole) const override {
+    MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<ResidualNetwork> clone,
+                             network_->CloneWith(weights, whole));
+    return std::make_unique<BuiltinNetwork>(std::move(clone));
   }
 
- private:
-  at::Generator generator_;
-};
+  absl::StatusOr<std::string> Weights() const override { return network_->Weights(); }
 
-// Pads both sides alike, as PyTorch does. Where TensorFlow's official code strides by 2, its SAME
-// pads even sizes at the end only: its windows lie one pixel further down and right, so that its
-// weights give somewhat different outputs here. The network is as good either way.
-class Convolution {
- public:
-  Convolution(const std::string& name, int in, int out, int kernel, int stride, Initialiser* init,
-              Weights* weights)
-      : stride_(stride),
-        padding_(kernel / 2),
-        weight_(weights->Add(
-            name + ".weight",
-            init->Normal({out, in, kernel, kernel}, std::sqrt(2.0 / (kernel * kernel * out)))
-                .contiguous(kLayout))),
-        bias_(weights->Add(name + ".bias", at::zeros({out}))) {}
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    return at::conv2d(x, *weight_, *bias_, stride_, padding_);
-  }
-
- private:
-  int64_t stride_;
-  int64_t padding_;
-  const at::Tensor* weight_;
-  const at::Tensor* bias_;
-};
-
-// Batch norm and leaky ReLU.
-class NormAndActivation {
- public:
-  NormAndActivation(const std::string& name, int channels, Weights* weights)
-      : scale_(weights->Add(name + ".weight", at::ones({channels}))),
-        shift_(weights->Add(name + ".bias", at::zeros({channels}))),
-        mean_(weights->Add(name + ".running_mean", at::zeros({channels}))),
-        variance_(weights->Add(name + ".running_var", at::ones({channels}))) {}
-
-  // Batch statistics leave the running ones alone: the operator is not given them.
-  at::Tensor operator()(const at::Tensor& x, bool batch_statistics) const {
-    const at::Tensor none;
-    at::Tensor y = at::batch_norm(x, *scale_, *shift_, batch_statistics ? none : *mean_,
-                                  batch_statistics ? none : *variance_, batch_statistics,
-                                  /*momentum=*/0, kNormEpsilon, /*cudnn_enabled=*/false);
-    return at::leaky_relu_(y, kLeakySlope);
-  }
-
- private:
-  const at::Tensor* scale_;
-  const at::Tensor* shift_;
-  const at::Tensor* mean_;
-  const at::Tensor* variance_;
-};
-
-class Block {
- public:
-  // `first`: the network's first block, whose shortcut starts behind the activation.
-  Block(const std::string& name, int in, int out, int stride, bool first, Initialiser* init,
-        Weights* weights)
-      : first_(first),
-        norm1_(name + ".norm1", in, weights),
-        conv1_(name + ".conv1", in, out, 3, stride, init, weights),
-        norm2_(name + ".norm2", out, weights),
-        conv2_(name + ".conv2", out, out, 3, 1, init, weights) {
-    if (in != out) shortcut_.emplace(name + ".shortcut", in, out, 1, stride, init, weights);
-  }
-
-  at::Tensor operator()(const at::Tensor& x, bool batch_statistics) const {
-    const at::Tensor active = norm1_(x, batch_statistics);
-    const at::Tensor& from = first_ ? active : x;
-    at::Tensor y = conv2_(norm2_(conv1_(active), batch_statistics));
-    return y.add_(shortcut_ ? (*shortcut_)(from) : from);
-  }
-
- private:
-  bool first_;
-  NormAndActivation norm1_;
-  Convolution conv1_;
-  NormAndActivation norm2_;
-  Convolution conv2_;
-  std::optional<Convolution> shortcut_;
-};
-
-class ResidualNetwork : public Network {
- public:
-  ResidualNetwork(const Architecture& architecture, int input_channels, int classes, uint64_t seed);
-
-  at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
-  at::Tensor Features(const at::Tensor& views) override { return Pooled(views, false); }
-
-  Weights& weights() { return weights_; }
-
- private:
-  at::Tensor Pooled(const at::Tensor& views, bool batch_statistics) const;
-
-  Weights weights_;
-  Initialiser init_;
-  Convolution stem_;
-  std::vector<Block> blocks_;
-  std::optional<NormAndActivation> norm_;
-  at::Tensor* head_weight_;
-  at::Tensor* head_bias_;
-};
-
-ResidualNetwork::ResidualNetwork(const Architecture& architecture, int input_channels, int classes,
-                                 uint64_t seed)
-    : init_(seed), stem_("stem", input_channels, kStemChannels, 3, 1, &init_, &weights_) {
-  int channels = kStemChannels;
-  for (int scale = 0; scale < kScales; ++scale) {
-    const int out = architecture.channels << scale;
-    for (int block = 0; block < architecture.blocks; ++block) {
-      const int stride = scale > 0 && block == 0 ? 2 : 1;
-      blocks_.emplace_back(absl::StrCat("blocks.", blocks_.size()), channels, out, stride,
-                           blocks_.empty(), &init_, &weights_);
-      channels = out;
+  absl::StatusOr<std::string> Average(const StateDict& average, double decay) const override {
+    const NamedTensors& tensors = network_->tensors();
+    std::set<std::string> parameters;
+    for (const auto& [name, tensor] : tensors) {
+      if (!ResidualNetwork::IsStatistic(name)) parameters.insert(name);
     }
+    return WriteAverage({tensors.begin(), tensors.end()}, parameters, average, decay);
   }
-  norm_.emplace("norm", channels, &weights_);
-  head_weight_ = weights_.Add(
-      "head.weight", init_.Normal({classes, channels}, std::sqrt(2.0 / (channels + classes))));
-  head_bias_ = weights_.Add("head.bias", at::zeros({classes}));
-}
 
-at::Tensor ResidualNetwork::Pooled(const at::Tensor& views, bool batch_statistics) const {
-  at::Tensor x = stem_(views.contiguous(kLayout));
-  for (const Block& block : blocks_) x = block(x, batch_statistics);
-  return (*norm_)(x, batch_statistics).mean({2, 3});
-}
-
-at::Tensor ResidualNetwork::Forward(const at::Tensor& views, bool batch_statistics) {
-  return at::linear(Pooled(views, batch_statistics), *head_weight_, *head_bias_);
-}
-
-absl::Status ValidateSource(const ModelSource& source) {
-  const ImageShape& input = source.info.input;
-  const bool known_channels = input.channels == 1 || input.channels == 3;
-  if (known_channels && std::min(input.height, input.width) >= kMinSide &&
-      source.info.classes >= 1) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      source.info.kind, ": input is ", input.channels, "x", input.height, "x", input.width,
-      " with ", source.info.classes, " classes; allowed: 1 or 3 channels, sides from ", kMinSide,
-      ", classes from 1"));
-}
+ private:
+  const std::unique_ptr<ResidualNetwork> network_;
+};
 
 absl::StatusOr<std::unique_ptr<ResidualNetwork>> MakeNetwork(const ModelSource& source) {
-  MIXFEED_ASSIGN_OR_RETURN(const Architecture architecture, FindArchitecture(source.info.kind));
-  MIXFEED_RETURN_IF_ERROR(ValidateSource(source));
-  return std::make_unique<ResidualNetwork>(architecture, source.info.input.channels,
-                                           source.info.classes, source.init_seed);
+  return ResidualNetwork::Create(source.info.kind, source.info.input, source.info.classes,
+                                 source.init_seed);
 }
-
-// PyTorch counts the batches that a norm has seen; nothing here uses it.
-bool IsIgnored(const std::string& name) { return name.ends_with(".num_batches_tracked"); }
 
 absl::Status CheckWeight(const std::string& name, const at::Tensor& given,
                          const at::Tensor& wanted) {
@@ -257,19 +76,18 @@ absl::Status CheckWeight(const std::string& name, const at::Tensor& given,
   return absl::OkStatus();
 }
 
-using NamedTensors = c10::Dict<c10::IValue, c10::IValue>;
+using Dictionary = c10::Dict<c10::IValue, c10::IValue>;
 
-absl::Status CheckNoUnknown(const NamedTensors& given, const Weights& weights) {
+absl::Status CheckNoUnknown(const Dictionary& given, const NamedTensors& weights) {
   size_t known = 0;
-  for (const auto& [name, tensor] : weights.tensors()) known += given.contains(name) ? 1 : 0;
+  for (const auto& [name, tensor] : weights) known += given.contains(name) ? 1 : 0;
   if (known == given.size()) return absl::OkStatus();
   for (const auto& entry : given) {
     if (!entry.key().isString()) return absl::InvalidArgumentError("weights: a name is no text");
     const std::string& name = entry.key().toStringRef();
-    const auto& tensors = weights.tensors();
-    const bool wanted = std::any_of(tensors.begin(), tensors.end(),
+    const bool wanted = std::any_of(weights.begin(), weights.end(),
                                     [&](const auto& tensor) { return tensor.first == name; });
-    if (!wanted && !IsIgnored(name)) {
+    if (!wanted && !ResidualNetwork::IsIgnored(name)) {
       return absl::InvalidArgumentError(
           absl::StrCat("weights: unknown tensor '", name, "'; is this another network's file?"));
     }
@@ -277,15 +95,15 @@ absl::Status CheckNoUnknown(const NamedTensors& given, const Weights& weights) {
   return absl::OkStatus();
 }
 
-absl::Status ReadWeights(const std::string& archive, Weights* weights) {
+absl::Status ReadWeights(const std::string& archive, NamedTensors* weights) {
   const c10::IValue value =
       torch::jit::pickle_load(std::vector<char>(archive.begin(), archive.end()));
   if (!value.isGenericDict()) {
     return absl::InvalidArgumentError(
         "weights: the file holds no dictionary of tensors; save dict(model.state_dict())");
   }
-  const NamedTensors given = value.toGenericDict();
-  for (auto& [name, tensor] : weights->tensors()) {
+  const Dictionary given = value.toGenericDict();
+  for (auto& [name, tensor] : *weights) {
     const auto found = given.find(name);
     if (found == given.end() || !found->value().isTensor()) {
       return absl::InvalidArgumentError(absl::StrCat("weights: no tensor '", name, "'"));
@@ -298,20 +116,20 @@ absl::Status ReadWeights(const std::string& archive, Weights* weights) {
 
 }  // namespace
 
-std::span<const char* const> BuiltinNetworks() { return kNames; }
+std::span<const char* const> BuiltinNetworks() { return ResidualNetwork::Names(); }
 
 absl::StatusOr<std::unique_ptr<Network>> LoadBuiltinNetwork(const ModelSource& source) {
   MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<ResidualNetwork> network, MakeNetwork(source));
   if (!source.archive.empty()) {
-    MIXFEED_RETURN_IF_ERROR(ReadWeights(source.archive, &network->weights()));
+    MIXFEED_RETURN_IF_ERROR(ReadWeights(source.archive, &network->tensors()));
   }
-  return network;
+  return std::make_unique<BuiltinNetwork>(std::move(network));
 }
 
 absl::StatusOr<std::string> WriteInitialWeights(const ModelSource& source) {
   MIXFEED_ASSIGN_OR_RETURN(const std::unique_ptr<ResidualNetwork> network, MakeNetwork(source));
   c10::Dict<std::string, at::Tensor> tensors;
-  for (const auto& [name, tensor] : network->weights().tensors()) tensors.insert(name, tensor);
+  for (const auto& [name, tensor] : network->tensors()) tensors.insert(name, tensor);
   const std::vector<char> bytes = torch::jit::pickle_save(tensors);
   return std::string(bytes.begin(), bytes.end());
 }

@@ -5,12 +5,15 @@
 #include <atomic>
 #include <future>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/not_yet.h"
 #include "augment/target/target.h"
 
 namespace mixfeed {
@@ -21,6 +24,12 @@ constexpr char kRegisterAnother[] = "; register one that fits";
 // As many views at once as TorchRuntime has threads for: one is rendered while another is in the
 // model, and no more buffers of views than these are held.
 constexpr int kViewsAtOnce = 2;
+
+// How often a step is guessed when the model elsewhere turns into another one meanwhile.
+constexpr int kMostTries = 3;
+
+// Of one feed: views of steps that wait for their weights.
+constexpr size_t kMaxPreparedFloats = (size_t{64} << 20) / sizeof(float);
 
 std::string ShapeText(const ImageShape& shape) {
   return absl::StrCat(shape.channels, "x", shape.height, "x", shape.width);
@@ -58,17 +67,28 @@ absl::Status CheckJournalFits(const StepGuess& guess, const GuessRequest& reques
                                           " of ", request.classes));
 }
 
+// Whether the journal holds what was given to it, and not what another process wrote before.
+bool IsSameGuess(const StepGuess& held, const StepGuess& given) {
+  return held.model == given.model && held.model_version == given.model_version &&
+         held.probabilities == given.probabilities;
+}
+
+size_t FloatsOfView(const GuessRequest& request) {
+  return static_cast<size_t>(request.rows * request.shape.pixels());
+}
+
 // One forward pass per view index, as many at once as there are buffers: whoever is done with a
-// view takes the next.
+// view takes the next. `prepared`: all the views, where they are rendered already.
 class ViewGuesses {
  public:
   ViewGuesses(const GuessRequest& request, bool batch_statistics, GuessModel* model,
-              const RenderGuessView& render_view)
+              const RenderGuessView& render_view, std::span<const float> prepared)
       : request_(request),
         batch_statistics_(batch_statistics),
         model_(*model),
         render_view_(render_view),
-        view_floats_(static_cast<size_t>(request.rows * request.shape.pixels())),
+        prepared_(prepared),
+        view_floats_(FloatsOfView(request)),
         guess_floats_(static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes)) {}
 
   // [views][rows][classes]. As many views are under way at once as there are buffers.
@@ -105,16 +125,22 @@ class ViewGuesses {
   }
 
   absl::Status GuessView(int k, std::span<float> buffer) {
-    MIXFEED_RETURN_IF_ERROR(render_view_(k, model_.info().normalisation, buffer));
-    return model_.Guess(
-        buffer, request_.rows, batch_statistics_,
-        std::span(probabilities_).subspan(guess_floats_ * static_cast<size_t>(k), guess_floats_));
+    const auto at = static_cast<size_t>(k);
+    std::span<const float> views = buffer;
+    if (prepared_.empty()) {
+      MIXFEED_RETURN_IF_ERROR(render_view_(k, model_.info().normalisation, buffer));
+    } else {
+      views = prepared_.subspan(view_floats_ * at, view_floats_);
+    }
+    return model_.Guess(views, request_.rows, batch_statistics_,
+                        std::span(probabilities_).subspan(guess_floats_ * at, guess_floats_));
   }
 
   const GuessRequest& request_;
   const bool batch_statistics_;
   GuessModel& model_;
   const RenderGuessView& render_view_;
+  const std::span<const float> prepared_;
   const size_t view_floats_;
   const size_t guess_floats_;
   std::vector<float> probabilities_;    // each view has a part of its own
@@ -122,7 +148,60 @@ class ViewGuesses {
   std::atomic<int> next_view_ = 0;
 };
 
+// What `guess` gives while the model stays as it is, so that no guess is made of two models.
+absl::StatusOr<std::vector<float>> GuessInOneEnvironment(
+    const GuessModel& model, const std::function<absl::StatusOr<std::vector<float>>()>& guess,
+    std::string* environment) {
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    *environment = model.environment();
+    absl::StatusOr<std::vector<float>> guessed = guess();
+    if (!guessed.ok() || model.environment() == *environment) return guessed;
+  }
+  return absl::AbortedError(absl::StrCat("guess model ", model.info().name, " changed ", kMostTries,
+                                         " times while a step was guessed; it is now ",
+                                         model.environment()));
+}
+
+int64_t UpdateOf(const GuessSpec& spec, int64_t step) { return step / spec.batches_per_update; }
+
+// What a guess says of the models that make it at the trainer's `update`.
+StepGuess Describe(std::span<const std::shared_ptr<GuessModel>> models, int64_t update) {
+  StepGuess guess;
+  for (const auto& model : models) {
+    const GuessModelInfo& info = model->info();
+    if (model == models.front()) {
+      guess.model = info.name;
+      guess.model_version = info.version;
+      guess.model_update = info.update;
+      guess.weights = info.weights;
+    } else {
+      guess.more.push_back({info.name, info.version, info.update, info.weights});
+    }
+    guess.age = std::max(guess.age, update - info.update);
+  }
+  return guess;
+}
+
 }  // namespace
+
+bool NeedsEveryUpdate(const GuessSpec& spec) {
+  return spec.policy == WeightsPolicy::kLockstep || spec.policy == WeightsPolicy::kDelayed;
+}
+
+WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
+  using Kind = WeightsWish::Kind;
+  switch (spec.policy) {
+    case WeightsPolicy::kLockstep:
+      return {Kind::kUpdate, UpdateOf(spec, step), spec.ema};
+    case WeightsPolicy::kDelayed:
+      return {Kind::kUpdate, std::max<int64_t>(0, UpdateOf(spec, step) - spec.delay), spec.ema};
+    case WeightsPolicy::kPinned:
+      return {Kind::kVersion, spec.version, spec.ema};
+    case WeightsPolicy::kNewest:
+      break;
+  }
+  return {Kind::kNewest, 0, spec.ema};
+}
 
 Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal)
     : spec_(std::move(spec)), find_model_(std::move(find_model)), journal_(journal) {}
@@ -133,40 +212,123 @@ absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
   MIXFEED_ASSIGN_OR_RETURN(std::optional<StepGuess> known,
                            journal_->Find(request.feed_id, request.step));
   if (!known.has_value()) {
-    MIXFEED_ASSIGN_OR_RETURN(const StepGuess fresh, MakeGuess(request, render_view));
-    MIXFEED_ASSIGN_OR_RETURN(known, journal_->Insert(request.feed_id, request.step, fresh));
+    MIXFEED_ASSIGN_OR_RETURN(const Made made, MakeGuess(request, render_view));
+    MIXFEED_ASSIGN_OR_RETURN(known, journal_->Insert(request.feed_id, request.step, made.guess));
+    if (request.observe && IsSameGuess(*known, made.guess)) {
+      request.observe({.step = request.step,
+                       .views = made.view_count,
+                       .view_probabilities = made.views,
+                       .averaged = made.averaged,
+                       .guess = *known});
+    }
   }
   MIXFEED_RETURN_IF_ERROR(CheckJournalFits(*known, request));
   return *std::move(known);
 }
 
-absl::StatusOr<StepGuess> Guesser::MakeGuess(const GuessRequest& request,
-                                             const RenderGuessView& render_view) const {
-  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, ModelOf(request.feed_id));
-  const GuessModelInfo& info = model->info();
-  MIXFEED_RETURN_IF_ERROR(CheckModelFits(info, request));
-  std::array<std::vector<float>, kViewsAtOnce> buffers;
-  for (std::vector<float>& buffer : buffers) buffer = TakeBuffer();
-  absl::StatusOr<std::vector<float>> guessed =
-      ViewGuesses(request, spec_.batch_statistics, model.get(), render_view).Make(buffers);
-  for (std::vector<float>& buffer : buffers) ReturnBuffer(std::move(buffer));
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<float> views, std::move(guessed));
-  const absl::Status sound = CheckProbabilities(views, request.classes);
-  if (!sound.ok()) {
-    return absl::DataLossError(absl::StrCat("guess model ", info.name, ": ", sound.message()));
+absl::StatusOr<Guesser::Made> Guesser::MakeGuess(const GuessRequest& request,
+                                                 const RenderGuessView& render_view) const {
+  absl::StatusOr<Models> found = FindModels(request.feed_id, WishOf(spec_, request.step));
+  if (IsNotYet(found.status())) MIXFEED_RETURN_IF_ERROR(Prepare(request, render_view));
+  MIXFEED_ASSIGN_OR_RETURN(const Models models, std::move(found));
+  for (const auto& model : models) MIXFEED_RETURN_IF_ERROR(CheckModelFits(model->info(), request));
+  const Prepared prepared = TakePrepared(request.step);
+  Made made;
+  std::set<std::string> environments;
+  for (const auto& model : models) {
+    std::string environment;
+    MIXFEED_RETURN_IF_ERROR(AddGuesses(request, render_view,
+                                       prepared.For(model->info().normalisation), model.get(),
+                                       &made.views, &environment));
+    environments.insert(std::move(environment));
   }
-  StepGuess guess;
+  StepGuess& guess = made.guess;
+  guess = Describe(models, UpdateOf(spec_, request.step));
+  guess.environment = absl::StrJoin(environments, " + ");
   guess.rows = request.rows;
   guess.classes = request.classes;
-  guess.model = info.name;
-  guess.model_version = info.version;
-  // One batch makes one update, so that update(step) is the step.
-  guess.age = std::max<int64_t>(0, request.step - info.update);
-  guess.environment = info.environment;
-  guess.probabilities.resize(views.size() / static_cast<size_t>(request.views));
-  AverageViews(views, request.views, guess.probabilities);
+  made.view_count = static_cast<int>(models.size()) * request.views;
+  made.averaged.resize(made.views.size() / static_cast<size_t>(made.view_count));
+  AverageViews(made.views, made.view_count, made.averaged);
+  guess.probabilities = made.averaged;
   Sharpen(spec_.temperature, request.classes, guess.probabilities);
-  return guess;
+  return made;
+}
+
+absl::Status Guesser::AddGuesses(const GuessRequest& request, const RenderGuessView& render_view,
+                                 std::span<const float> prepared, GuessModel* model,
+                                 std::vector<float>* guesses, std::string* environment) const {
+  std::array<std::vector<float>, kViewsAtOnce> buffers;
+  for (std::vector<float>& buffer : buffers) buffer = TakeBuffer();
+  const absl::StatusOr<std::vector<float>> guessed = GuessInOneEnvironment(
+      *model,
+      [&] {
+        return ViewGuesses(request, spec_.batch_statistics, model, render_view, prepared)
+            .Make(buffers);
+      },
+      environment);
+  for (std::vector<float>& buffer : buffers) ReturnBuffer(std::move(buffer));
+  MIXFEED_RETURN_IF_ERROR(guessed.status());
+  const absl::Status sound = CheckProbabilities(*guessed, request.classes);
+  if (!sound.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("guess model ", model->info().name, ": ", sound.message()));
+  }
+  guesses->insert(guesses->end(), guessed->begin(), guessed->end());
+  return absl::OkStatus();
+}
+
+absl::Status Guesser::Prepare(const GuessRequest& request,
+                              const RenderGuessView& render_view) const {
+  const size_t view_floats = FloatsOfView(request);
+  const size_t floats = view_floats * static_cast<size_t>(request.views);
+  {
+    MutexLock lock(&mu_);
+    const bool known = prepared_.count(request.step) > 0;
+    if (known || prepared_floats_ + floats > kMaxPreparedFloats) return absl::OkStatus();
+    prepared_floats_ += floats;
+  }
+  Prepared prepared;
+  absl::Status status = RenderAll(request, render_view, &prepared);
+  MutexLock lock(&mu_);
+  if (!status.ok() || !prepared_.emplace(request.step, std::move(prepared)).second) {
+    prepared_floats_ -= floats;
+  }
+  return status;
+}
+
+absl::Status Guesser::RenderAll(const GuessRequest& request, const RenderGuessView& render_view,
+                                Prepared* prepared) const {
+  // Any weights will do: a model's input is the same under all of them.
+  MIXFEED_ASSIGN_OR_RETURN(const Models models, FindModels(request.feed_id, WeightsWish{}));
+  MIXFEED_RETURN_IF_ERROR(CheckModelFits(models[0]->info(), request));
+  prepared->normalisation = models[0]->info().normalisation;
+  const size_t view_floats = FloatsOfView(request);
+  const size_t floats = view_floats * static_cast<size_t>(request.views);
+  const auto bytes = static_cast<int64_t>(sizeof(float) * floats);
+  return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::Status {
+    prepared->views.resize(floats);
+    for (int k = 0; k < request.views; ++k) {
+      MIXFEED_RETURN_IF_ERROR(render_view(
+          k, prepared->normalisation,
+          std::span(prepared->views).subspan(view_floats * static_cast<size_t>(k), view_floats)));
+    }
+    return absl::OkStatus();
+  });
+}
+
+Guesser::Prepared Guesser::TakePrepared(int64_t step) const {
+  MutexLock lock(&mu_);
+  const auto found = prepared_.find(step);
+  if (found == prepared_.end()) return {};
+  Prepared prepared = std::move(found->second);
+  prepared_.erase(found);
+  prepared_floats_ -= prepared.views.size();
+  return prepared;
+}
+
+bool Guesser::IsReady(const std::string& feed_id, int64_t step) const {
+  return !journal_->IsAway() && !IsNotYet(FindModels(feed_id, WishOf(spec_, step)).status());
 }
 
 std::vector<float> Guesser::TakeBuffer() const {
@@ -182,10 +344,19 @@ void Guesser::ReturnBuffer(std::vector<float> buffer) const {
   idle_buffers_.push_back(std::move(buffer));
 }
 
-absl::StatusOr<std::shared_ptr<GuessModel>> Guesser::ModelOf(const std::string& feed_id) const {
-  if (!spec_.model.empty()) return find_model_(spec_.model);
-  MIXFEED_ASSIGN_OR_RETURN(const std::optional<std::string> last, journal_->LastModel(feed_id));
-  return find_model_(last.value_or(""));
+absl::StatusOr<Guesser::Models> Guesser::FindModels(const std::string& feed_id,
+                                                    const WeightsWish& wish) const {
+  std::vector<std::string> names = spec_.models();
+  if (names.empty()) {
+    MIXFEED_ASSIGN_OR_RETURN(const std::optional<std::string> last, journal_->LastModel(feed_id));
+    names.push_back(last.value_or(""));
+  }
+  Models models;
+  for (const std::string& name : names) {
+    MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> model, find_model_(name, wish));
+    models.push_back(std::move(model));
+  }
+  return models;
 }
 
 }  // namespace mixfeed

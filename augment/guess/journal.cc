@@ -1,15 +1,21 @@
 #include "augment/guess/journal.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
-#include <chrono>
+#include <limits>
 #include <span>
-#include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "augment/base/mutex.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/journal_checks.h"
+#include "augment/guess/journal_schema.h"
 #include "augment/guess/sqlite.h"
 
 namespace mixfeed {
@@ -17,56 +23,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "guesses are stored as they lie in RAM");
 
-constexpr int64_t kMinMaxBytes = int64_t{1} << 20;
-
-constexpr char kInMemory[] = ":memory:";
-
-// Marks the file as ours (SQLite's application_id): "mxfj".
-constexpr int64_t kApplicationId = 0x6d78666a;
-constexpr int64_t kJournalVersion = 2;
-
-// What a guess takes besides its probabilities and texts, about: its numbers and their index.
-constexpr int64_t kGuessOverheadBytes = 100;
-
-// Bounds how long one Insert holds the lock.
-constexpr int kMaxDropsPerInsert = 1000;
-
-// A feed keeps its row after its guesses were dropped, since that is what knows of them; its
-// environment is that of its latest guess, NULL before the first. `sequence` is the order of
-// insertion over all feeds; `total` has one row.
-constexpr char kSchema[] = R"(
-  CREATE TABLE feeds (
-    feed INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    steps INTEGER NOT NULL DEFAULT 0,
-    dropped_through INTEGER NOT NULL DEFAULT -1,
-    environment TEXT);
-  CREATE TABLE guesses (
-    sequence INTEGER PRIMARY KEY,
-    feed INTEGER NOT NULL REFERENCES feeds,
-    step INTEGER NOT NULL,
-    row_count INTEGER NOT NULL,
-    classes INTEGER NOT NULL,
-    probabilities BLOB NOT NULL,
-    model TEXT NOT NULL,
-    model_version INTEGER NOT NULL,
-    age INTEGER NOT NULL,
-    environment TEXT NOT NULL,
-    environment_changed INTEGER NOT NULL,
-    UNIQUE (feed, step));
-  CREATE TABLE total (bytes INTEGER NOT NULL);
-  INSERT INTO total VALUES (0);)";
-
 absl::Status ValidateOptions(const JournalOptions& options) {
   if (options.path.empty()) return absl::InvalidArgumentError("journal: path is empty");
-  if (options.max_steps_per_feed < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "journal: max_steps_per_feed is ", options.max_steps_per_feed, "; allowed: at least 1"));
-  }
-  if (options.max_bytes < kMinMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("journal: max_bytes is ", options.max_bytes,
-                                                   "; allowed: at least ", kMinMaxBytes));
-  }
+  MIXFEED_RETURN_IF_ERROR(ValidateLimits(options.max_steps_per_feed, options.max_bytes));
   if (options.busy_timeout_ms < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "journal: busy_timeout_ms is ", options.busy_timeout_ms, "; allowed: at least 0"));
@@ -74,84 +33,43 @@ absl::Status ValidateOptions(const JournalOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status ValidateEntry(const std::string& feed_id, int64_t step, const StepGuess& guess) {
-  const bool sized =
-      guess.rows > 0 && guess.classes > 0 &&
-      std::cmp_equal(guess.probabilities.size(), int64_t{guess.rows} * guess.classes);
-  if (!feed_id.empty() && step >= 0 && sized) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "journal: guess of feed '", feed_id, "', step ", step, " has ", guess.probabilities.size(),
-      " probabilities for ", guess.rows, " rows of ", guess.classes,
-      " classes; allowed: rows * classes of them, a feed id, a step from 0"));
+int64_t ChecksumOf(std::span<const std::byte> probabilities) {
+  return std::bit_cast<int64_t>(XXH3_64bits(probabilities.data(), probabilities.size()));
 }
 
-// Whether the file is still empty; refuses files of anybody else. Only reads, in one statement: all
-// numbers are of one moment, also while another process makes the tables.
-absl::StatusOr<bool> IsFresh(SqliteDatabase* db) {
-  MIXFEED_ASSIGN_OR_RETURN(
-      const std::unique_ptr<SqliteStatement> statement,
-      db->Prepare("SELECT application_id, user_version, (SELECT COUNT(*) FROM sqlite_master) "
-                  "FROM pragma_application_id, pragma_user_version"));
-  SqliteQuery query(statement.get());
-  MIXFEED_RETURN_IF_ERROR(query.Step().status());
-  const int64_t application_id = query.Int(0);
-  const int64_t version = query.Int(1);
-  const int64_t tables = query.Int(2);
-  if (application_id == 0 && version == 0 && tables == 0) return true;
-  if (application_id != kApplicationId) {
-    return absl::DataLossError(
-        absl::StrCat(db->path(), " is a SQLite file, but no journal of guesses"));
-  }
-  if (version == kJournalVersion) return false;
-  return absl::FailedPreconditionError(absl::StrCat(
-      "journal ", db->path(), " has version ", version, "; this build reads ", kJournalVersion));
+// Further models as they are stored: "NAME VERSION UPDATE WEIGHTS" each, separated by commas. Names
+// hold neither blanks nor commas.
+std::string TextOf(const std::vector<GuessSource>& more) {
+  return absl::StrJoin(more, ",", [](std::string* out, const GuessSource& source) {
+    absl::StrAppend(out, source.model, " ", source.version, " ", source.update, " ",
+                    source.weights);
+  });
 }
 
-// Sets the mode and returns the one that the file then has. SQLite does not wait for other
-// processes here, as it does elsewhere.
-absl::StatusOr<std::string> SetWriteAheadLog(SqliteDatabase* db, int busy_timeout_ms) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms);
-  while (true) {
-    absl::StatusOr<std::string> mode = db->QueryText("PRAGMA journal_mode = WAL");
-    if (!absl::IsUnavailable(mode.status()) || std::chrono::steady_clock::now() >= deadline) {
-      return mode;
+// nullopt for a text that TextOf does not write.
+std::optional<std::vector<GuessSource>> SourcesOf(const std::string& text) {
+  std::vector<GuessSource> more;
+  if (text.empty()) return more;
+  for (const auto part : absl::StrSplit(text, ',')) {
+    const std::vector<std::string> words = absl::StrSplit(part, ' ');
+    GuessSource source;
+    if (words.size() != 4 || !absl::SimpleAtoi(words[1], &source.version) ||
+        !absl::SimpleAtoi(words[2], &source.update)) {
+      return std::nullopt;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    source.model = words[0];
+    source.weights = words[3];
+    more.push_back(std::move(source));
   }
-}
-
-// With a write-ahead log, NORMAL loses nothing when the process dies, and at most the newest
-// guesses (never the file) when the machine does.
-absl::Status UseWriteAheadLog(SqliteDatabase* db, int busy_timeout_ms) {
-  MIXFEED_ASSIGN_OR_RETURN(const std::string mode, SetWriteAheadLog(db, busy_timeout_ms));
-  if (mode != "wal" && db->path() != kInMemory) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("journal ", db->path(), ": its file system allows no write-ahead log (SQLite ",
-                     "stays in mode ", mode, "); choose a folder on a local disk"));
-  }
-  return db->Execute("PRAGMA synchronous = NORMAL");
-}
-
-// Makes the tables in a fresh file.
-absl::Status CreateOrCheckSchema(SqliteDatabase* db, int busy_timeout_ms) {
-  // Looked at before anything is changed, the journal mode included, so that a file of somebody
-  // else stays as it is; and again under the lock, since another process may be faster.
-  MIXFEED_RETURN_IF_ERROR(IsFresh(db).status());
-  MIXFEED_RETURN_IF_ERROR(UseWriteAheadLog(db, busy_timeout_ms));
-  MIXFEED_ASSIGN_OR_RETURN(const auto transaction, SqliteTransaction::Begin(db));
-  MIXFEED_ASSIGN_OR_RETURN(const bool fresh, IsFresh(db));
-  if (!fresh) return absl::OkStatus();
-  MIXFEED_RETURN_IF_ERROR(
-      db->Execute(absl::StrCat(kSchema, "PRAGMA application_id = ", kApplicationId,
-                               "; PRAGMA user_version = ", kJournalVersion)));
-  return transaction->Commit();
+  return more;
 }
 
 // What max_bytes counts of a guess; SqliteJournal::Prepare has the same in SQL.
 int64_t BytesOf(const StepGuess& guess) {
-  return kGuessOverheadBytes + static_cast<int64_t>(guess.probabilities.size() * sizeof(float) +
-                                                    guess.model.size() + guess.environment.size());
+  return kGuessOverheadBytes +
+         static_cast<int64_t>(guess.probabilities.size() * sizeof(float) + guess.model.size() +
+                              guess.environment.size() + guess.weights.size() +
+                              TextOf(guess.more).size());
 }
 
 // The journal in a SQLite file. One connection, used by one thread at a time.
@@ -165,6 +83,8 @@ class SqliteJournal : public Journal {
   absl::StatusOr<StepGuess> Insert(const std::string& feed_id, int64_t step,
                                    const StepGuess& guess) override;
   absl::StatusOr<std::optional<std::string>> LastModel(const std::string& feed_id) override;
+  absl::Status Fork(const std::string& feed_id, int64_t step,
+                    const std::string& forked_id) override;
 
  private:
   struct Feed {
@@ -173,6 +93,8 @@ class SqliteJournal : public Journal {
     int64_t dropped_through = -1;
     bool has_environment = false;
     std::string environment;
+    int64_t parent = 0;
+    int64_t fork_step = 0;
   };
 
   absl::StatusOr<std::optional<StepGuess>> FindLocked(const std::string& feed_id, int64_t step)
@@ -181,6 +103,8 @@ class SqliteJournal : public Journal {
                                       int64_t step) const;
   absl::StatusOr<std::optional<Feed>> FindFeed(const std::string& feed_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Feed> ParentOf(const Feed& feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static Feed ReadFeed(const SqliteQuery& row);
   absl::StatusOr<Feed> FindOrAddFeed(const std::string& feed_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AddGuess(const Feed& feed, int64_t step, const StepGuess& guess)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -190,7 +114,6 @@ class SqliteJournal : public Journal {
   absl::StatusOr<bool> IsOverBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<int64_t> FeedOfOldestGuess() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DropLowestStep(int64_t feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status Dropped(const std::string& feed_id, int64_t step, int64_t dropped_through) const;
   absl::Status Contradiction() const;
 
   const JournalOptions options_;
@@ -198,6 +121,8 @@ class SqliteJournal : public Journal {
   const std::unique_ptr<SqliteDatabase> db_ ABSL_PT_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> find_guess_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> find_feed_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<SqliteStatement> find_parent_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<SqliteStatement> add_fork_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> last_model_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> add_feed_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SqliteStatement> add_guess_ ABSL_GUARDED_BY(mu_);
@@ -216,16 +141,24 @@ absl::Status SqliteJournal::Prepare() {
   const std::pair<std::unique_ptr<SqliteStatement>*, const char*> statements[] = {
       {&find_guess_,
        "SELECT row_count, classes, probabilities, model, model_version, age, environment_changed, "
-       "guesses.environment FROM guesses JOIN feeds USING (feed) WHERE id = ? AND step = ?"},
+       "environment, model_update, weights, more, checksum FROM guesses WHERE feed = ? AND step = "
+       "?"},
       {&find_feed_,
-       "SELECT feed, steps, dropped_through, environment IS NOT NULL, environment FROM feeds "
-       "WHERE id = ?"},
+       "SELECT feed, steps, dropped_through, environment IS NOT NULL, environment, parent, "
+       "fork_step FROM feeds WHERE id = ?"},
+      {&find_parent_,
+       "SELECT feed, steps, dropped_through, environment IS NOT NULL, environment, parent, "
+       "fork_step FROM feeds WHERE feed = ?"},
       {&last_model_,
-       "SELECT model FROM guesses JOIN feeds USING (feed) WHERE id = ? ORDER BY step DESC LIMIT 1"},
+       "SELECT model FROM guesses WHERE feed = ? AND step < ? ORDER BY step DESC LIMIT 1"},
       {&add_feed_, "INSERT INTO feeds (id) VALUES (?)"},
+      {&add_fork_,
+       "INSERT INTO feeds (id, parent, fork_step, environment) "
+       "SELECT ?, feed, ?, environment FROM feeds WHERE feed = ?"},
       {&add_guess_,
        "INSERT INTO guesses (feed, step, row_count, classes, probabilities, model, model_version, "
-       "age, environment_changed, environment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       "age, environment_changed, environment, model_update, weights, more, "
+       "checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {&set_environment_, "UPDATE feeds SET environment = ? WHERE feed = ?"},
       {&add_steps_, "UPDATE feeds SET steps = steps + ? WHERE feed = ?"},
       {&add_bytes_, "UPDATE total SET bytes = bytes + ?"},
@@ -233,7 +166,8 @@ absl::Status SqliteJournal::Prepare() {
       {&oldest_, "SELECT feed FROM guesses ORDER BY sequence LIMIT 1"},
       {&lowest_,
        "SELECT sequence, step, length(probabilities) + length(CAST(model AS BLOB)) + "
-       "length(CAST(environment AS BLOB)) FROM guesses WHERE feed = ? ORDER BY step LIMIT 1"},
+       "length(CAST(environment AS BLOB)) + length(CAST(weights AS BLOB)) + "
+       "length(CAST(more AS BLOB)) FROM guesses WHERE feed = ? ORDER BY step LIMIT 1"},
       {&drop_guess_, "DELETE FROM guesses WHERE sequence = ?"},
       {&raise_dropped_, "UPDATE feeds SET dropped_through = ? WHERE feed = ?"},
   };
@@ -252,11 +186,7 @@ absl::StatusOr<std::optional<StepGuess>> SqliteJournal::Find(const std::string& 
 absl::StatusOr<StepGuess> SqliteJournal::Insert(const std::string& feed_id, int64_t step,
                                                 const StepGuess& guess) {
   MIXFEED_RETURN_IF_ERROR(ValidateEntry(feed_id, step, guess));
-  if (BytesOf(guess) > options_.max_bytes) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the guess of feed ", feed_id, ", step ", step, " takes ", BytesOf(guess),
-                     " bytes; the journal keeps ", options_.max_bytes));
-  }
+  MIXFEED_RETURN_IF_ERROR(CheckGuessBytes(feed_id, step, BytesOf(guess), options_.max_bytes));
   MutexLock lock(&mu_);
   MIXFEED_ASSIGN_OR_RETURN(const auto transaction, SqliteTransaction::Begin(db_.get()));
   MIXFEED_ASSIGN_OR_RETURN(std::optional<StepGuess> first, FindLocked(feed_id, step));
@@ -273,20 +203,48 @@ absl::StatusOr<StepGuess> SqliteJournal::Insert(const std::string& feed_id, int6
 
 absl::StatusOr<std::optional<std::string>> SqliteJournal::LastModel(const std::string& feed_id) {
   MutexLock lock(&mu_);
-  SqliteQuery query(last_model_.get());
-  MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed_id).Step());
-  if (!found) return std::nullopt;
-  return query.Text(0);
+  MIXFEED_ASSIGN_OR_RETURN(std::optional<Feed> feed, FindFeed(feed_id));
+  int64_t below = std::numeric_limits<int64_t>::max();
+  while (feed.has_value()) {
+    SqliteQuery query(last_model_.get());
+    MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed->key).Bind(below).Step());
+    if (found) return query.Text(0);
+    if (feed->parent == 0) break;
+    below = std::min(below, feed->fork_step);
+    MIXFEED_ASSIGN_OR_RETURN(feed, ParentOf(*feed));
+  }
+  return std::nullopt;
+}
+
+absl::Status SqliteJournal::Fork(const std::string& feed_id, int64_t step,
+                                 const std::string& forked_id) {
+  MIXFEED_RETURN_IF_ERROR(ValidateFork(feed_id, step, forked_id));
+  MutexLock lock(&mu_);
+  MIXFEED_ASSIGN_OR_RETURN(const auto transaction, SqliteTransaction::Begin(db_.get()));
+  MIXFEED_ASSIGN_OR_RETURN(const Feed from, FindOrAddFeed(feed_id));
+  MIXFEED_ASSIGN_OR_RETURN(const std::optional<Feed> known, FindFeed(forked_id));
+  if (known.has_value()) {
+    if (known->parent == from.key && known->fork_step == step) return absl::OkStatus();
+    return ForkedElsewhereError(forked_id);
+  }
+  MIXFEED_RETURN_IF_ERROR(
+      SqliteQuery(add_fork_.get()).Bind(forked_id).Bind(step).Bind(from.key).Run());
+  return transaction->Commit();
 }
 
 absl::StatusOr<std::optional<StepGuess>> SqliteJournal::FindLocked(const std::string& feed_id,
                                                                    int64_t step) {
-  SqliteQuery query(find_guess_.get());
-  MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed_id).Bind(step).Step());
-  if (found) return ReadGuess(query, feed_id, step);
-  MIXFEED_ASSIGN_OR_RETURN(const std::optional<Feed> feed, FindFeed(feed_id));
-  if (feed.has_value() && step <= feed->dropped_through) {
-    return Dropped(feed_id, step, feed->dropped_through);
+  MIXFEED_ASSIGN_OR_RETURN(std::optional<Feed> feed, FindFeed(feed_id));
+  while (feed.has_value()) {
+    SqliteQuery query(find_guess_.get());
+    MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed->key).Bind(step).Step());
+    if (found) return ReadGuess(query, feed_id, step);
+    if (step <= feed->dropped_through) {
+      return StepDroppedError(feed_id, step, feed->dropped_through, options_.max_steps_per_feed,
+                              options_.max_bytes);
+    }
+    if (feed->parent == 0 || step >= feed->fork_step) break;
+    MIXFEED_ASSIGN_OR_RETURN(feed, ParentOf(*feed));
   }
   return std::nullopt;
 }
@@ -305,12 +263,18 @@ absl::StatusOr<StepGuess> SqliteJournal::ReadGuess(const SqliteQuery& row,
   guess.age = row.Int(5);
   guess.environment_changed = row.Int(6) != 0;
   guess.environment = row.Text(7);
-  const bool whole = bytes.size() == probabilities.size();
+  guess.model_update = row.Int(8);
+  guess.weights = row.Text(9);
+  std::optional<std::vector<GuessSource>> more = SourcesOf(row.Text(10));
+  const int64_t checksum = row.Int(11);
+  const bool whole = bytes.size() == probabilities.size() && more.has_value() &&
+                     (checksum == 0 || checksum == ChecksumOf(bytes));
+  if (more.has_value()) guess.more = *std::move(more);
   if (whole && ValidateEntry(feed_id, step, guess).ok()) return guess;
   return absl::DataLossError(absl::StrCat("journal ", options_.path, ": the guess of feed ",
                                           feed_id, ", step ", step, " is damaged: ", bytes.size(),
                                           " bytes for ", row.Int(0), " rows of ", row.Int(1),
-                                          " classes"));
+                                          " classes, or not those that were written"));
 }
 
 absl::StatusOr<std::optional<SqliteJournal::Feed>> SqliteJournal::FindFeed(
@@ -318,11 +282,24 @@ absl::StatusOr<std::optional<SqliteJournal::Feed>> SqliteJournal::FindFeed(
   SqliteQuery query(find_feed_.get());
   MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed_id).Step());
   if (!found) return std::nullopt;
-  return Feed{.key = query.Int(0),
-              .steps = query.Int(1),
-              .dropped_through = query.Int(2),
-              .has_environment = query.Int(3) != 0,
-              .environment = query.Text(4)};
+  return ReadFeed(query);
+}
+
+absl::StatusOr<SqliteJournal::Feed> SqliteJournal::ParentOf(const Feed& feed) {
+  SqliteQuery query(find_parent_.get());
+  MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Bind(feed.parent).Step());
+  if (!found) return Contradiction();
+  return ReadFeed(query);
+}
+
+SqliteJournal::Feed SqliteJournal::ReadFeed(const SqliteQuery& row) {
+  return {.key = row.Int(0),
+          .steps = row.Int(1),
+          .dropped_through = row.Int(2),
+          .has_environment = row.Int(3) != 0,
+          .environment = row.Text(4),
+          .parent = row.Int(5),
+          .fork_step = row.Int(6)};
 }
 
 absl::StatusOr<SqliteJournal::Feed> SqliteJournal::FindOrAddFeed(const std::string& feed_id) {
@@ -352,6 +329,10 @@ absl::Status SqliteJournal::AddGuess(const Feed& feed, int64_t step, const StepG
                               .Bind(guess.age)
                               .Bind(int64_t{feed.has_environment && !same_environment})
                               .Bind(guess.environment)
+                              .Bind(guess.model_update)
+                              .Bind(guess.weights)
+                              .Bind(TextOf(guess.more))
+                              .Bind(ChecksumOf(bytes))
                               .Run());
   return AddToCounts(feed.key, 1, BytesOf(guess));
 }
@@ -363,7 +344,8 @@ absl::Status SqliteJournal::AddToCounts(int64_t feed, int64_t steps, int64_t byt
 
 absl::Status SqliteJournal::ApplyRetention(int64_t feed, int64_t steps) {
   int drops = 0;
-  for (; steps > options_.max_steps_per_feed && drops < kMaxDropsPerInsert; --steps, ++drops) {
+  const int64_t most = LimitOr(options_.max_steps_per_feed);
+  for (; steps > most && drops < kMaxDropsPerInsert; --steps, ++drops) {
     MIXFEED_RETURN_IF_ERROR(DropLowestStep(feed));
   }
   for (; drops < kMaxDropsPerInsert; ++drops) {
@@ -379,7 +361,7 @@ absl::StatusOr<bool> SqliteJournal::IsOverBytes() {
   SqliteQuery query(total_bytes_.get());
   MIXFEED_ASSIGN_OR_RETURN(const bool found, query.Step());
   if (!found) return Contradiction();
-  return query.Int(0) > options_.max_bytes;
+  return query.Int(0) > LimitOr(options_.max_bytes);
 }
 
 absl::StatusOr<int64_t> SqliteJournal::FeedOfOldestGuess() {
@@ -402,18 +384,25 @@ absl::Status SqliteJournal::DropLowestStep(int64_t feed) {
   return AddToCounts(feed, -1, -bytes);
 }
 
-absl::Status SqliteJournal::Dropped(const std::string& feed_id, int64_t step,
-                                    int64_t dropped_through) const {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the guess of feed ", feed_id, ", step ", step,
-      " was dropped by retention: the journal keeps ", options_.max_steps_per_feed,
-      " steps of a feed and ", options_.max_bytes, " bytes over all, and has dropped steps up to ",
-      dropped_through, " of this feed; open a new run, or keep more"));
-}
-
 absl::Status SqliteJournal::Contradiction() const {
   return absl::DataLossError(
       absl::StrCat("journal ", options_.path, ": its counts do not fit its guesses"));
+}
+
+// Sets a damaged file aside and puts what can be read of it in its place; returns what was done.
+absl::StatusOr<std::string> ReplaceDamaged(const std::string& path) {
+  const std::string salvaged_path = path + ".salvaged";
+  MIXFEED_RETURN_IF_ERROR(RemoveSqliteFile(salvaged_path));  // of an attempt that was killed
+  const absl::StatusOr<int64_t> salvaged = SalvageJournal(path, salvaged_path);
+  MIXFEED_ASSIGN_OR_RETURN(const std::string aside, SetSqliteFileAside(path));
+  if (!salvaged.ok()) {
+    MIXFEED_RETURN_IF_ERROR(RemoveSqliteFile(salvaged_path));
+    return absl::StrCat("set aside as ", aside,
+                        "; nothing could be read: ", std::string(salvaged.status().message()));
+  }
+  MIXFEED_RETURN_IF_ERROR(RenameSqliteFile(salvaged_path, path));
+  return absl::StrCat("set aside as ", aside, "; ", *salvaged,
+                      " guesses could be read and are kept");
 }
 
 }  // namespace
@@ -421,11 +410,26 @@ absl::Status SqliteJournal::Contradiction() const {
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const JournalOptions& options) {
   MIXFEED_RETURN_IF_ERROR(ValidateOptions(options));
   MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> db,
-                           SqliteDatabase::Open(options.path, options.busy_timeout_ms));
-  MIXFEED_RETURN_IF_ERROR(CreateOrCheckSchema(db.get(), options.busy_timeout_ms));
+                           OpenJournalFile(options.path, options.busy_timeout_ms));
   auto journal = std::make_unique<SqliteJournal>(options, std::move(db));
   MIXFEED_RETURN_IF_ERROR(journal->Prepare());
   return journal;
+}
+
+absl::StatusOr<RecoveredJournal> Journal::OpenOrRecover(const JournalOptions& options) {
+  MIXFEED_RETURN_IF_ERROR(ValidateOptions(options));
+  absl::Status sound;
+  {
+    const auto db = OpenJournalFile(options.path, options.busy_timeout_ms);
+    sound = db.ok() ? CheckSqliteFile(db->get()) : db.status();
+  }
+  RecoveredJournal recovered;
+  if (absl::IsDataLoss(sound)) {
+    MIXFEED_ASSIGN_OR_RETURN(recovered.notice, ReplaceDamaged(options.path));
+    recovered.notice = absl::StrCat(std::string(sound.message()), "; ", recovered.notice);
+  }
+  MIXFEED_ASSIGN_OR_RETURN(recovered.journal, Open(options));
+  return recovered;
 }
 
 }  // namespace mixfeed

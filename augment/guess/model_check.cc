@@ -82,7 +82,7 @@ absl::StatusOr<at::Tensor> Forward(const GuessModelInfo& info, Network* network,
   // A copy, since a network may write into its input.
   const at::Tensor logits = network->Forward(views.clone(), batch_statistics);
   MIXFEED_RETURN_IF_ERROR(CheckLogits(info, logits, views.size(0)));
-  return logits.to(at::kFloat);
+  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
 }
 
 // The memory of `views` as a tensor, which is not written to.

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "augment/guess/torch_runtime.h"
+#include "augment/weights/state_dict.h"
 
 namespace at {
 class Tensor;
@@ -15,8 +16,8 @@ class Tensor;
 // slow, so that only the sources that need them include them, and this header names its one type.
 namespace mixfeed {
 
-// A loaded network. Used by one thread at a time. Its functions may throw what LibTorch
-// throws.
+// A loaded network. Used by one thread at a time, but for the const functions of a network that
+// makes no passes. Its functions may throw what LibTorch throws.
 class Network {
  public:
   virtual ~Network() = default;
@@ -26,6 +27,20 @@ class Network {
   // Everything that a network remembers from one call to the next is as before afterwards, also
   // when it throws; where that cannot be done, this call and all later ones throw.
   virtual at::Tensor Forward(const at::Tensor& views, bool batch_statistics) = 0;
+
+  // A network like this one, that shares nothing with it which passes change, with those of
+  // `weights` in place of its own. Names are PyTorch's; tensors that it only counts with
+  // (num_batches_tracked) may be among them. `whole`: all parameters and all statistics of batch
+  // norms must be; other buffers may be missing, since state dicts leave some out. InvalidArgument
+  // names the tensor that is missing, unknown, or of the wrong shape or type.
+  virtual absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
+                                                             bool whole) const = 0;
+
+  // All its weights, for CloneWith, as WriteSafetensors (state_dict.h) has them.
+  virtual absl::StatusOr<std::string> Weights() const = 0;
+
+  // GuessModel::Average.
+  virtual absl::StatusOr<std::string> Average(const StateDict& average, double decay) const = 0;
 
   // What goes into its last layer, with running statistics; should be [rows][n]. Throws when the
   // network has none. Remembers nothing, like Forward.

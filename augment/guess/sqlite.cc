@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,15 @@
 
 namespace mixfeed {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFileSuffixes[] = {"", "-wal", "-shm"};
+
+absl::Status FileError(const std::string& path, const char* what, const std::error_code& error) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, " cannot be ", what, ": ", error.message()));
+}
 
 absl::StatusCode CodeOf(int sqlite_code) {
   switch (sqlite_code & 0xff) {  // the primary code; the rest is detail
@@ -139,6 +150,40 @@ absl::Status SqliteTransaction::Commit() {
   MIXFEED_RETURN_IF_ERROR(db_->Execute("COMMIT"));
   open_ = false;
   return absl::OkStatus();
+}
+
+absl::Status CheckSqliteFile(SqliteDatabase* db) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::string found, db->QueryText("PRAGMA quick_check(1)"));
+  if (found == "ok") return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("SQLite file ", db->path(), ": ", found));
+}
+
+absl::Status RenameSqliteFile(const std::string& from, const std::string& to) {
+  for (const char* const suffix : kFileSuffixes) {
+    if (!fs::exists(from + suffix)) continue;
+    std::error_code error;
+    fs::rename(from + suffix, to + suffix, error);
+    if (error) return FileError(from + suffix, "renamed", error);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoveSqliteFile(const std::string& path) {
+  for (const char* const suffix : kFileSuffixes) {
+    std::error_code error;
+    fs::remove(path + suffix, error);
+    if (error) return FileError(path + suffix, "removed", error);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> SetSqliteFileAside(const std::string& path) {
+  std::string aside;
+  for (int n = 1; aside.empty() || fs::exists(aside); ++n) {
+    aside = absl::StrCat(path, ".damaged-", n);
+  }
+  MIXFEED_RETURN_IF_ERROR(RenameSqliteFile(path, aside));
+  return aside;
 }
 
 }  // namespace mixfeed

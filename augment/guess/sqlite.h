@@ -94,6 +94,17 @@ class SqliteDatabase {
   sqlite3* const db_;
 };
 
+// DataLoss with what SQLite finds wrong with the file's structure. Reads all of it.
+absl::Status CheckSqliteFile(SqliteDatabase* db);
+
+// What is done to a file that nobody has open is done to its write-ahead log, too. Errors are
+// FailedPrecondition.
+absl::Status RenameSqliteFile(const std::string& from, const std::string& to);
+absl::Status RemoveSqliteFile(const std::string& path);  // fine where there is none
+
+// Renames the file to its name and ".damaged-N", with the lowest N that is free; returns that.
+absl::StatusOr<std::string> SetSqliteFileAside(const std::string& path);
+
 // BEGIN IMMEDIATE on construction (waiting for other writers), ROLLBACK on destruction unless
 // committed.
 class SqliteTransaction {

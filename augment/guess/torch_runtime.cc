@@ -48,11 +48,29 @@ struct Fitness {
   }
 };
 
+absl::StatusOr<StateDict> NoWeights() {
+  MIXFEED_ASSIGN_OR_RETURN(std::string none, WriteSafetensors({}));
+  return StateDict::Parse(std::move(none));
+}
+
+absl::Status CopyNetworks(const Network& original, int count, Networks* networks) {
+  MIXFEED_ASSIGN_OR_RETURN(const StateDict none, NoWeights());
+  for (int i = 0; i < count; ++i) {
+    MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Network> network,
+                             original.CloneWith(none, /*whole=*/false));
+    networks->push_back(std::move(network));
+  }
+  return absl::OkStatus();
+}
+
 class TorchModel : public GuessModel {
  public:
-  TorchModel(GuessModelInfo info, WorkerThreads* workers, Networks networks, Fitness fitness)
+  // `original`: what the networks are copies of; it makes no passes.
+  TorchModel(GuessModelInfo info, WorkerThreads* workers, std::unique_ptr<const Network> original,
+             Networks networks, Fitness fitness)
       : info_(std::move(info)),
         workers_(workers),
+        original_(std::move(original)),
         networks_(std::move(networks)),
         fitness_(std::move(fitness)) {}
 
@@ -73,6 +91,37 @@ class TorchModel : public GuessModel {
     return WithModelName(info_.name, status);
   }
 
+  absl::StatusOr<std::shared_ptr<GuessModel>> WithWeights(const StateDict& weights, bool whole,
+                                                          int64_t version,
+                                                          int64_t update) const override {
+    std::shared_ptr<GuessModel> model;
+    const absl::Status status = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
+      MIXFEED_RETURN_IF_ERROR(CheckFinite(weights));
+      MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Network> original,
+                               original_->CloneWith(weights, whole));
+      Networks networks;
+      MIXFEED_RETURN_IF_ERROR(CopyNetworks(*original, workers_->count(), &networks));
+      MIXFEED_ASSIGN_OR_RETURN(const std::string bytes, original->Weights());
+      GuessModelInfo info = info_;
+      info.version = version;
+      info.update = update;
+      info.weights = DigestOf(bytes);
+      model = std::make_shared<TorchModel>(std::move(info), workers_, std::move(original),
+                                           std::move(networks), fitness_);
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return WithModelName(info_.name, status);
+    return model;
+  }
+
+  absl::StatusOr<std::string> Weights() const override {
+    return Written([&] { return original_->Weights(); });
+  }
+
+  absl::StatusOr<std::string> Average(const StateDict& average, double decay) const override {
+    return Written([&] { return original_->Average(average, decay); });
+  }
+
   absl::StatusOr<std::vector<float>> Features(std::span<const float> views, int rows) override {
     const auto classes = static_cast<size_t>(rows) * static_cast<size_t>(info_.classes);
     MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, classes));
@@ -90,6 +139,18 @@ class TorchModel : public GuessModel {
   }
 
  private:
+  // What `write` returns, a StatusOr<std::string>.
+  template <typename Write>
+  absl::StatusOr<std::string> Written(Write write) const {
+    std::string weights;
+    const absl::Status status = CatchTorchErrors(absl::StatusCode::kInternal, [&] {
+      MIXFEED_ASSIGN_OR_RETURN(weights, write());
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return WithModelName(info_.name, status);
+    return weights;
+  }
+
   absl::Status CheckSizes(std::span<const float> views, int rows, size_t probabilities) const {
     if (rows >= 1 && std::cmp_equal(views.size(), rows * info_.input.pixels()) &&
         std::cmp_equal(probabilities, int64_t{rows} * info_.classes)) {
@@ -103,6 +164,7 @@ class TorchModel : public GuessModel {
 
   const GuessModelInfo info_;
   WorkerThreads* const workers_;
+  const std::unique_ptr<const Network> original_;
   const Networks networks_;
   const Fitness fitness_;
 };
@@ -145,9 +207,15 @@ class TorchRuntime::Impl {
  private:
   absl::Status LoadOnWorker(const ModelSource& source, std::shared_ptr<GuessModel>* model) {
     MIXFEED_RETURN_IF_ERROR(CheckInfo(source.info));
+    GuessModelInfo info = source.info;
+    info.environment = environment_;
+    std::unique_ptr<Network> original;
     Networks networks;
     const absl::Status sound = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
-      MIXFEED_RETURN_IF_ERROR(LoadNetworks(source, &networks));
+      MIXFEED_ASSIGN_OR_RETURN(original, FindLoader(source.info.kind)(source));
+      MIXFEED_ASSIGN_OR_RETURN(const std::string weights, original->Weights());
+      info.weights = DigestOf(weights);
+      MIXFEED_RETURN_IF_ERROR(CopyNetworks(*original, workers_.count(), &networks));
       return CheckNetwork(source.info, networks[0].get());
     });
     MIXFEED_RETURN_IF_ERROR(sound);
@@ -159,19 +227,8 @@ class TorchRuntime::Impl {
       return CheckRunningStatistics(source.info, networks[0].get());
     });
     MIXFEED_RETURN_IF_ERROR(fitness.For(source.batch_statistics));
-    GuessModelInfo info = source.info;
-    info.environment = environment_;
-    *model = std::make_shared<TorchModel>(std::move(info), &workers_, std::move(networks),
-                                          std::move(fitness));
-    return absl::OkStatus();
-  }
-
-  absl::Status LoadNetworks(const ModelSource& source, Networks* networks) const {
-    for (int worker = 0; worker < workers_.count(); ++worker) {
-      MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Network> network,
-                               FindLoader(source.info.kind)(source));
-      networks->push_back(std::move(network));
-    }
+    *model = std::make_shared<TorchModel>(std::move(info), &workers_, std::move(original),
+                                          std::move(networks), std::move(fitness));
     return absl::OkStatus();
   }
 

@@ -23,6 +23,7 @@ struct ModelSource {
   std::string archive;
   uint64_t init_seed = 0;
   bool batch_statistics = true;  // what the model must be able to do
+  std::string address;           // of a model that another server runs; not for LibTorch
 };
 
 // The one place where LibTorch runs: up to two threads of its own that make all forward passes,

@@ -18,6 +18,7 @@
 #include "augment/base/status_macros.h"
 #include "augment/guess/network.h"
 #include "augment/guess/torch_errors.h"
+#include "augment/guess/torch_weights.h"
 
 namespace mixfeed {
 namespace {
@@ -130,6 +131,10 @@ class TorchScriptNetwork : public Network {
 
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
   at::Tensor Features(const at::Tensor& views) override;
+  absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
+                                                     bool whole) const override;
+  absl::StatusOr<std::string> Weights() const override;
+  absl::StatusOr<std::string> Average(const StateDict& average, double decay) const override;
 
  private:
   void AddSnapshots(const std::string& path, const torch::jit::Module& part);
@@ -173,6 +178,67 @@ void TorchScriptNetwork::AddSnapshots(const std::string& path, const torch::jit:
         MakeSnapshot(part, name, path + name, parameters.count(name) > 0);
     if (snapshot != nullptr) snapshots_.push_back(std::move(snapshot));
   }
+}
+
+// A module's tensors under the names of its state dict.
+struct NamedSlot {
+  std::string name;
+  at::Tensor tensor;
+  bool needed;  // in every whole state dict
+  bool parameter;
+};
+
+// Buffers that a state dict leaves out (persistent=False) cannot be told from others in an archive.
+std::vector<NamedSlot> SlotsOf(const torch::jit::Module& module) {
+  std::vector<NamedSlot> slots;
+  for (const auto& part : module.named_modules()) {
+    const std::string path = part.name.empty() ? "" : part.name + ".";
+    for (const auto& parameter : part.value.named_parameters(/*recurse=*/false)) {
+      slots.push_back({path + parameter.name, parameter.value, true, true});
+    }
+    for (const auto& buffer : part.value.named_buffers(/*recurse=*/false)) {
+      const bool statistic =
+          IsBatchNorm(part.value) && at::isFloatingType(buffer.value.scalar_type());
+      slots.push_back({path + buffer.name, buffer.value, statistic, false});
+    }
+  }
+  return slots;
+}
+
+absl::StatusOr<std::unique_ptr<Network>> TorchScriptNetwork::CloneWith(const StateDict& weights,
+                                                                       bool whole) const {
+  const torch::jit::Module copy = module_.deepcopy();
+  std::set<std::string> known;
+  for (NamedSlot& slot : SlotsOf(copy)) {
+    known.insert(slot.name);
+    const WeightTensor* const given = weights.Find(slot.name);
+    if (given == nullptr && whole && slot.needed) return MissingWeight(slot.name);
+    if (given == nullptr) continue;
+    MIXFEED_ASSIGN_OR_RETURN(const at::Tensor values, ConvertWeight(*given, slot.tensor));
+    const at::NoGradGuard no_grad;
+    slot.tensor.copy_(values);
+  }
+  for (const WeightTensor& given : weights.tensors()) {
+    if (known.count(given.name) == 0) return UnknownWeight(given.name);
+  }
+  return std::make_unique<TorchScriptNetwork>(copy);
+}
+
+absl::StatusOr<std::string> TorchScriptNetwork::Weights() const {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const NamedSlot& slot : SlotsOf(module_)) tensors.emplace_back(slot.name, slot.tensor);
+  return WriteWeights(tensors);
+}
+
+absl::StatusOr<std::string> TorchScriptNetwork::Average(const StateDict& average,
+                                                        double decay) const {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::set<std::string> parameters;
+  for (const NamedSlot& slot : SlotsOf(module_)) {
+    tensors.emplace_back(slot.name, slot.tensor);
+    if (slot.parameter) parameters.insert(slot.name);
+  }
+  return WriteAverage(std::move(tensors), parameters, average, decay);
 }
 
 at::Tensor TorchScriptNetwork::Forward(const at::Tensor& views, bool batch_statistics) {

@@ -79,6 +79,15 @@ absl::Status CheckImages(const Recipe& recipe, const ImageShape& shape) {
     return FieldError("recipe.mix.cutmix.probability", absl::StrCat(recipe.mix.cutmix.probability),
                       absl::StrCat("0", images));
   }
+  const CutMixSpec& cutmix = recipe.mix.cutmix;
+  // The longest side that BoxSampler draws is one below max_side, unless the two are equal.
+  const int longest = std::max(static_cast<int>(cutmix.min_side * side),
+                               static_cast<int>(cutmix.max_side * side) - 1);
+  if (recipe.mix.enabled && cutmix.probability > 0 && cutmix.box == BoxRule::kMinMax &&
+      longest < 1) {
+    return FieldError("recipe.mix.cutmix.max_side", absl::StrCat(cutmix.max_side),
+                      absl::StrCat(2.0 / side, "..1, for boxes of a pixel and more", images));
+  }
   if (recipe.view.warp.resamples() && side < 2) {
     return FieldError("recipe.view.warp", "set", absl::StrCat("no resampling", images));
   }
@@ -98,6 +107,18 @@ absl::Status CheckNeighbours(int neighbours, const PlannerData& data) {
       "needed exactly when it has any");
 }
 
+// Whether every labelled image has one of another class to be mixed with.
+absl::Status CheckOtherClass(const PlannerData& data) {
+  const auto class_of = [&](int32_t sample) { return data.labels[static_cast<size_t>(sample)]; };
+  const std::vector<int32_t>& labelled = data.split.labelled;
+  const bool one_class = std::all_of(labelled.begin(), labelled.end(), [&](int32_t sample) {
+    return class_of(sample) == class_of(labelled[0]);
+  });
+  if (!one_class) return absl::OkStatus();
+  return FieldError("recipe.mix.partner.classes", "other",
+                    "any or same where all labelled images are of one class");
+}
+
 absl::Status CheckData(const FeedSpec& spec, const PlannerData& data) {
   const Recipe& recipe = spec.recipe;
   MIXFEED_RETURN_IF_ERROR(CheckImages(recipe, data.shape));
@@ -106,6 +127,7 @@ absl::Status CheckData(const FeedSpec& spec, const PlannerData& data) {
   if (partner.classes != PartnerClass::kAny && data.labels.empty()) {
     return absl::InvalidArgumentError("labels: needed when partners depend on classes");
   }
+  if (partner.classes == PartnerClass::kOther) MIXFEED_RETURN_IF_ERROR(CheckOtherClass(data));
   return CheckNeighbours(partner.neighbours, data);
 }
 

@@ -10,7 +10,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr ImageShape kShape{.channels = 3, .height = 32, .width = 32};
+constexpr ImageShape kCifarShape{.channels = 3, .height = 32, .width = 32};
 
 // What sets one kind apart from the others.
 struct Layout {
@@ -71,7 +71,7 @@ const Layout& LayoutOf(CifarKind kind) {
 // Appends the records of `path` to `images`.
 absl::Status ReadRecords(const std::string& path, const Layout& layout, int num_classes,
                          ImageSet* images) {
-  const int64_t record_bytes = layout.label_bytes + kShape.pixels();
+  const int64_t record_bytes = layout.label_bytes + kCifarShape.pixels();
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
   const auto size = static_cast<int64_t>(bytes.size());
   MIXFEED_RETURN_IF_ERROR(CheckWholeRecords(path, layout.title, size, record_bytes));
@@ -81,7 +81,7 @@ absl::Status ReadRecords(const std::string& path, const Layout& layout, int num_
     MIXFEED_RETURN_IF_ERROR(CheckLabel(path, label_at, label, {0, num_classes - 1}));
     images->labels.push_back(static_cast<int16_t>(label));
     const auto pixels = bytes.begin() + at + layout.label_bytes;
-    images->pixels.insert(images->pixels.end(), pixels, pixels + kShape.pixels());
+    images->pixels.insert(images->pixels.end(), pixels, pixels + kCifarShape.pixels());
   }
   return absl::OkStatus();
 }
@@ -96,7 +96,7 @@ std::string FindCifarFolder(const std::string& folder, CifarKind kind) {
 absl::StatusOr<Dataset> ReadCifar(const std::string& folder, CifarKind kind) {
   const Layout& layout = LayoutOf(kind);
   Dataset dataset;
-  dataset.shape = kShape;
+  dataset.shape = kCifarShape;
   MIXFEED_ASSIGN_OR_RETURN(dataset.class_names,
                            ReadClassNames(JoinPath(folder, layout.names_file), layout.title,
                                           absl::StrSplit(layout.names, ' ')));

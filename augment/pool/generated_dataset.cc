@@ -12,7 +12,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr ImageShape kShape{.channels = 3, .height = kPaintedSide, .width = kPaintedSide};
+constexpr ImageShape kPaintedShape{.channels = 3, .height = kPaintedSide, .width = kPaintedSide};
 
 // Random streams of a partition: its first is for the order of the labels, the others are the
 // images'.
@@ -31,11 +31,11 @@ absl::StatusOr<ImageSet> DrawPartition(uint64_t seed, uint64_t stream, int64_t c
                                        ThreadPool* threads, ImageProgress* progress) {
   ImageSet images;
   images.labels = ShuffledLabels(ImageRandom(seed, stream), count);
-  images.pixels.resize(static_cast<size_t>(count * kShape.pixels()));
+  images.pixels.resize(static_cast<size_t>(count * kPaintedShape.pixels()));
   MIXFEED_RETURN_IF_ERROR(ForEachImage(count, threads, progress, [&](int64_t i) {
     return PaintImage(images.labels[static_cast<size_t>(i)],
                       ImageRandom(seed, stream + 1 + static_cast<uint64_t>(i)),
-                      images.pixels.data() + i * kShape.pixels());
+                      images.pixels.data() + i * kPaintedShape.pixels());
   }));
   return images;
 }
@@ -46,7 +46,7 @@ absl::StatusOr<Dataset> GenerateDataset(const GeneratorSpec& spec, ThreadPool* t
                                         const std::function<void(double)>& progress) {
   ImageProgress images(progress, spec.train_images + spec.test_images);
   Dataset dataset;
-  dataset.shape = kShape;
+  dataset.shape = kPaintedShape;
   for (const ShapeClass& shape : GeneratedShapes()) dataset.class_names.emplace_back(shape.name);
   MIXFEED_ASSIGN_OR_RETURN(
       dataset.train, DrawPartition(spec.seed, kTrainStream, spec.train_images, threads, &images));

@@ -12,11 +12,11 @@
 namespace mixfeed {
 namespace {
 
-constexpr double kPi = std::numbers::pi;
+using std::numbers::pi;
 
 // Drawn at twice the size, then averaged down: edges come out smooth.
-constexpr int kSide = 2 * kPaintedSide;
-constexpr int kShift = 4;  // fractional bits of the coordinates that OpenCV is given
+constexpr int kCanvasSide = 2 * kPaintedSide;
+constexpr int kSubpixelBits = 4;  // fractional bits of the coordinates that OpenCV is given
 
 // How often the shape has its class's own hue instead of any. Higher makes colour tell more.
 constexpr double kOwnHueRate = 0.4;
@@ -28,8 +28,8 @@ constexpr double kShapeContrast = 0.5;
 constexpr double kCalmContrast = 0.15;
 constexpr double kBusyRate = 0.2;
 
-constexpr double kMinRadius = 0.27 * kSide;
-constexpr double kMaxRadius = 0.42 * kSide;
+constexpr double kMinRadius = 0.27 * kCanvasSide;
+constexpr double kMaxRadius = 0.42 * kCanvasSide;
 constexpr int kMaxClutter = 5;
 constexpr double kOutlineRate = 0.3;
 constexpr double kShadowRate = 0.35;
@@ -84,7 +84,7 @@ FixedOutline Place(const Outline& outline, const Placement& at, cv::Point2d offs
     for (const cv::Point2d& point : polygon) {
       const double x = point.x * at.radius * wide;
       const double y = point.y * at.radius / wide;
-      const double scale = 1 << kShift;
+      const double scale = 1 << kSubpixelBits;
       placed.back().emplace_back(cvRound(scale * (at.center.x + offset.x + x * cosine - y * sine)),
                                  cvRound(scale * (at.center.y + offset.y + x * sine + y * cosine)));
     }
@@ -92,23 +92,23 @@ FixedOutline Place(const Outline& outline, const Placement& at, cv::Point2d offs
   return placed;
 }
 
-cv::Mat1b Uniform(uint8_t value) { return cv::Mat1b(kSide, kSide, value); }
+cv::Mat1b Uniform(uint8_t value) { return cv::Mat1b(kCanvasSide, kCanvasSide, value); }
 
 cv::Mat1b FilledMask(const FixedOutline& outline) {
   cv::Mat1b mask = Uniform(0);
-  cv::fillPoly(mask, outline, cv::Scalar(255), cv::LINE_AA, kShift);
+  cv::fillPoly(mask, outline, cv::Scalar(255), cv::LINE_AA, kSubpixelBits);
   return mask;
 }
 
 cv::Mat1b StrokeMask(const FixedOutline& outline, int thickness) {
   cv::Mat1b mask = Uniform(0);
-  cv::polylines(mask, outline, true, cv::Scalar(255), thickness, cv::LINE_AA, kShift);
+  cv::polylines(mask, outline, true, cv::Scalar(255), thickness, cv::LINE_AA, kSubpixelBits);
   return mask;
 }
 
 // Arguments in braces are evaluated in order, those of a call in any: no call here draws twice.
 cv::Point2d RandomPoint(ImageRandom* random) {
-  return cv::Point2d{random->Uniform(0, kSide), random->Uniform(0, kSide)};
+  return cv::Point2d{random->Uniform(0, kCanvasSide), random->Uniform(0, kCanvasSide)};
 }
 
 // Clutter: things that tell nothing.
@@ -125,7 +125,7 @@ cv::Mat1b LineMask(const Placement& at, ImageRandom* random) {
 cv::Mat1b EllipseMask(const Placement& at, ImageRandom*) {
   cv::Mat1b mask = Uniform(0);
   const cv::RotatedRect box(at.center, cv::Size2d(2 * at.radius, at.radius),
-                            static_cast<float>(at.angle * 180 / kPi));
+                            static_cast<float>(at.angle * 180 / pi));
   cv::ellipse(mask, box, cv::Scalar(255), cv::FILLED, cv::LINE_AA);
   return mask;
 }
@@ -134,7 +134,7 @@ cv::Mat1b QuadrangleMask(const Placement& at, ImageRandom* random) {
   std::vector<cv::Point2d> corners;
   for (int i = 0; i < 4; ++i) {
     const double radius = random->Uniform(0.4, 1.2);
-    corners.emplace_back(radius * std::cos(kPi / 2 * i), radius * std::sin(kPi / 2 * i));
+    corners.emplace_back(radius * std::cos(pi / 2 * i), radius * std::sin(pi / 2 * i));
   }
   return FilledMask(Place({corners}, at));
 }
@@ -145,7 +145,7 @@ constexpr cv::Mat1b (*kClutterMasks[])(const Placement& at, ImageRandom* random)
 cv::Mat1b ClutterMask(double size, ImageRandom* random) {
   const Placement at{.center = RandomPoint(random),
                      .radius = size,
-                     .angle = random->Uniform(0, 2 * kPi),
+                     .angle = random->Uniform(0, 2 * pi),
                      .aspect = 1};
   const int kind = random->Int(0, static_cast<int>(std::size(kClutterMasks)) - 1);
   return kClutterMasks[kind](at, random);
@@ -153,7 +153,7 @@ cv::Mat1b ClutterMask(double size, ImageRandom* random) {
 
 void PaintClutter(double size, double opacity, ImageRandom* random, cv::Mat3b* canvas) {
   const auto colours = RandomColours(random->Uniform(0, 1), kShapeContrast, random);
-  const Fill fill = RandomFill(kSide, colours, random);
+  const Fill fill = RandomFill(kCanvasSide, colours, random);
   Paint(fill, ClutterMask(size, random), opacity, canvas);
 }
 
@@ -162,11 +162,11 @@ Fill PlainFill(const Colour& colour) { return {Uniform(0), {colour, colour}}; }
 Placement RandomPlacement(ImageRandom* random) {
   Placement at;
   at.radius = random->Uniform(kMinRadius, kMaxRadius);
-  const double room = kSide / 2.0 - at.radius;
-  at.center.x = kSide / 2.0 + random->Uniform(-room, room);
-  at.center.y = kSide / 2.0 + random->Uniform(-room, room);
-  at.angle = random->Uniform(-kPi / 4, kPi / 4);
-  if (random->Chance(0.2)) at.angle = random->Uniform(0, 2 * kPi);
+  const double room = kCanvasSide / 2.0 - at.radius;
+  at.center.x = kCanvasSide / 2.0 + random->Uniform(-room, room);
+  at.center.y = kCanvasSide / 2.0 + random->Uniform(-room, room);
+  at.angle = random->Uniform(-pi / 4, pi / 4);
+  if (random->Chance(0.2)) at.angle = random->Uniform(0, 2 * pi);
   at.aspect = std::exp(random->Uniform(-0.3, 0.3));
   return at;
 }
@@ -180,7 +180,7 @@ void PaintShape(int label, const Colour& background, ImageRandom* random, cv::Ma
   }
   const FixedOutline placed = Place(outline, at);
   const auto colours = ContrastingColours(label, background, random);
-  Paint(RandomFill(kSide, colours, random), FilledMask(placed), 1, canvas);
+  Paint(RandomFill(kCanvasSide, colours, random), FilledMask(placed), 1, canvas);
   if (random->Chance(kOutlineRate)) {
     const Colour colour = RandomColours(random->Uniform(0, 1), 0, random)[0];
     Paint(PlainFill(colour), StrokeMask(placed, random->Int(2, 4)), 1, canvas);
@@ -188,10 +188,10 @@ void PaintShape(int label, const Colour& background, ImageRandom* random, cv::Ma
 }
 
 cv::Mat3b PaintScene(int label, ImageRandom* random) {
-  cv::Mat3b canvas(kSide, kSide, Colour(0, 0, 0));
+  cv::Mat3b canvas(kCanvasSide, kCanvasSide, Colour(0, 0, 0));
   const double contrast = random->Chance(kBusyRate) ? kShapeContrast : kCalmContrast;
   const auto background = RandomColours(random->Uniform(0, 1), contrast, random);
-  Paint(RandomFill(kSide, background, random), Uniform(255), 1, &canvas);
+  Paint(RandomFill(kCanvasSide, background, random), Uniform(255), 1, &canvas);
   for (int i = random->Int(0, kMaxClutter); i > 0; --i) {
     const double opacity = random->Uniform(0.4, 1);
     PaintClutter(random->Uniform(3, 10), opacity, random, &canvas);

@@ -10,7 +10,7 @@
 namespace mixfeed {
 namespace {
 
-constexpr int64_t kImagesPerChunk = 64;
+constexpr int64_t kPaddedPerChunk = 64;
 
 // Source coordinate of padded coordinate `i`; -1 stands for the fill.
 int SourceCoordinate(int i, int pad, int size, PadMode mode) {
@@ -94,7 +94,7 @@ absl::StatusOr<Pool> MakePool(const ImageShape& shape, std::span<const uint8_t> 
   const std::vector<int> rows = SourceCoordinates(shape.height, pad, mode);
   const std::vector<int> columns = SourceCoordinates(shape.width, pad, mode);
   const int64_t from_plane_bytes = int64_t{shape.height} * shape.width;
-  threads->ParallelFor(pool.count, kImagesPerChunk, [&](int64_t begin, int64_t end) {
+  threads->ParallelFor(pool.count, kPaddedPerChunk, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin * shape.channels; plane < end * shape.channels; ++plane) {
       uint8_t* const to = pool.pixels.data() + plane * pool.plane_bytes();
       if (mode == PadMode::kConstant) {

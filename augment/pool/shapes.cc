@@ -8,7 +8,7 @@ namespace {
 
 using Points = std::vector<cv::Point2d>;
 
-constexpr double kPi = std::numbers::pi;
+using std::numbers::pi;
 constexpr int kArcPoints = 36;
 
 cv::Point2d OnCircle(double angle, double radius) {
@@ -25,13 +25,13 @@ Points Arc(double center_x, double radius, double from, double to) {
   return points;
 }
 
-Points Circle(double radius) { return Arc(0, radius, 0, 2 * kPi); }
+Points Circle(double radius) { return Arc(0, radius, 0, 2 * pi); }
 
 // `corners` points that are at distance 1 and `inner` by turns; the first points up.
 Points Spikes(int corners, double inner) {
   Points points;
   for (int i = 0; i < 2 * corners; ++i) {
-    points.push_back(OnCircle(-kPi / 2 + kPi * i / corners, i % 2 == 0 ? 1 : inner));
+    points.push_back(OnCircle(-pi / 2 + pi * i / corners, i % 2 == 0 ? 1 : inner));
   }
   return points;
 }
@@ -44,8 +44,8 @@ Points Crescent() {
   const double x = (1 - kRadius * kRadius + kShift * kShift) / (2 * kShift);
   const double outer = std::acos(x);
   const double inner = std::acos((x - kShift) / kRadius);
-  Points points = Arc(0, 1, outer, 2 * kPi - outer);
-  const Points back = Arc(kShift, kRadius, 2 * kPi - inner, inner);
+  Points points = Arc(0, 1, outer, 2 * pi - outer);
+  const Points back = Arc(kShift, kRadius, 2 * pi - inner, inner);
   points.insert(points.end(), back.begin(), back.end());
   return points;
 }
@@ -55,7 +55,7 @@ Points Heart() {
   constexpr double kScale = 1.0 / 17;
   Points points;
   for (int i = 0; i < kArcPoints; ++i) {
-    const double t = 2 * kPi * i / kArcPoints;
+    const double t = 2 * pi * i / kArcPoints;
     const double y = 13 * std::cos(t) - 5 * std::cos(2 * t) - 2 * std::cos(3 * t) - std::cos(4 * t);
     points.emplace_back(16 * kScale * std::pow(std::sin(t), 3), -kScale * y);
   }
@@ -64,7 +64,7 @@ Points Heart() {
 
 std::vector<ShapeClass> MakeShapes() {
   const Points square = {{-0.75, -0.75}, {0.75, -0.75}, {0.75, 0.75}, {-0.75, 0.75}};
-  const Points triangle = {OnCircle(-kPi / 2, 1), OnCircle(kPi / 6, 1), OnCircle(5 * kPi / 6, 1)};
+  const Points triangle = {OnCircle(-pi / 2, 1), OnCircle(pi / 6, 1), OnCircle(5 * pi / 6, 1)};
   const Points cross = {{-0.3, -0.95}, {0.3, -0.95}, {0.3, -0.3},   {0.95, -0.3},
                         {0.95, 0.3},   {0.3, 0.3},   {0.3, 0.95},   {-0.3, 0.95},
                         {-0.3, 0.3},   {-0.95, 0.3}, {-0.95, -0.3}, {-0.3, -0.3}};

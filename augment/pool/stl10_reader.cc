@@ -16,13 +16,14 @@ constexpr char kTitle[] = "STL-10";
 constexpr char kTrainImages[] = "train_X.bin";
 constexpr char kTestImages[] = "test_X.bin";
 constexpr char kUnlabelledImages[] = "unlabeled_X.bin";
-constexpr int kSide = 96;
-constexpr ImageShape kShape{.channels = 3, .height = kSide, .width = kSide};
+constexpr int kStl10Side = 96;
+constexpr ImageShape kStl10Shape{.channels = 3, .height = kStl10Side, .width = kStl10Side};
 
 // Turns a plane that was stored column by column into one stored row by row.
 void Transpose(uint8_t* plane) {
-  for (int y = 0; y < kSide; ++y) {
-    for (int x = y + 1; x < kSide; ++x) std::swap(plane[y * kSide + x], plane[x * kSide + y]);
+  for (int y = 0; y < kStl10Side; ++y) {
+    for (int x = y + 1; x < kStl10Side; ++x)
+      std::swap(plane[y * kStl10Side + x], plane[x * kStl10Side + y]);
   }
 }
 
@@ -31,10 +32,10 @@ absl::StatusOr<int64_t> AppendImages(const std::string& path, ImageSet* images) 
   const auto before = static_cast<int64_t>(images->pixels.size());
   MIXFEED_RETURN_IF_ERROR(AppendFile(path, kMaxFileBytes, &images->pixels));
   const auto end = static_cast<int64_t>(images->pixels.size());
-  MIXFEED_RETURN_IF_ERROR(CheckWholeRecords(path, kTitle, end - before, kShape.pixels()));
-  for (int64_t at = before; at < end; at += int64_t{kSide} * kSide)
+  MIXFEED_RETURN_IF_ERROR(CheckWholeRecords(path, kTitle, end - before, kStl10Shape.pixels()));
+  for (int64_t at = before; at < end; at += int64_t{kStl10Side} * kStl10Side)
     Transpose(images->pixels.data() + at);
-  return (end - before) / kShape.pixels();
+  return (end - before) / kStl10Shape.pixels();
 }
 
 absl::StatusOr<ImageSet> ReadLabelled(const std::string& folder, const char* images_file,
@@ -69,7 +70,7 @@ std::string FindStl10Folder(const std::string& folder) {
 
 absl::StatusOr<Dataset> ReadStl10(const std::string& folder) {
   Dataset dataset;
-  dataset.shape = kShape;
+  dataset.shape = kStl10Shape;
   MIXFEED_ASSIGN_OR_RETURN(dataset.class_names,
                            ReadClassNames(JoinPath(folder, "class_names.txt"), kTitle,
                                           {"airplane", "bird", "car", "cat", "deer", "dog", "horse",

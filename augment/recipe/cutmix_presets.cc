@@ -64,7 +64,7 @@ constexpr FieldSource kCutMixSources[] = {
     {"mix.cutmix.correct_lambda", "train.py: lam = 1 - area after clipping"},
 };
 
-constexpr FieldSource kTimmSources[] = {
+constexpr FieldSource kTimmCutmixSources[] = {
     {"mix.pairing", "timm/data/mixup.py: x.flip(0)"},
     {"mix.label_smoothing", "timm/data/mixup.py: label_smoothing=0.1"},
     {"mix.probability", "timm/data/mixup.py: prob=1.0"},
@@ -73,19 +73,19 @@ constexpr FieldSource kTimmSources[] = {
     {"mix.cutmix.min_side", "timm's examples: cutmix_minmax=(0.2, 0.8)"},
 };
 
-constexpr FieldSource kTorchvisionSources[] = {
+constexpr FieldSource kTorchvisionCutmixSources[] = {
     {"mix.pairing", "torchvision/transforms/v2/_augment.py: roll(1, 0)"},
     {"mix.cutmix.alpha", "torchvision/transforms/v2/_augment.py: alpha=1.0"},
     {"mix.cutmix.correct_lambda", "torchvision/transforms/v2/_augment.py: from the clipped box"},
 };
 
-constexpr const char* kTimmNotes[] = {
+constexpr const char* kTimmCutmixNotes[] = {
     "timm's Mixup mixes in place; a row and its partner keep their own pixels here.",
     "timm needs an even batch; so does lambda_scope per_pair here, the others do not.",
     "Its views are those of timm's loader, which is the trainer's choice; here CutMix's.",
 };
 
-constexpr const char* kTorchvisionNotes[] = {
+constexpr const char* kTorchvisionCutmixNotes[] = {
     "Neighbours are mixed, so the batch must be shuffled: it is, by epochs of permutations.",
 };
 
@@ -98,19 +98,19 @@ constexpr Preset kCutMixPresets[] = {
      "cifar10-wrn"},
     {"cutmix/torchvision", "always; each row with the row before it",
      "https://github.com/pytorch/vision, transforms.v2.CutMix", &CutMixTorchvision, &AllLabelled,
-     "imagenet", kTorchvisionSources, kTorchvisionNotes},
+     "imagenet", kTorchvisionCutmixSources, kTorchvisionCutmixNotes},
     {"cutmix/timm", "always; each row with the reversed batch's; labels smoothed by 0.1",
      "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &CutMixTimm,
-     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+     &AllLabelled, "imagenet", kTimmCutmixSources, kTimmCutmixNotes},
     {"cutmix/minmax", "as cutmix/timm, boxes inside the image with sides of 0.2 to 0.8",
      "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &CutMixMinMax,
-     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+     &AllLabelled, "imagenet", kTimmCutmixSources, kTimmCutmixNotes},
     {"mixup-cutmix", "a batch is blended or pasted, by equal chance",
      "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &MixupCutMix,
-     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+     &AllLabelled, "imagenet", kTimmCutmixSources, kTimmCutmixNotes},
     {"mixup-cutmix/elem", "every row by itself (timm's mode elem)",
      "https://github.com/huggingface/pytorch-image-models, timm/data/mixup.py", &MixupCutMixElem,
-     &AllLabelled, "imagenet", kTimmSources, kTimmNotes},
+     &AllLabelled, "imagenet", kTimmCutmixSources, kTimmCutmixNotes},
 };
 
 }  // namespace

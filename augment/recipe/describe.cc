@@ -69,7 +69,11 @@ void DescribeSplit(const SplitSpec& split, bool reads_unlabelled,
 }  // namespace
 
 std::vector<DescribedField> DescribePreset(const Preset& preset) {
-  const Recipe recipe = preset.make();
+  return DescribeRecipe(preset, preset.make(), preset.split());
+}
+
+std::vector<DescribedField> DescribeRecipe(const Preset& preset, const Recipe& recipe,
+                                           const SplitSpec& split) {
   std::vector<DescribedField> fields;
   VisitFields(recipe, [&](const RecipeField& field, const auto& value) {
     fields.push_back({.path = absl::StrCat("recipe.", field.path),
@@ -79,7 +83,7 @@ std::vector<DescribedField> DescribePreset(const Preset& preset) {
                       .source = SourceOf(preset, field.path),
                       .read = field.read(recipe)});
   });
-  DescribeSplit(preset.split(), recipe.reads_unlabelled(), &fields);
+  DescribeSplit(split, recipe.reads_unlabelled(), &fields);
   return fields;
 }
 

@@ -21,6 +21,9 @@ struct DescribedField {
 // All fields of the preset's recipe and split, in the order of fields.h. Lists of a split are left
 // out: no preset has any.
 std::vector<DescribedField> DescribePreset(const Preset& preset);
+// Likewise of a recipe and a split that were made from the preset and then changed.
+std::vector<DescribedField> DescribeRecipe(const Preset& preset, const Recipe& recipe,
+                                           const SplitSpec& split);
 
 }  // namespace mixfeed
 

@@ -7,6 +7,7 @@ constexpr const char* kRowSources[] = {"labelled", "labelled_and_unlabelled", "o
 constexpr const char* kPools[] = {"labelled", "unlabelled", "validation", "test"};
 constexpr const char* kSamplings[] = {"epochs", "with_replacement", "epochs_drop_last", "tiled"};
 constexpr const char* kPadModes[] = {"reflect", "zero", "edge", "constant"};
+constexpr const char* kWeightsPolicies[] = {"lockstep", "delayed", "newest", "pinned"};
 constexpr const char* kDrawScopes[] = {"per_row", "per_batch", "per_pair"};
 constexpr const char* kPairings[] = {"permutation", "reversed", "rolled", "halves"};
 constexpr const char* kFlipRules[] = {"random", "alternating"};
@@ -31,6 +32,7 @@ std::span<const char* const> NamesOf(RowSource) { return kRowSources; }
 std::span<const char* const> NamesOf(PoolId) { return kPools; }
 std::span<const char* const> NamesOf(Sampling) { return kSamplings; }
 std::span<const char* const> NamesOf(PadMode) { return kPadModes; }
+std::span<const char* const> NamesOf(WeightsPolicy) { return kWeightsPolicies; }
 std::span<const char* const> NamesOf(DrawScope) { return kDrawScopes; }
 std::span<const char* const> NamesOf(Pairing) { return kPairings; }
 std::span<const char* const> NamesOf(FlipRule) { return kFlipRules; }

@@ -15,6 +15,7 @@ std::span<const char* const> NamesOf(RowSource);
 std::span<const char* const> NamesOf(PoolId);
 std::span<const char* const> NamesOf(Sampling);
 std::span<const char* const> NamesOf(PadMode);
+std::span<const char* const> NamesOf(WeightsPolicy);
 std::span<const char* const> NamesOf(DrawScope);
 std::span<const char* const> NamesOf(Pairing);
 std::span<const char* const> NamesOf(FlipRule);

@@ -2,6 +2,7 @@
 #define MIXFEED_AUGMENT_RECIPE_FIELDS_H_
 
 #include <array>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -67,9 +68,16 @@ inline bool PairsRows(const Recipe& r) {
 }
 inline bool MixesGroups(const Recipe& r) { return Mixes(r) && r.guesses(); }
 inline bool HasNeighbours(const Recipe& r) { return Mixes(r) && r.mix.partner.neighbours > 0; }
+inline bool Delayed(const Recipe& r) {
+  return r.guesses() && r.guess.policy == WeightsPolicy::kDelayed;
+}
+inline bool Pinned(const Recipe& r) {
+  return r.guesses() && r.guess.policy == WeightsPolicy::kPinned;
+}
 inline bool Ramps(const Recipe& r) { return r.guesses() && r.weight.ramp != RampUnit::kNone; }
 
 inline constexpr double kNoLimit = 1e15;
+inline constexpr int kMaxVersion = std::numeric_limits<int>::max() - 1;
 
 template <typename ViewLike, typename Visitor>
 void VisitView(ViewLike& view, Visitor&& visit) {
@@ -193,15 +201,28 @@ void VisitFields(RecipeLike& recipe, Visitor&& visit) {
         recipe.unlabelled_ratio);
   visit({"unlabelled_sampling", "how unlabelled images are chosen", Guesses, 0, 0, false},
         recipe.unlabelled_sampling);
-  visit(
-      {"guess.model", "the guess model's name; empty: the server's only one", Guesses, 0, 0, false},
-      recipe.guess.model);
+  visit({"guess.model",
+         "the guess model's name, or several: their mean; empty: the server's only one", Guesses, 0,
+         0, false},
+        recipe.guess.model);
   visit({"guess.temperature", "T of sharpening p^(1/T); 1: none", Guesses, kMinTemperature,
          kMaxTemperature, false},
         recipe.guess.temperature);
   visit({"guess.batch_statistics", "guess with the step's own batch statistics", Guesses, 0, 0,
          false},
         recipe.guess.batch_statistics);
+  visit({"guess.policy", "which of the trainer's pushed weights guess a step", Guesses},
+        recipe.guess.policy);
+  visit({"guess.delay", "updates by which the weights are older than the step", Delayed, 1,
+         kMaxDelay},
+        recipe.guess.delay);
+  visit({"guess.version", "the one version that guesses", Pinned, 0, kMaxVersion},
+        recipe.guess.version);
+  visit({"guess.ema", "guess with the moving average of the pushed weights", Guesses},
+        recipe.guess.ema);
+  visit({"guess.batches_per_update", "steps that the trainer takes for one update", Guesses, 1,
+         kMaxBatchesPerUpdate},
+        recipe.guess.batches_per_update);
   VisitMix(recipe.mix, visit);
   visit({"interleave", "send rows in MixMatch's interleaved order", Guesses}, recipe.interleave);
   visit({"weight.value", "lambda_u of the header, at the end of its ramp", Guesses, 0, kNoLimit},

@@ -1,10 +1,12 @@
 #include "augment/recipe/presets.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "augment/base/nearest.h"
 #include "augment/base/status_macros.h"
 #include "augment/recipe/preset_tables.h"
 
@@ -33,13 +35,18 @@ std::span<const Preset> Presets() {
   return *all;
 }
 
+std::vector<std::string> PresetNames(const std::string& given) {
+  std::vector<std::string> names;
+  for (const Preset& preset : Presets()) names.emplace_back(preset.name);
+  return NearestFirst(given, std::move(names));
+}
+
 absl::StatusOr<const Preset*> FindPresetEntry(const std::string& name) {
   for (const Preset& preset : Presets()) {
     if (name == preset.name) return &preset;
   }
-  const auto append_name = [](std::string* out, const Preset& preset) { *out += preset.name; };
-  return absl::NotFoundError(absl::StrCat(
-      "recipe is \"", name, "\"; known: ", absl::StrJoin(Presets(), ", ", append_name)));
+  return absl::NotFoundError(
+      absl::StrCat("recipe is \"", name, "\"; known: ", absl::StrJoin(PresetNames(name), ", ")));
 }
 
 absl::StatusOr<Recipe> FindPreset(const std::string& name) {

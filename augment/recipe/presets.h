@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "augment/pool/split.h"
@@ -34,7 +35,10 @@ struct Preset {
 // presets.cc.
 std::span<const Preset> Presets();
 
-// NotFound lists the known names.
+// The names of all presets, those nearest to the one that was given first.
+std::vector<std::string> PresetNames(const std::string& given);
+
+// NotFound lists the known names, the nearest first.
 absl::StatusOr<const Preset*> FindPresetEntry(const std::string& name);
 absl::StatusOr<Recipe> FindPreset(const std::string& name);
 

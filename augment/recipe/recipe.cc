@@ -3,6 +3,8 @@
 #include <set>
 #include <tuple>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
 #include "augment/recipe/fields.h"
@@ -201,7 +203,28 @@ absl::Status CheckLayers(const Recipe& r) {
   });
 }
 
+// Names as models are registered under (ModelService.RegisterModel).
+absl::Status CheckModels(const GuessSpec& guess) {
+  constexpr char kNameCharacters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  const std::vector<std::string> names = guess.models();
+  bool sound = names.size() <= kMaxGuessModels &&
+               std::set<std::string>(names.begin(), names.end()).size() == names.size();
+  for (const std::string& name : names) {
+    sound &= !name.empty() && name.find_first_not_of(kNameCharacters) == name.npos;
+  }
+  if (sound) return absl::OkStatus();
+  return FieldError("recipe.guess.model", absl::StrCat("\"", absl::CEscape(guess.model), "\""),
+                    absl::StrCat("a model's name, or up to ", kMaxGuessModels,
+                                 " different ones separated by commas, of [A-Za-z0-9._-] each"));
+}
+
 }  // namespace
+
+std::vector<std::string> GuessSpec::models() const {
+  if (model.empty()) return {};
+  return absl::StrSplit(model, ',');
+}
 
 bool operator==(const Recipe& a, const Recipe& b) { return WithoutPreset(a) == WithoutPreset(b); }
 
@@ -209,6 +232,7 @@ absl::Status ValidateRecipe(const Recipe& recipe) {
   FieldChecker checker;
   VisitFields(recipe, checker);
   MIXFEED_RETURN_IF_ERROR(checker.status());
+  MIXFEED_RETURN_IF_ERROR(CheckModels(recipe.guess));
   MIXFEED_RETURN_IF_ERROR(CheckRows(recipe));
   if (recipe.rows == RowSource::kOrdered) return CheckOrdered(recipe);
   if (!recipe.mix.enabled) return absl::OkStatus();

@@ -18,6 +18,8 @@ inline constexpr double kMaxTemperature = 100.0;
 inline constexpr double kMinBetaShape = 0.01;
 inline constexpr double kMaxBetaShape = 101.0;  // Beta(a + 1, a) for a up to 100
 inline constexpr int kMaxUnlabelledRatio = 16;
+inline constexpr int kMaxDelay = 1'000'000;  // updates
+inline constexpr int kMaxBatchesPerUpdate = 4096;
 inline constexpr int kMaxSources = 8;
 inline constexpr int kMaxLayer = 63;
 inline constexpr size_t kMaxLayers = 16;
@@ -108,13 +110,37 @@ struct ViewSpec {
   friend bool operator==(const ViewSpec&, const ViewSpec&) = default;
 };
 
+// Which of a model's weights guess a step, while a trainer pushes them. update(step) =
+// floor(step / batches_per_update) is the trainer's update count when it trains on the step.
+enum class WeightsPolicy : uint8_t {
+  kLockstep,  // exactly those of update(step): the published algorithm
+  kDelayed,   // exactly those of update(step) - delay, and before that the initial ones
+  kNewest,    // the newest when the step is first asked for
+  kPinned,    // those of one version
+};
+
+inline constexpr size_t kMaxGuessModels = 8;
+
 // How pseudo-labels of unlabelled rows are made (MixMatch, Berthelot et al. 2019, section 3.2).
 struct GuessSpec {
-  std::string model;         // registered name; empty: the server's only model
+  // Registered name; empty: the server's only model. Several names, separated by commas: the mean
+  // of their guesses, before it is sharpened; different ones, at most kMaxGuessModels.
+  std::string model;
   double temperature = 0.5;  // T of sharpening p^(1/T) / sum p^(1/T); 0.01..100
   // Normalise with the statistics of the step's own unlabelled rows (one pass a view index), as the
   // official code does; off: with the model's running statistics. Neither changes the model.
   bool batch_statistics = true;
+  WeightsPolicy policy = WeightsPolicy::kLockstep;
+  int delay = 1;    // updates, 1..kMaxDelay
+  int version = 0;  // of the model, under kPinned
+  // The average of the weights that were pushed so far, in place of the weights themselves.
+  bool ema = false;
+  // Of a trainer that accumulates gradients, or whose processes take a batch
+  // each; 1..kMaxBatchesPerUpdate.
+  int batches_per_update = 1;
+
+  // The names in `model`; none where it is empty.
+  std::vector<std::string> models() const;
 
   friend bool operator==(const GuessSpec&, const GuessSpec&) = default;
 };

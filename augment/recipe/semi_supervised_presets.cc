@@ -102,6 +102,7 @@ constexpr FieldSource kOfficialSources[] = {
     {"views", "mixmatch.py: nu 2"},
     {"guess.temperature", "mixmatch.py: T 0.5"},
     {"guess.batch_statistics", "mixmatch.py: training=True, the updates skipped"},
+    {"guess.policy", "mixmatch.py: guess and update are one training step"},
     {"mix.alpha", "runs/table*.sh: 0.75 (the flag's default is 0.5)"},
     {"mix.lambda_scope", "libml/layers.py, augment_pair: shape [3B, 1, 1, 1]"},
     {"mix.lambda_floor", "libml/layers.py, augment_pair: max(mix, 1 - mix)"},
@@ -182,7 +183,9 @@ constexpr FieldSource kIctSources[] = {
 };
 constexpr const char* kIctNotes[] = {
     "Trainer: MSE between the student's softmax and the mixed labels.",
-    "The guess model is the teacher: register the EMA weights.",
+    "The guess model is the teacher: push the EMA weights, or push the student's to a model that "
+    "was"
+    " registered with --ema-decay 0.999, and set guess.ema.",
 };
 
 constexpr char kMixMatchRepository[] = "https://github.com/google-research/mixmatch";

@@ -139,6 +139,20 @@ HWY_INLINE void WriteWindow(const RenderJob& job, const Lines<Line>& lines, cons
   }
 }
 
+// std::fill without a call a line, for lines of a few vectors.
+template <class T>
+HWY_INLINE void FillLine(T* line, ptrdiff_t count, T value) {
+  const hn::CappedTag<T, 16 / sizeof(T)> d;
+  const auto lanes = static_cast<ptrdiff_t>(hn::Lanes(d));
+  if (count < lanes) {
+    for (ptrdiff_t x = 0; x < count; ++x) line[x] = value;
+    return;
+  }
+  const auto values = hn::Set(d, value);
+  for (ptrdiff_t x = 0; x < count - lanes; x += lanes) hn::StoreU(values, d, line + x);
+  hn::StoreU(values, d, line + count - lanes);  // may lie over the one before
+}
+
 // Writes the hole's pixels, which are one and the same in a channel, over a finished image.
 template <class T>
 void CoverHole(const RenderJob& job, const RowJob& row, const EffectsJob& effects, T* out) {
@@ -155,7 +169,7 @@ void CoverHole(const RenderJob& job, const RowJob& row, const EffectsJob& effect
     const T pixel = *line;
     for (int y = hole.y0; y < hole.y1; ++y) {
       if (planar) {
-        std::fill(line, line + hole.x1 - hole.x0, pixel);
+        FillLine<T>(line, hole.x1 - hole.x0, pixel);
       } else {
         for (int x = 0; x < hole.x1 - hole.x0; ++x) line[x * step] = pixel;
       }
@@ -188,9 +202,7 @@ class RowRenderer {
       if (!IsPlain(row.a)) {
         CoverHole(job_, row, job_.effects[row.a.effects], reinterpret_cast<Pixel*>(out));
       }
-    } else if (row.kind == RowKind::kBoxed && IsPlain(row.a) && IsPlain(row.b) &&
-               TryBoxed(row, next, out)) {
-    } else {
+    } else if (!TryTriple(row, next, out) && !TryBoxed(row, next, out)) {
       Compose(row, next, out);
     }
   }
@@ -230,6 +242,34 @@ class RowRenderer {
     WriteWindow<PixelsOf<Any>, kOrder>(job_, lines, next, window, out);
   }
 
+  // Writes a row of three plain views; false for any other. Planar ones only, since each order
+  // takes the compiler half a minute.
+  bool TryTriple(const RowJob& row, const RowJob& next, std::byte* out) {
+    if constexpr (kOrder == Order::kPlanar) {
+      if (row.kind != RowKind::kMany || row.more_count != 1) return false;
+      const SourceJob& third = job_.more[row.first_more].source;
+      if (!IsPlain(row.a) || !IsPlain(row.b) || !IsPlain(third)) return false;
+      if (third.view.step < 0) {
+        WriteTripleOf<true>(row, next, out);
+      } else {
+        WriteTripleOf<false>(row, next, out);
+      }
+      return true;
+    }
+    return false;
+  }
+  template <bool kMirrored>
+  void WriteTripleOf(const RowJob& row, const RowJob& next, std::byte* out) {
+    const MoreJob& third = job_.more[row.first_more];
+    const auto rest = [&](int c) {
+      return SumLine<ViewLine<kMirrored>, ConstantLine>{
+          FirstLine<kMirrored>(job_, third.source.view, c, 0, 0),
+          third.weights[c],
+          {row.channels[c].offset}};
+    };
+    WritePair(row, next, rest, WholeOf(job_), out);
+  }
+
   // Writes whole lines of a row with plain `a` and `b`, whose other views gave rest(c).
   template <class Rest>
   void WritePair(const RowJob& row, const RowJob& next, const Rest& rest, const Window& window,
@@ -257,8 +297,10 @@ class RowRenderer {
     WriteWindow<PixelsOf<D>, kOrder>(job_, lines, next, window, out);
   }
 
-  // False where the box is narrower than the narrowest vector.
+  // Writes a row of two plain views, one of them in a box; false for any other, and where the box
+  // is narrower than the narrowest vector.
   bool TryBoxed(const RowJob& row, const RowJob& next, std::byte* out) {
+    if (row.kind != RowKind::kBoxed || !IsPlain(row.a) || !IsPlain(row.b)) return false;
     const Window box = {row.box.y0, row.box.x0, row.box.y1, row.box.x1};
     const auto width = static_cast<size_t>(box.x1 - box.x0);
     const bool wide = width >= hn::Lanes(typename PixelsOf<D>::Tag());

@@ -33,6 +33,14 @@ MIXFEED_HD inline Coordinates CoordinatesOf(const RenderJob& job, uint32_t index
           static_cast<int32_t>(index % width)};
 }
 
+// The inverse of CoordinatesOf.
+MIXFEED_HD inline int64_t IndexOf(const RenderJob& job, const Coordinates& at) {
+  if (job.layout == PixelLayout::kNhwc) {
+    return (int64_t{at.y} * job.width + at.x) * job.channels + at.c;
+  }
+  return (int64_t{at.c} * job.height + at.y) * job.width + at.x;
+}
+
 // Writes `value` as element `index` of `out`, rounded to `type`.
 MIXFEED_HD inline void StorePixel(PixelType type, float value, std::byte* out, int64_t index) {
   switch (type) {
@@ -78,20 +86,30 @@ MIXFEED_HD inline float SourceLevel(const RenderJob& job, const SourceJob& sourc
   return effects.tone == kNone ? level : ToneLevel(job.tones[effects.tone], level);
 }
 
-// A row's finished pixel before it is narrowed.
-MIXFEED_HD inline float RowPixel(const RenderJob& job, const RowJob& row, const Coordinates& at) {
+// SourceLevel of images in the job's pool.
+struct PooledLevels {
+  MIXFEED_HD float operator()(const RenderJob& job, const SourceJob& source,
+                              const Coordinates& at) const {
+    return SourceLevel(job, source, at);
+  }
+};
+
+// A row's finished pixel before it is narrowed, of the levels that `level` says its images show.
+template <typename Levels>
+MIXFEED_HD inline float RowPixel(const RenderJob& job, const RowJob& row, const Coordinates& at,
+                                 const Levels& level) {
   const ChannelMix& mix = row.channels[at.c];
   if (row.kind == RowKind::kSingle || row.kind == RowKind::kBoxed) {
     const bool in_box = row.kind == RowKind::kBoxed && InBox(row.box, at.y, at.x);
-    return AddShare(SourceLevel(job, in_box ? row.b : row.a, at), mix.a_weight, mix.offset);
+    return AddShare(level(job, in_box ? row.b : row.a, at), mix.a_weight, mix.offset);
   }
   float rest = mix.offset;
   for (int32_t i = row.more_count - 1; i >= 0; --i) {
     const MoreJob& further = job.more[row.first_more + i];
-    rest = AddShare(SourceLevel(job, further.source, at), further.weights[at.c], rest);
+    rest = AddShare(level(job, further.source, at), further.weights[at.c], rest);
   }
-  rest = AddShare(SourceLevel(job, row.b, at), mix.b_weight, rest);
-  return AddShare(SourceLevel(job, row.a, at), mix.a_weight, rest);
+  rest = AddShare(level(job, row.b, at), mix.b_weight, rest);
+  return AddShare(level(job, row.a, at), mix.a_weight, rest);
 }
 
 // Renders element `index` (in the output's layout) of image `row`: what one thread of the CUDA
@@ -99,7 +117,8 @@ MIXFEED_HD inline float RowPixel(const RenderJob& job, const RowJob& row, const 
 MIXFEED_HD inline void RenderElement(const RenderJob& job, int64_t row, uint32_t index) {
   const Coordinates at = CoordinatesOf(job, index);
   const int64_t elements = int64_t{job.channels} * job.height * job.width;
-  StorePixel(job.type, RowPixel(job, job.rows[row], at), job.out, row * elements + index);
+  const float value = RowPixel(job, job.rows[row], at, PooledLevels{});
+  StorePixel(job.type, value, job.out, row * elements + index);
 }
 
 }  // namespace mixfeed

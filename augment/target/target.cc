@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -101,6 +102,21 @@ void MixManyTargets(std::span<const float> weights, std::span<const float> sourc
     }
     out[c] = static_cast<float>(sum);
   }
+}
+
+void MixRowTarget(std::span<const int32_t> images, std::span<const float> weights,
+                  absl::FunctionRef<void(int32_t image, std::span<float> out)> target_of,
+                  std::span<float> out) {
+  assert(!images.empty() && images.size() == weights.size());
+  const bool alone = images.size() == 1 || (images.size() == 2 && images[0] == images[1]);
+  if (alone) return target_of(images[0], out);
+  std::vector<float> sources(images.size() * out.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    target_of(images[i], std::span(sources).subspan(i * out.size(), out.size()));
+  }
+  if (images.size() > 2) return MixManyTargets(weights, sources, out);
+  const std::span<const float> both(sources);
+  MixTargets(weights[0], both.first(out.size()), both.last(out.size()), out);
 }
 
 }  // namespace mixfeed

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 
 namespace mixfeed {
@@ -38,6 +39,13 @@ void MixTargets(float lambda, std::span<const float> a, std::span<const float> b
 // order. The second weight is not read: it is what the others leave of 1. n >= 2.
 void MixManyTargets(std::span<const float> weights, std::span<const float> sources,
                     std::span<float> out);
+
+// Writes the target of a row that is mixed of `images`, its own first: MixTargets of two,
+// MixManyTargets of more, its own alone where there is nothing else. Weights as in MixManyTargets,
+// one an image. `target_of` writes an image's own target.
+void MixRowTarget(std::span<const int32_t> images, std::span<const float> weights,
+                  absl::FunctionRef<void(int32_t image, std::span<float> out)> target_of,
+                  std::span<float> out);
 
 }  // namespace mixfeed
 

@@ -11,8 +11,9 @@
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
 #include "client/cli/local_server.h"
+#include "client/look/json.h"
+#include "client/look/text_table.h"
 
 namespace mixfeed {
 namespace {
@@ -82,10 +83,10 @@ class Bench final : public Command {
         ->check(InRange(kShortestSeconds, kLongestSeconds))
         ->capture_default_str();
     app->add_option("--rounds", rounds_, "measurements of each kind, in turn; medians are shown")
-        ->check(CLI::PositiveNumber)
+        ->check(WholeInRange(1, INT32_MAX))
         ->capture_default_str();
     app->add_option("--prefetch", prefetch_, "batches on their way at once")
-        ->check(CLI::PositiveNumber)
+        ->check(WholeInRange(1, UINT32_MAX))
         ->capture_default_str();
     AddOwnServerFlags(app);
     spec_.AddTo(app);

@@ -8,27 +8,16 @@ namespace {
 
 constexpr size_t kBarWidth = 24;
 constexpr char kClearLine[] = "\r\033[K";
-constexpr size_t kColumnGap = 2;
 
 }  // namespace
+
+void Console::Note(const std::vector<std::string>& notes) const {
+  for (const std::string& note : notes) err << "note: " << note << '\n';
+}
 
 absl::Status CheckOutput(std::ostream& out) {
   if (out.flush()) return absl::OkStatus();
   return absl::UnavailableError("the standard output cannot be written; is the disk full?");
-}
-
-void TextTable::Print(std::ostream& out) const {
-  std::vector<size_t> widths(rows_.front().size(), 0);
-  for (const auto& row : rows_) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  for (const auto& row : rows_) {
-    std::string line;
-    for (size_t c = 0; c < row.size(); ++c) {
-      line += row[c] + std::string(widths[c] - row[c].size() + kColumnGap, ' ');
-    }
-    out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
-  }
 }
 
 void Progress::Begin(const std::string& part) {

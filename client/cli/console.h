@@ -16,24 +16,15 @@ struct Console {
   std::ostream& err;
   bool terminal = false;  // of err
   Cancellation* interrupt = nullptr;
+  bool out_terminal = false;
 
+  // A line each on err: what was given without effect.
+  void Note(const std::vector<std::string>& notes) const;
   bool interrupted() const { return interrupt != nullptr && interrupt->cancelled(); }
 };
 
 // Flushes `out`. Unavailable when something did not get there: a full disk, a closed pipe.
 absl::Status CheckOutput(std::ostream& out);
-
-// Lines of cells, printed with their columns aligned.
-class TextTable {
- public:
-  explicit TextTable(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
-  // As many cells as the head has.
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  void Print(std::ostream& out) const;
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 // A bar on the console's err while it lives, if that is a terminal.
 class Progress {

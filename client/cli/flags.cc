@@ -3,152 +3,30 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "augment/base/status_macros.h"
+#include "augment/recipe/presets.h"
 #include "augment/render/pixel_format.h"
 #include "client/cli/files.h"
 #include "client/cli/index_bar.h"
-#include "client/cli/spec_field.h"
+#include "client/spec/enum_text.h"
+#include "client/spec/local_spec.h"
+#include "client/spec/parse_number.h"
+#include "client/spec/spec_field.h"
+#include "client/spec/spec_setting.h"
 
 namespace mixfeed {
 namespace {
 
-constexpr char kDefaultRecipe[] = "mixmatch";  // of a spec that names none; see spec.proto
 constexpr double kShortestWait = 0.001;
 constexpr double kLongestWait = 86400;  // a day
-
-// Hands the number that `text` is to `set`; returns what is wrong with it, or nothing.
-template <typename T, typename Set>
-std::string ParseNumber(const std::string& text, const Set& set) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return absl::StrCat("'", text, "' is not a ",
-                        std::is_integral_v<T> ? "whole number from 0 up, in its range" : "number");
-  }
-  set(value);
-  return "";
-}
-
-// Fields of another recipe would make it something that has neither's name.
-std::string SetRecipe(const std::string& text, v1::FeedSpec* spec) {
-  const std::string& given = spec->recipe().preset();
-  if ((given.empty() ? kDefaultRecipe : given) != text) spec->clear_recipe();
-  spec->mutable_recipe()->set_preset(text);
-  return "";
-}
-
-std::string SetStatistics(const std::string& text, v1::FeedSpec* spec) {
-  if (text != "batch" && text != "running")
-    return absl::StrCat("'", text, "' is not batch or running");
-  spec->mutable_recipe()->mutable_guess()->set_batch_statistics(text == "batch");
-  return std::string();
-}
-
-std::string SetPool(const std::string& text, v1::FeedSpec* spec) {
-  const auto& type = *v1::Pool_descriptor();
-  for (const std::string& name : EnumTexts(type)) {
-    if (name != text) continue;
-    spec->mutable_recipe()->set_ordered_pool(static_cast<v1::Pool>(EnumNumber(type, text)));
-    return "";
-  }
-  return absl::StrCat("'", text, "' is not one of labelled, unlabelled, validation, test");
-}
-
-// A count asks for a split; without a rule the server takes the recipe's, or its default.
-std::string SetLabels(const std::string& text, v1::FeedSpec* spec) {
-  v1::Split* split = spec->mutable_split();
-  if (text == "all") {
-    split->set_rule(v1::Split::ALL);
-    return "";
-  }
-  return ParseNumber<uint64_t>(text, [split](uint64_t labelled) {
-    split->set_labelled(labelled);
-    const bool counted = split->rule() == v1::Split::RULE_UNSPECIFIED ||
-                         split->rule() == v1::Split::BALANCED || split->rule() == v1::Split::RANDOM;
-    if (!counted) split->set_rule(v1::Split::MIXMATCH);
-  });
-}
-
-struct SpecFlag {
-  const char* name;
-  const char* value;
-  const char* help;
-  // Returns what is wrong with the text, or nothing.
-  std::string (*apply)(const std::string& text, v1::FeedSpec* spec);
-};
-
-const SpecFlag kSpecFlags[] = {
-    {"--recipe", "NAME",
-     "a name of `mixfeed recipes`; default mixmatch. Over a --spec of another recipe it replaces "
-     "the "
-     "whole recipe there; dataset, split, seed and batch stay",
-     SetRecipe},
-    {"--dataset", "NAME", "the server's name of the dataset; not needed when it has only one",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       spec->set_dataset(text);
-       return std::string();
-     }},
-    {"--labels", "N|all",
-     "labelled images, from 1 up; all: every training image. Default: the recipe's, 250 or all",
-     SetLabels},
-    {"--validation", "N",
-     "images held out from training, from 0 up; default: the recipe's, mostly 0",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<uint64_t>(
-           text, [spec](uint64_t n) { spec->mutable_split()->set_validation(n); });
-     }},
-    {"--split-seed", "N", "which images are labelled, 0..4294967295; default 1. 0: not shuffled",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<uint64_t>(text,
-                                    [spec](uint64_t n) { spec->mutable_split()->set_seed(n); });
-     }},
-    {"--seed", "N", "everything random but the split, from 0 up; default 0",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<uint64_t>(text, [spec](uint64_t n) { spec->set_seed(n); });
-     }},
-    {"--batch", "N", "labelled images a step, 1..4096; default 64. mixmatch has N (views + 1) rows",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<uint32_t>(text, [spec](uint32_t n) { spec->set_batch(n); });
-     }},
-    {"--views", "K", "views of every unlabelled image, 1..8; default: the recipe's",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<uint32_t>(text,
-                                    [spec](uint32_t n) { spec->mutable_recipe()->set_views(n); });
-     }},
-    {"--temperature", "T", "of sharpening pseudo-labels, 0.01..100; default: the recipe's",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<double>(
-           text, [spec](double t) { spec->mutable_recipe()->mutable_guess()->set_temperature(t); });
-     }},
-    {"--alpha", "A",
-     "lambda is drawn from Beta(A, A), 0.01..101 (label-preserving: Beta(A + 1, A)); default: the "
-     "recipe's",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       return ParseNumber<double>(text, [spec](double a) {
-         v1::Mix* mix = spec->mutable_recipe()->mutable_mix();
-         mix->set_alpha(a);
-         mix->clear_beta();  // a resolved spec has one; without it the server takes alpha
-       });
-     }},
-    {"--model", "NAME", "the guess model; not needed when the server has only one",
-     [](const std::string& text, v1::FeedSpec* spec) {
-       spec->mutable_recipe()->mutable_guess()->set_model(text);
-       return std::string();
-     }},
-    {"--statistics", "batch|running",
-     "of batch norm, with which the model guesses: the step's own (the default), or the model's",
-     SetStatistics},
-    {"--pool", "NAME",
-     "what eval goes through: test (the default), validation, labelled, unlabelled", SetPool},
-};
 
 absl::StatusOr<v1::FeedSpec> ReadSpec(const std::string& path) {
   MIXFEED_ASSIGN_OR_RETURN(const std::string text, ReadFile("--spec", path));
@@ -170,6 +48,29 @@ std::function<std::string(const std::string&)> InRange(double low, double high) 
     if (inside || !wrong.empty()) return wrong;
     return absl::StrCat("'", text, "' is not a number from ", low, " to ", high);
   };
+}
+
+std::function<std::string(const std::string&)> WholeInRange(uint64_t low, uint64_t high) {
+  return [low, high](const std::string& text) {
+    uint64_t value = 0;
+    const bool whole = ParseNumber<uint64_t>(text, [&](uint64_t n) { value = n; }).empty();
+    if (whole && value >= low && value <= high) return std::string();
+    return absl::StrCat("'", text, "' is not a whole number from ", low, " to ", high);
+  };
+}
+
+std::function<std::string(const std::string&)> WholeFrom(uint64_t low) {
+  return [low](const std::string& text) {
+    uint64_t value = 0;
+    const std::string wrong = ParseNumber<uint64_t>(text, [&](uint64_t n) { value = n; });
+    if (wrong.empty() && value >= low) return std::string();
+    return absl::StrCat("'", text, "' is not a whole number from ", low, " up, in its range");
+  };
+}
+
+std::string CheckPngName(const std::string& path) {
+  if (absl::EndsWithIgnoreCase(path, ".png") || absl::StartsWith(path, "/dev/")) return "";
+  return absl::StrCat("'", path, "' does not end in .png, and PNG is what is written");
 }
 
 void ServerFlags::AddTo(CLI::App* app) {
@@ -210,14 +111,18 @@ absl::StatusOr<std::unique_ptr<FeedClient>> ServerFlags::Connect() const {
   return FeedClient::Connect(Options());
 }
 
+std::string ServerFlags::TextOf(const Look& look) const {
+  return json ? Dump(look.json) + "\n" : look.text;
+}
+
 void SpecFlags::AddTo(CLI::App* app) {
   constexpr char kGroup[] = "Feed";
-  for (const SpecFlag& flag : kSpecFlags) {
-    app->add_option(flag.name, values_[flag.name], flag.help)
-        ->type_name(flag.value)
-        ->check([&flag](const std::string& text) {
+  for (const SpecSetting& setting : SpecSettings()) {
+    app->add_option(absl::StrCat("--", setting.name), values_[setting.name], setting.help)
+        ->type_name(setting.value)
+        ->check([&setting](const std::string& text) {
           v1::FeedSpec scratch;
-          return flag.apply(text, &scratch);
+          return setting.apply(text, &scratch);
         })
         ->group(kGroup);
   }
@@ -247,13 +152,36 @@ absl::StatusOr<v1::FeedSpec> SpecFlags::Spec() const {
   if (!spec_file_.empty()) {
     MIXFEED_ASSIGN_OR_RETURN(spec, ReadSpec(spec_file_));
   }
-  for (const SpecFlag& flag : kSpecFlags) {
-    const auto value = values_.find(flag.name);
-    // The texts were checked when they were parsed.
-    if (value != values_.end() && !value->second.empty()) (void)flag.apply(value->second, &spec);
-  }
-  for (const std::string& field : fields_) (void)SetSpecField(field, &spec);
+  MIXFEED_RETURN_IF_ERROR(ApplySettings(values_, fields_, &spec));
   return spec;
+}
+
+std::vector<GivenField> SpecFlags::Given(const LocalSpec& spec) const {
+  std::vector<GivenField> given;
+  for (const SpecSetting& setting : SpecSettings()) {
+    if (!IsGiven(setting.name)) continue;
+    const std::string flag = absl::StrCat("--", setting.name);
+    if (setting.path != nullptr) given.push_back({flag, setting.path});
+    if (setting.name != std::string_view(kAlphaSetting)) continue;
+    const bool boxes = AlphaIsOfBoxes(spec.recipe);
+    given.push_back({flag, boxes ? "recipe.mix.cutmix.alpha" : "recipe.mix.alpha"});
+  }
+  for (const std::string& field : fields_) {
+    const std::string path(absl::StripAsciiWhitespace(field.substr(0, field.find('='))));
+    given.push_back({path, path});
+  }
+  return given;
+}
+
+bool SpecFlags::is_given() const {
+  const auto given = [this](const auto& value) { return IsGiven(value.first); };
+  return !spec_file_.empty() || !fields_.empty() ||
+         std::any_of(values_.begin(), values_.end(), given);
+}
+
+bool SpecFlags::IsGiven(const std::string& setting) const {
+  const auto value = values_.find(setting);
+  return value != values_.end() && !value->second.empty();
 }
 
 void FormatFlags::AddTo(CLI::App* app, const char* head) {
@@ -290,37 +218,28 @@ v1::PixelFormat FormatFlags::Format() const {
   return format;
 }
 
-absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
-                                        Console* console) {
-  MIXFEED_ASSIGN_OR_RETURN(const v1::FeedSpec wanted, spec.Spec());
-  FeedConnection opened;
-  MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
+absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(FeedClient* client, const ServerFlags& server,
+                                               const v1::FeedSpec& spec, const std::string& run,
+                                               Console* console) {
   ConnectOptions options = server.Options();
   options.deadline_ms = kIndexQuestionMs;
   MIXFEED_ASSIGN_OR_RETURN(const auto questions, FeedClient::Connect(options));
   const IndexBar bar(questions.get(), console);
+  return OpenWhenBuilt(client, questions.get(), spec, run);
+}
+
+absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
+                                        Console* console, FeedPurpose purpose) {
+  MIXFEED_ASSIGN_OR_RETURN(v1::FeedSpec wanted, spec.Spec());
+  if (purpose == FeedPurpose::kLook) GuessWithNewest(&wanted);
+  FeedConnection opened;
+  MIXFEED_ASSIGN_OR_RETURN(opened.client, server.Connect());
   MIXFEED_ASSIGN_OR_RETURN(opened.feed,
-                           OpenWhenBuilt(opened.client.get(), questions.get(), wanted, spec.run()));
+                           OpenFeed(opened.client.get(), server, wanted, spec.run(), console));
+  // A newer server may have recipes that this program cannot judge.
+  const auto local = ResolveLocally(opened.feed->info().spec());
+  if (local.ok()) console->Note(NotesOfUnread(spec.Given(*local), *local));
   return opened;
-}
-
-std::string EnumText(const google::protobuf::EnumValueDescriptor& value) {
-  return absl::StrReplaceAll(absl::AsciiStrToLower(value.name()), {{"_", "-"}});
-}
-
-std::vector<std::string> EnumTexts(const google::protobuf::EnumDescriptor& type) {
-  std::vector<std::string> texts;
-  for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() != 0) texts.push_back(EnumText(*type.value(i)));
-  }
-  return texts;
-}
-
-int EnumNumber(const google::protobuf::EnumDescriptor& type, const std::string& text) {
-  for (int i = 0; i < type.value_count(); ++i) {
-    if (EnumText(*type.value(i)) == text) return type.value(i)->number();
-  }
-  return 0;
 }
 
 }  // namespace mixfeed

@@ -1,8 +1,7 @@
 #ifndef MIXFEED_CLIENT_CLI_FLAGS_H_
 #define MIXFEED_CLIENT_CLI_FLAGS_H_
 
-#include <google/protobuf/descriptor.h>
-
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "client/cli/console.h"
 #include "client/feed_client.h"
+#include "client/look/look.h"
+#include "client/look/unread.h"
 
 namespace CLI {
 class App;
@@ -25,6 +26,14 @@ namespace mixfeed {
 // A check for CLI11: a number from `low` to `high`. Unlike CLI::Range it refuses NaN.
 std::function<std::string(const std::string&)> InRange(double low, double high);
 
+// Likewise whole numbers.
+std::function<std::string(const std::string&)> WholeInRange(uint64_t low, uint64_t high);
+// Likewise whole numbers without an upper end but their type's.
+std::function<std::string(const std::string&)> WholeFrom(uint64_t low);
+// Likewise a file that a picture goes to: a name that ends in .png, or a device such as
+// /dev/stdout.
+std::string CheckPngName(const std::string& path);
+
 // Which server, how, and in which form to answer.
 struct ServerFlags {
   std::string server = ConnectOptions().server;
@@ -35,6 +44,9 @@ struct ServerFlags {
   void AddTo(CLI::App* app);
   ConnectOptions Options() const;
   absl::StatusOr<std::unique_ptr<FeedClient>> Connect() const;
+  // What is printed of `look`, with a newline: its JSON in one line with --json, else its text.
+  std::string TextOf(const Look& look) const;
+  void Print(const Look& look, Console* console) const { console->out << TextOf(look); }
 };
 
 // Which feed: a spec from a file, overridden flag by flag, and a run.
@@ -43,11 +55,18 @@ class SpecFlags {
   void AddTo(CLI::App* app);
   // InvalidArgument: a --spec file that cannot be read or is no FeedSpec.
   absl::StatusOr<v1::FeedSpec> Spec() const;
+  // The fields of `spec`, which is Spec() or what it was resolved to, that flags gave values.
+  std::vector<GivenField> Given(const LocalSpec& spec) const;
+  // Whether any flag but --run was given.
+  bool is_given() const;
   const std::string& run() const { return run_; }
 
  private:
-  std::map<std::string, std::string> values_;  // by flag; only those that were given are not empty
-  std::vector<std::string> fields_;            // --set
+  bool IsGiven(const std::string& setting) const;
+
+  std::map<std::string, std::string>
+      values_;                       // by setting; only those that were given are not empty
+  std::vector<std::string> fields_;  // --set
   std::string spec_file_;
   std::string run_;
 };
@@ -68,21 +87,24 @@ struct FormatFlags {
   v1::PixelFormat Format() const;
 };
 
+// Opens a feed; while the server builds its neighbour index, waits for it, with a bar on a
+// terminal.
+absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(FeedClient* client, const ServerFlags& server,
+                                               const v1::FeedSpec& spec, const std::string& run,
+                                               Console* console);
+
 // A connection and the feed that the flags name on it.
 struct FeedConnection {
   std::unique_ptr<FeedClient> client;
   std::unique_ptr<Feed> feed;
 };
-// While the server builds the feed's neighbour index, this waits for it, with a bar on a terminal.
-absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
-                                        Console* console);
+// What a feed is opened for. To look at batches guesses are made with the newest weights, unless
+// the spec says otherwise: nobody is there to push those of every update.
+enum class FeedPurpose { kLook, kTrain };
 
-// A protobuf enum's value as people write it: ROUND_ROBIN is "round-robin".
-std::string EnumText(const google::protobuf::EnumValueDescriptor& value);
-// All texts of an enum but its "unspecified", in order.
-std::vector<std::string> EnumTexts(const google::protobuf::EnumDescriptor& type);
-// The number of a text of EnumTexts.
-int EnumNumber(const google::protobuf::EnumDescriptor& type, const std::string& text);
+// Likewise. Flags whose fields the feed's batches do not depend on are noted on the console's err.
+absl::StatusOr<FeedConnection> OpenFeed(const ServerFlags& server, const SpecFlags& spec,
+                                        Console* console, FeedPurpose purpose = FeedPurpose::kLook);
 
 }  // namespace mixfeed
 

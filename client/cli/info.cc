@@ -5,8 +5,9 @@
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
-#include "client/cli/model.h"
+#include "client/look/json.h"
+#include "client/look/models.h"
+#include "client/look/text_table.h"
 
 namespace mixfeed {
 namespace {
@@ -67,6 +68,9 @@ class Info final : public Command {
         << info.consumers() << " streams, " << info.batches_made() << " batches made, "
         << info.live_slots() << " in memory (" << info.live_slot_bytes() << " of "
         << info.max_slot_bytes() << " bytes)\n";
+    if (info.waiting_batches() > 0) {
+      out << info.waiting_batches() << " batches wait for weights that a trainer has yet to push\n";
+    }
   }
 
   ServerFlags server_;

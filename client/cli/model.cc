@@ -1,6 +1,5 @@
-#include "client/cli/model.h"
-
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,7 +7,8 @@
 #include "client/cli/command.h"
 #include "client/cli/files.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
+#include "client/look/json.h"
+#include "client/look/models.h"
 
 namespace mixfeed {
 namespace {
@@ -18,21 +18,28 @@ class ModelRegister final : public Command {
   void AddFlags(CLI::App* app) override {
     app->add_option("NAME", name_, "what feeds call the model")->required();
     app->add_option("--kind", kind_,
-                    "resnet-small or wrn-28-2 (built in; fresh weights without --file), or "
-                    "torchscript")
+                    "resnet-small or wrn-28-2 (built in; fresh weights without --file), "
+                    "torchscript, or kserve (a model that another server runs)")
         ->required();
     app->add_option("--file", file_, "TorchScript archive, or the built-in network's weights")
         ->type_name("FILE");
+    app->add_option("--address", address_,
+                    "of kind kserve: HOST:PORT/MODEL[/VERSION][?output=logits|probabilities]"
+                    "[&deadline_ms=N], a server that speaks the KServe v2 protocol over gRPC")
+        ->type_name("ADDRESS");
     app->add_option("--update", update_, "the trainer's update count that the weights are of");
     app->add_option("--classes", classes_, "classes; not needed when the server has one dataset");
     app->add_option("--init-seed", init_seed_, "of a built-in network's fresh weights");
     app->add_option("--normalise", normalise_,
                     "what its input is to be: signed (the default), cifar10, imagenet, ...");
+    app->add_option("--ema-decay", ema_decay_,
+                    "keep a moving average of the weights that are pushed, which feeds can guess "
+                    "with (--weights ema): its decay an update, below 1; 0: none")
+        ->capture_default_str();
     app->add_option("--statistics", statistics_,
                     "of batch norm, that the model must be able to guess with: the step's own "
-                    "(batch), or only the model's (running)")
-        ->check(CLI::IsMember({"batch", "running"}))
-        ->capture_default_str();
+                    "(batch, the default but of kind kserve), or only the model's (running)")
+        ->check(CLI::IsMember({"batch", "running"}));
     server_.AddTo(app);
   }
 
@@ -63,7 +70,11 @@ class ModelRegister final : public Command {
     header.set_update(update_);
     header.set_init_seed(init_seed_);
     if (!normalise_.empty()) header.mutable_normalisation()->set_name(normalise_);
-    header.set_batch_statistics(statistics_ == "batch");
+    if (kind_ != "kserve" || !statistics_.empty()) {
+      header.set_batch_statistics(statistics_ != "running");
+    }
+    header.set_address(address_);
+    header.set_ema_decay(ema_decay_);
     return header;
   }
 
@@ -75,7 +86,65 @@ class ModelRegister final : public Command {
   uint64_t update_ = 0;
   uint64_t init_seed_ = 0;
   uint32_t classes_ = 0;
-  std::string statistics_ = "batch";
+  double ema_decay_ = 0;
+  std::string statistics_;
+  std::string address_;
+};
+
+class ModelPush final : public Command {
+ public:
+  void AddFlags(CLI::App* app) override {
+    app->add_option("NAME", name_, "the model")->required();
+    app->add_option("--file", file_, "its new weights, in the safetensors form")
+        ->required()
+        ->type_name("FILE");
+    app->add_option("--update", update_, "the trainer's update count that the weights are of")
+        ->required();
+    app->add_option("--replaces", replaces_, "the version that they replace; default: the newest");
+    app->add_flag("--partial", partial_, "the file has only some tensors; the others stay");
+    app->add_option("--push-every", push_every_,
+                    "declare that a push comes every so many updates; 0: say nothing");
+    app->add_flag("--rewind", rewind_, "the trainer went back to an earlier update");
+    server_.AddTo(app);
+  }
+
+  absl::Status Run(Console* console) override {
+    MIXFEED_ASSIGN_OR_RETURN(const std::string weights, ReadFile("--file", file_));
+    MIXFEED_ASSIGN_OR_RETURN(const auto client, server_.Connect());
+    v1::PushWeightsHeader header;
+    header.set_model(name_);
+    header.set_update(update_);
+    header.set_partial(partial_);
+    header.set_rewind(rewind_);
+    header.set_push_every(push_every_);
+    if (replaces_.has_value()) {
+      header.set_replaces(*replaces_);
+    } else {
+      MIXFEED_ASSIGN_OR_RETURN(const auto models, client->ListModels());
+      for (const v1::Model& model : models.models()) {
+        if (model.name() == name_) header.set_replaces(model.version());
+      }
+    }
+    MIXFEED_ASSIGN_OR_RETURN(const auto response, client->PushWeights(header, weights));
+    const v1::Model& model = response.model();
+    if (server_.json) {
+      console->out << Dump(ToJson(model)) << '\n';
+    } else {
+      console->out << model.name() << " guesses with version " << model.version() << ", update "
+                   << model.update() << " (weights " << model.weights() << ")\n";
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  ServerFlags server_;
+  std::string name_;
+  std::string file_;
+  uint64_t update_ = 0;
+  std::optional<uint64_t> replaces_;
+  uint32_t push_every_ = 0;
+  bool partial_ = false;
+  bool rewind_ = false;
 };
 
 class ModelList final : public Command {
@@ -85,11 +154,7 @@ class ModelList final : public Command {
   absl::Status Run(Console* console) override {
     MIXFEED_ASSIGN_OR_RETURN(const auto client, server_.Connect());
     MIXFEED_ASSIGN_OR_RETURN(const auto models, client->ListModels());
-    if (server_.json) {
-      console->out << Dump(ToJson(models)) << '\n';
-    } else {
-      PrintModels(models.models(), console->out);
-    }
+    server_.Print(LookAtModels(models), console);
     return absl::OkStatus();
   }
 
@@ -99,23 +164,8 @@ class ModelList final : public Command {
 
 }  // namespace
 
-std::string ImageText(const v1::ImageShape& image) {
-  return absl::StrCat(image.channels(), "x", image.height(), "x", image.width());
-}
-
-void PrintModels(const google::protobuf::RepeatedPtrField<v1::Model>& models, std::ostream& out) {
-  TextTable table(
-      {"model", "version", "kind", "classes", "image", "update", "statistics", "digest"});
-  for (const v1::Model& model : models) {
-    table.Add({model.name(), absl::StrCat(model.version()), model.kind(),
-               absl::StrCat(model.classes()), ImageText(model.image()),
-               absl::StrCat(model.update()), model.batch_statistics() ? "batch" : "running",
-               model.digest()});
-  }
-  table.Print(out);
-}
-
 std::unique_ptr<Command> MakeModelRegister() { return std::make_unique<ModelRegister>(); }
+std::unique_ptr<Command> MakeModelPush() { return std::make_unique<ModelPush>(); }
 std::unique_ptr<Command> MakeModelList() { return std::make_unique<ModelList>(); }
 
 }  // namespace mixfeed

@@ -4,8 +4,8 @@
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
-#include "client/cli/model.h"
+#include "client/look/json.h"
+#include "client/look/models.h"
 
 namespace mixfeed {
 namespace {
@@ -29,7 +29,8 @@ class Open final : public Command {
   }
 
   absl::Status Run(Console* console) override {
-    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
+    MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened,
+                             OpenFeed(server_, spec_, console, FeedPurpose::kTrain));
     if (server_.json) {
       console->out << Dump(ToJson(opened.feed->info())) << '\n';
     } else {

@@ -4,7 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/files.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
+#include "client/look/json.h"
 
 namespace mixfeed {
 namespace {
@@ -12,11 +12,20 @@ namespace {
 class Peek final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
-    app->add_option("--step", step_, "which batch")->capture_default_str();
-    app->add_option("--out", out_, "where the PNG goes")->capture_default_str()->type_name("FILE");
-    app->add_option("--rows", rows_, "rows shown, spread over the batch's groups, at most 256")
+    app->add_option("--step", step_, "which batch, from 0 up")
+        ->check(WholeFrom(0))
         ->capture_default_str();
-    app->add_option("--scale", scale_, "pixels of the sheet a pixel of the image, at most 8")
+    app->add_option("--out", out_, "where the PNG goes")
+        ->check(CheckPngName)
+        ->capture_default_str()
+        ->type_name("FILE");
+    app->add_option("--rows", rows_, "rows shown, spread over the batch's groups, 1..256")
+        ->check(WholeInRange(1, 256))
+        ->capture_default_str();
+    app->add_option("--scale", scale_,
+                    "pixels of the sheet a pixel of the image, 1..8; small images are magnified "
+                    "until they fill their place")
+        ->check(WholeInRange(1, 8))
         ->capture_default_str();
     spec_.AddTo(app);
     format_.AddTo(app, FormatFlags::kUnused);

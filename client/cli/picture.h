@@ -4,9 +4,8 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "augment/figure/chart.h"
 #include "client/cli/console.h"
-#include "client/cli/json.h"
+#include "client/look/look.h"
 
 namespace CLI {
 class App;
@@ -20,11 +19,11 @@ struct PictureFlags {
   bool json = false;
 
   void AddTo(CLI::App* app);
-  // Draws `figure` into the file of --out, if there is one. Then prints with --json `object` in one
-  // line, with the file's name ("file", null without one) and size in pixels; else `text` and a
-  // line about the file. InvalidArgument for a file that cannot be written.
-  absl::Status Show(const Figure& figure, const std::string& text, Json object,
-                    Console* console) const;
+  // Notes what the look notes, and draws its figure into the file of --out, if there is one. Then
+  // prints with --json its JSON in one line, with the file's name ("file", null without one) and
+  // size in pixels; else its text and a line about the file. InvalidArgument for a file that cannot
+  // be written.
+  absl::Status Show(const Look& look, Console* console) const;
 };
 
 }  // namespace mixfeed

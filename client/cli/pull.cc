@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,15 +7,20 @@
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/flags.h"
-#include "client/cli/json.h"
 #include "client/consumer_steps.h"
+#include "client/look/json.h"
+#include "client/spec/enum_text.h"
 
 namespace mixfeed {
 namespace {
 
-size_t Bytes(const ReceivedBatch& batch) {
-  return batch.pixels().size() + batch.targets().size_bytes();
+template <typename Received>
+size_t Bytes(const Received& received) {
+  return received.pixels().size() + received.targets().size_bytes();
 }
+
+uint32_t ImagesOf(const ReceivedBatch& batch) { return batch.header().rows(); }
+uint32_t ImagesOf(const ReceivedViews& views) { return views.header().images(); }
 
 std::string JsonLine(const ReceivedBatch& batch) {
   const v1::BatchHeader& header = batch.header();
@@ -44,6 +48,39 @@ std::string TextLine(const ReceivedBatch& batch) {
   return line;
 }
 
+// The reader of frames lets no other types pass than there are.
+std::string TypeText(v1::PixelType type) {
+  return EnumText(*v1::PixelType_descriptor()->FindValueByNumber(type));
+}
+
+std::string JsonLine(const ReceivedViews& views) {
+  const v1::ViewsHeader& header = views.header();
+  Json line;
+  line["step"] = header.batch().step();
+  line["digest"] = views.Digest();
+  line["images"] = header.images();
+  line["rows"] = header.batch().rows();
+  line["bytes"] = Bytes(views);
+  line["type"] = TypeText(header.type());
+  line["labelled_rows"] = header.labelled_rows();
+  line["unlabelled_rows"] = header.unlabelled_rows();
+  line["views"] = header.views();
+  line["temperature"] = header.temperature();
+  return Dump(line);
+}
+
+std::string TextLine(const ReceivedViews& views) {
+  const v1::ViewsHeader& header = views.header();
+  std::string line = absl::StrFormat("step %-6d %s  %d images  %d bytes  %s  %d labelled",
+                                     header.batch().step(), views.Digest(), header.images(),
+                                     Bytes(views), TypeText(header.type()), header.labelled_rows());
+  if (header.views() > 0) {
+    absl::StrAppendFormat(&line, " + %d views of %d unlabelled", header.views(),
+                          header.unlabelled_rows());
+  }
+  return line;
+}
+
 // What was received, for the summary.
 struct Tally {
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
@@ -51,10 +88,11 @@ struct Tally {
   uint64_t rows = 0;
   uint64_t bytes = 0;
 
-  void Add(const ReceivedBatch& batch) {
+  template <typename Received>
+  void Add(const Received& received) {
     ++batches;
-    rows += batch.header().rows();
-    bytes += Bytes(batch);
+    rows += ImagesOf(received);
+    bytes += Bytes(received);
   }
 
   std::string Text() const {
@@ -70,21 +108,33 @@ class Pull final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
     app->add_option("--steps", steps_, "batches to receive; 0: until the feed ends or Ctrl-C")
+        ->check(WholeFrom(0))
         ->capture_default_str();
-    app->add_option("--from-step", stream_.from_step, "first step")->capture_default_str();
-    app->add_option("--rank", stream_.rank, "which of --world trainers this is, from 0");
+    app->add_option("--from-step", stream_.from_step, "first step, from 0 up")
+        ->check(WholeFrom(0))
+        ->capture_default_str();
+    app->add_option("--rank", stream_.rank, "which of --world trainers this is, from 0")
+        ->check(WholeInRange(0, UINT32_MAX));
     app->add_option("--world", stream_.world, "trainers that share the feed")
-        ->check(CLI::PositiveNumber);
+        ->check(WholeInRange(1, UINT32_MAX));
     app->add_option("--sharing", sharing_, "who gets which batch")
         ->check(CLI::IsMember(EnumTexts(*v1::OpenStream::Sharing_descriptor())))
         ->type_name("HOW")
         ->capture_default_str();
     app->add_option("--prefetch", stream_.prefetch, "batches on their way at once")
-        ->check(CLI::PositiveNumber)
+        ->check(WholeInRange(1, UINT32_MAX))
         ->capture_default_str();
     app->add_flag("--get", get_, "ask for each batch by itself instead of streaming");
+    CLI::Option* const unmixed = app->add_flag(
+        "--unmixed", unmixed_,
+        "ask for each step's images as they are before guess and mixing, for trainers that guess "
+        "themselves; no model guesses, and the server says the pixel type");
     spec_.AddTo(app);
     format_.AddTo(app);
+    for (const char* of_batches :
+         {"--sharing", "--prefetch", "--get", "--format", "--layout", "--targets", "--normalise"}) {
+      unmixed->excludes(app->get_option(of_batches));
+    }
     server_.AddTo(app);
   }
 
@@ -93,12 +143,11 @@ class Pull final : public Command {
         EnumNumber(*v1::OpenStream::Sharing_descriptor(), sharing_));
     stream_.format = format_.Format();
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
+    if (unmixed_) return RunViews(opened.feed.get(), console);
     return get_ ? RunGet(opened.feed.get(), console) : RunStream(opened.feed.get(), console);
   }
 
  private:
-  using NextBatch = std::function<absl::StatusOr<ReceivedBatch>()>;
-
   absl::Status RunStream(Feed* feed, Console* console) {
     MIXFEED_ASSIGN_OR_RETURN(const std::unique_ptr<BatchStream> stream, feed->Stream(stream_));
     Cancellation uninterrupted;
@@ -130,12 +179,24 @@ class Pull final : public Command {
     return Conclude(status, tally, console);
   }
 
+  absl::Status RunViews(Feed* feed, Console* console) {
+    MIXFEED_RETURN_IF_ERROR(CheckRank(stream_));
+    ConsumerSteps steps = StepsOf(stream_);
+    const auto next = [&] {
+      return feed->GetViews(std::exchange(steps.next, steps.next + steps.stride));
+    };
+    Tally tally;
+    const absl::Status status = Receive(next, console, &tally);
+    return Conclude(status, tally, console);
+  }
+
   // Until there are enough, the user has enough, or it fails.
-  absl::Status Receive(const NextBatch& next, Console* console, Tally* tally) const {
+  template <typename Next>
+  absl::Status Receive(const Next& next, Console* console, Tally* tally) const {
     while ((steps_ == 0 || tally->batches < steps_) && !console->interrupted()) {
-      MIXFEED_ASSIGN_OR_RETURN(const ReceivedBatch batch, next());
-      tally->Add(batch);
-      console->out << (server_.json ? JsonLine(batch) : TextLine(batch)) << '\n';
+      MIXFEED_ASSIGN_OR_RETURN(const auto received, next());
+      tally->Add(received);
+      console->out << (server_.json ? JsonLine(received) : TextLine(received)) << '\n';
       // Flushes, since a script that reads along wants the line when the batch is there.
       MIXFEED_RETURN_IF_ERROR(CheckOutput(console->out));
     }
@@ -156,6 +217,7 @@ class Pull final : public Command {
   std::string sharing_ = "round-robin";
   uint64_t steps_ = 10;
   bool get_ = false;
+  bool unmixed_ = false;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
 namespace mixfeed {
@@ -43,11 +44,138 @@ uint64_t BytesOf(v1::PixelType type) {
 
 absl::Status Malformed() { return absl::DataLossError("frame: truncated or malformed bytes"); }
 
+absl::Status FirstError(std::initializer_list<absl::Status> statuses) {
+  for (const absl::Status& status : statuses) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+struct BulkBytes {
+  uint64_t pixels = 0;
+  uint64_t targets = 0;
+};
+
+// Bytes of `images` images of a type and their targets; DataLoss when they are more than `left`.
+absl::StatusOr<BulkBytes> BytesOfImages(uint32_t images, v1::PixelType type, uint32_t columns,
+                                        const v1::ImageShape& shape, uint64_t left) {
+  const uint64_t value_bytes = BytesOf(type);
+  if (value_bytes == 0) {
+    return absl::DataLossError(absl::StrCat("frame: header.type ", type, " is no pixel type"));
+  }
+  const auto pixels =
+      BoundedProduct({images, shape.channels(), shape.height(), shape.width(), value_bytes}, left);
+  const auto targets = BoundedProduct({images, columns, sizeof(float)}, left);
+  if (!pixels || !targets || *pixels + *targets > left) {
+    return absl::DataLossError(
+        absl::StrCat("frame: the header promises more than the ", left, " bytes that follow it"));
+  }
+  return BulkBytes{*pixels, *targets};
+}
+
+struct NamedArray {
+  const char* name;
+  int size;
+};
+
+absl::Status CheckArrays(std::initializer_list<NamedArray> arrays, uint32_t entries,
+                         const char* what) {
+  for (const NamedArray& array : arrays) {
+    if (static_cast<uint32_t>(array.size) == entries) continue;
+    return absl::DataLossError(absl::StrCat("frame: header.", array.name, " has ", array.size,
+                                            " entries for ", entries, " ", what));
+  }
+  return absl::OkStatus();
+}
+
+// Boxes, four numbers each: none, or one of each.
+absl::Status CheckBoxes(const NamedArray& boxes, uint32_t entries, const char* what) {
+  if (boxes.size == 0 || boxes.size == int64_t{4} * entries) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("frame: header.", boxes.name, " has ", boxes.size,
+                                          " entries for ", entries, " ", what));
+}
+
+// Whole rows of further partners.
+absl::Status CheckFurther(const v1::BatchHeader& header) {
+  const uint32_t rows = header.rows();
+  const int partners = header.more_partner_size();
+  if (partners == header.more_weight_size() &&
+      (partners == 0 || (rows != 0 && static_cast<uint32_t>(partners) % rows == 0))) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("frame: header.more_partner has ", partners,
+                                          " entries and more_weight ", header.more_weight_size(),
+                                          " for ", rows, " rows"));
+}
+
+absl::Status CheckRows(const v1::BatchHeader& header) {
+  const uint32_t rows = header.rows();
+  return FirstError({CheckArrays({{"row", header.row_size()},
+                                  {"sample", header.sample_size()},
+                                  {"pool", header.pool_size()},
+                                  {"view", header.view_size()},
+                                  {"partner", header.partner_size()},
+                                  {"lambda", header.lambda_size()}},
+                                 rows, "rows"),
+                     CheckBoxes({"box", header.box_size()}, rows, "rows"), CheckFurther(header)});
+}
+
+absl::StatusOr<BulkBytes> CheckHeader(const v1::BatchHeader& header, uint64_t left) {
+  if (absl::Status status = CheckRows(header); !status.ok()) return status;
+  const uint32_t columns = header.targets() == v1::PAIRS ? 3 : header.classes();
+  return BytesOfImages(header.rows(), header.type(), columns, header.image(), left);
+}
+
+absl::Status CheckIndices(const char* name, const google::protobuf::RepeatedField<uint32_t>& values,
+                          uint32_t images) {
+  for (const uint32_t value : values) {
+    if (value < images) continue;
+    return absl::DataLossError(absl::StrCat("frame: header.batch.", name, " has ", value,
+                                            "; there are ", images, " images"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGuesses(const v1::ViewsHeader& header) {
+  for (const int32_t guess : header.guess()) {
+    if (guess >= -1 && guess < int64_t{header.unlabelled_rows()}) continue;
+    return absl::DataLossError(absl::StrCat("frame: header.guess has ", guess, "; there are ",
+                                            header.unlabelled_rows(), " rows of guesses"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGroups(const v1::ViewsHeader& header) {
+  const auto grouped = BoundedProduct({header.views(), header.unlabelled_rows()}, header.images());
+  if (grouped && *grouped + header.labelled_rows() <= header.images()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      "frame: header.images is ", header.images(), "; there are ", header.labelled_rows(),
+      " labelled rows and ", header.views(), " views of ", header.unlabelled_rows()));
+}
+
+absl::StatusOr<BulkBytes> CheckHeader(const v1::ViewsHeader& header, uint64_t left) {
+  const v1::BatchHeader& batch = header.batch();
+  const uint32_t images = header.images();
+  absl::Status status = FirstError({CheckRows(batch),
+                                    CheckArrays({{"sample", header.sample_size()},
+                                                 {"pool", header.pool_size()},
+                                                 {"view", header.view_size()},
+                                                 {"guess", header.guess_size()}},
+                                                images, "images"),
+                                    CheckBoxes({"hole", header.hole_size()}, images, "images"),
+                                    CheckIndices("row", batch.row(), images),
+                                    CheckIndices("partner", batch.partner(), images),
+                                    CheckIndices("more_partner", batch.more_partner(), images),
+                                    CheckGuesses(header), CheckGroups(header)});
+  if (!status.ok()) return status;
+  return BytesOfImages(images, header.type(), batch.classes(), batch.image(), left);
+}
+
 // Reads one frame. `in_` counts what is left of it, so that every length is checked before use.
+template <typename Header>
 class Reader {
  public:
-  Reader(CodedInputStream* in, uint64_t frame_bytes, const AllocateBulk& allocate,
-         v1::BatchHeader* header)
+  Reader(CodedInputStream* in, uint64_t frame_bytes, const AllocateBulk& allocate, Header* header)
       : in_(in), frame_bytes_(frame_bytes), allocate_(allocate), header_(header) {}
 
   absl::Status Read() {
@@ -100,61 +228,10 @@ class Reader {
     const bool parsed = header_->ParseFromCodedStream(in_) && in_->BytesUntilLimit() == 0;
     in_->PopLimit(limit);
     if (!parsed) return absl::DataLossError("frame: field header cannot be parsed");
-    return CheckHeader();
-  }
-
-  absl::Status CheckHeader() {
-    if (absl::Status status = CheckRowArrays(); !status.ok()) return status;
-    const v1::ImageShape& image = header_->image();
-    const uint64_t value_bytes = BytesOf(header_->type());
-    if (value_bytes == 0) {
-      return absl::DataLossError(
-          absl::StrCat("frame: header.type ", header_->type(), " is no pixel type"));
-    }
-    const auto pixels = BoundedProduct(
-        {header_->rows(), image.channels(), image.height(), image.width(), value_bytes}, Left());
-    const uint32_t columns = header_->targets() == v1::PAIRS ? 3 : header_->classes();
-    const auto targets = BoundedProduct({header_->rows(), columns, sizeof(float)}, Left());
-    if (!pixels || !targets || *pixels + *targets > Left()) {
-      return absl::DataLossError(absl::StrCat("frame: the header promises more than the ", Left(),
-                                              " bytes that follow it"));
-    }
-    bulk_[0].bytes = *pixels;
-    bulk_[1].bytes = *targets;
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckRowArrays() const {
-    const struct {
-      const char* name;
-      int size;
-    } arrays[] = {{"row", header_->row_size()},         {"sample", header_->sample_size()},
-                  {"pool", header_->pool_size()},       {"view", header_->view_size()},
-                  {"partner", header_->partner_size()}, {"lambda", header_->lambda_size()}};
-    for (const auto& array : arrays) {
-      if (static_cast<uint32_t>(array.size) != header_->rows()) {
-        return absl::DataLossError(absl::StrCat("frame: header.", array.name, " has ", array.size,
-                                                " entries for ", header_->rows(), " rows"));
-      }
-    }
-    return CheckMixArrays();
-  }
-
-  // The arrays that not every batch has: four numbers a row, and whole rows of partners.
-  absl::Status CheckMixArrays() const {
-    const auto rows = static_cast<int64_t>(header_->rows());
-    const int boxes = header_->box_size();
-    if (boxes != 0 && boxes != 4 * rows) {
-      return absl::DataLossError(
-          absl::StrCat("frame: header.box has ", boxes, " entries for ", rows, " rows"));
-    }
-    const int partners = header_->more_partner_size();
-    if (partners != header_->more_weight_size() ||
-        (partners != 0 && (rows == 0 || partners % rows != 0))) {
-      return absl::DataLossError(absl::StrCat("frame: header.more_partner has ", partners,
-                                              " entries and more_weight ",
-                                              header_->more_weight_size(), " for ", rows, " rows"));
-    }
+    const absl::StatusOr<BulkBytes> bytes = CheckHeader(*header_, Left());
+    if (!bytes.ok()) return bytes.status();
+    bulk_[0].bytes = bytes->pixels;
+    bulk_[1].bytes = bytes->targets;
     return absl::OkStatus();
   }
 
@@ -194,17 +271,15 @@ class Reader {
   CodedInputStream* const in_;
   const uint64_t frame_bytes_;
   const AllocateBulk& allocate_;
-  v1::BatchHeader* const header_;
+  Header* const header_;
   bool has_header_ = false;
   bool allocated_ = false;
   Bulk bulk_[2] = {{.name = "pixels", .field = v1::Batch::kPixelsFieldNumber},
                    {.name = "targets", .field = v1::Batch::kTargetsFieldNumber}};
 };
 
-}  // namespace
-
-absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& allocate,
-                       v1::BatchHeader* header) {
+template <typename Header>
+absl::Status Read(const grpc::ByteBuffer& frame, const AllocateBulk& allocate, Header* header) {
   header->Clear();
   if (!frame.Valid()) return Malformed();
   // The reader wants a buffer that it may change; a copy shares the slices.
@@ -212,7 +287,19 @@ absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& alloca
   grpc::ProtoBufferReader stream(&slices);
   if (!stream.status().ok()) return Malformed();
   CodedInputStream in(&stream);
-  return Reader(&in, frame.Length(), allocate, header).Read();
+  return Reader<Header>(&in, frame.Length(), allocate, header).Read();
+}
+
+}  // namespace
+
+absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& allocate,
+                       v1::BatchHeader* header) {
+  return Read(frame, allocate, header);
+}
+
+absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& allocate,
+                       v1::ViewsHeader* header) {
+  return Read(frame, allocate, header);
 }
 
 }  // namespace mixfeed

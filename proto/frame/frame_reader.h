@@ -28,6 +28,10 @@ using AllocateBulk = std::function<FrameDestination(size_t pixel_bytes, size_t t
 // or before the header, row arrays that are not `rows` long.
 absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& allocate,
                        v1::BatchHeader* header);
+// The same of a mixfeed.v1.Views: lengths must equal what the header's images say, and what refers
+// to an image or a row of the guesses must be within them.
+absl::Status ReadFrame(const grpc::ByteBuffer& frame, const AllocateBulk& allocate,
+                       v1::ViewsHeader* header);
 
 }  // namespace mixfeed
 

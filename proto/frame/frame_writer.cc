@@ -36,7 +36,11 @@ std::string FieldStart(int field, size_t bytes) {
   return text;
 }
 
-std::string HeaderField(const v1::BatchHeader& header) {
+static_assert(int{v1::Views::kHeaderFieldNumber} == int{v1::Batch::kHeaderFieldNumber} &&
+              int{v1::Views::kPixelsFieldNumber} == int{v1::Batch::kPixelsFieldNumber} &&
+              int{v1::Views::kTargetsFieldNumber} == int{v1::Batch::kTargetsFieldNumber});
+
+std::string HeaderField(const google::protobuf::MessageLite& header) {
   const std::string bytes = header.SerializeAsString();
   return FieldStart(v1::Batch::kHeaderFieldNumber, bytes.size()) + bytes;
 }
@@ -49,10 +53,8 @@ grpc::Slice BulkSlice(std::span<const std::byte> bytes, const Owner& owner) {
   return {data, bytes.size(), &ReleaseOwner, std::make_unique<Owner>(owner).release()};
 }
 
-}  // namespace
-
-absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::BatchHeader& header, const FrameBulk& bulk,
-                                            std::shared_ptr<const void> owner) {
+absl::StatusOr<grpc::ByteBuffer> Write(const google::protobuf::MessageLite& header,
+                                       const FrameBulk& bulk, const Owner& owner) {
   const size_t small = header.ByteSizeLong() + MaxFrameOverhead(0, 0, 0);
   if (small + bulk.pixels.size() + bulk.targets.size() > kMaxFrameBytes) {
     return absl::ResourceExhaustedError(absl::StrCat(
@@ -72,6 +74,18 @@ absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::BatchHeader& header, const
   }
   if (!start.empty()) slices.emplace_back(start);
   return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+}  // namespace
+
+absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::BatchHeader& header, const FrameBulk& bulk,
+                                            std::shared_ptr<const void> owner) {
+  return Write(header, bulk, owner);
+}
+
+absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::ViewsHeader& header, const FrameBulk& bulk,
+                                            std::shared_ptr<const void> owner) {
+  return Write(header, bulk, owner);
 }
 
 size_t MaxFrameOverhead(size_t rows, size_t feed_id_bytes, size_t guess_bytes) {

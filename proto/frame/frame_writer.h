@@ -12,7 +12,7 @@
 
 namespace mixfeed {
 
-// The bulk fields of a mixfeed.v1.Batch.
+// The bulk fields of a mixfeed.v1.Batch, and of a mixfeed.v1.Views, which has the same.
 struct FrameBulk {
   std::span<const std::byte> pixels;
   std::span<const std::byte> targets;
@@ -24,8 +24,12 @@ struct FrameBulk {
 // The bytes are what protobuf would write. ResourceExhausted for a frame of 2 GiB or more.
 absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::BatchHeader& header, const FrameBulk& bulk,
                                             std::shared_ptr<const void> owner);
+// The same of a mixfeed.v1.Views.
+absl::StatusOr<grpc::ByteBuffer> WriteFrame(const v1::ViewsHeader& header, const FrameBulk& bulk,
+                                            std::shared_ptr<const void> owner);
 
-// Bytes that a frame takes on the wire beyond its bulk, at most: for message limits.
+// Bytes that a frame takes on the wire beyond its bulk, at most: for message limits. The images of
+// a mixfeed.v1.Views count as rows beside those of its batch.
 size_t MaxFrameOverhead(size_t rows, size_t feed_id_bytes, size_t guess_bytes);
 
 }  // namespace mixfeed

@@ -38,6 +38,14 @@ absl::Status SetChannels(const std::string& field, const Values& values, int cha
   return absl::OkStatus();
 }
 
+void AddBoxes(const std::vector<Box>& boxes, google::protobuf::RepeatedField<uint32_t>* sides) {
+  for (const Box& box : boxes) {
+    for (const int16_t side : {box.y0, box.x0, box.y1, box.x1}) {
+      sides->Add(static_cast<uint32_t>(side));
+    }
+  }
+}
+
 // Puts the message's field in front of a library's finding.
 absl::Status Within(const std::string& field, const absl::Status& status) {
   if (status.ok()) return status;
@@ -115,6 +123,7 @@ v1::ImageShape ShapeToProto(const ImageShape& shape) {
 v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
   v1::BatchHeader header;
   header.set_feed_id(feed_id);
+  header.set_run(batch.run);
   header.set_step(static_cast<uint64_t>(batch.step));
   header.set_rows(static_cast<uint32_t>(batch.size()));
   header.set_classes(static_cast<uint32_t>(batch.classes));
@@ -133,11 +142,7 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
     header.add_partner(static_cast<uint32_t>(batch.partner[r]));
     header.add_lambda(batch.lambda[r]);
   }
-  for (const Box& box : batch.box) {
-    for (const int16_t side : {box.y0, box.x0, box.y1, box.x1}) {
-      header.add_box(static_cast<uint32_t>(side));
-    }
-  }
+  AddBoxes(batch.box, header.mutable_box());
   for (size_t i = 0; i < batch.more_partners.size(); ++i) {
     header.add_more_partner(static_cast<uint32_t>(batch.more_partners[i]));
     header.add_more_weight(batch.more_weights[i]);
@@ -150,7 +155,40 @@ v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch) {
     guess->set_environment(batch.guess->environment);
     guess->set_confidence(batch.guess->confidence);
     guess->set_environment_changed(batch.guess->environment_changed);
+    guess->set_update(static_cast<uint64_t>(batch.guess->update));
+    guess->set_weights(batch.guess->weights);
+    for (const GuessSource& further : batch.guess->more) {
+      v1::GuessSource* const source = guess->add_more();
+      source->set_model(further.model);
+      source->set_version(static_cast<uint64_t>(further.version));
+      source->set_update(static_cast<uint64_t>(further.update));
+      source->set_weights(further.weights);
+    }
   }
+  return header;
+}
+
+v1::ViewsHeader ViewsHeaderOf(const std::string& feed_id, const Batch& batch) {
+  const BatchViews& views = *batch.views;
+  v1::ViewsHeader header;
+  *header.mutable_batch() = HeaderOf(feed_id, batch);
+  header.mutable_batch()->clear_type();
+  header.mutable_batch()->clear_layout();
+  header.mutable_batch()->clear_targets();
+  header.set_images(static_cast<uint32_t>(views.images.size()));
+  header.set_type(EnumToProto(batch.format.type, kPixelTypes));
+  header.set_labelled_rows(static_cast<uint32_t>(views.labelled_rows));
+  header.set_unlabelled_rows(static_cast<uint32_t>(views.unlabelled_rows));
+  header.set_views(static_cast<uint32_t>(views.views));
+  for (size_t i = 0; i < views.images.size(); ++i) {
+    header.add_sample(static_cast<uint32_t>(views.images[i].sample));
+    header.add_pool(PoolToProto(views.images[i].pool));
+    header.add_view(views.images[i].view);
+    header.add_guess(views.guess[i]);
+  }
+  AddBoxes(views.hole, header.mutable_hole());
+  header.set_temperature(views.temperature);
+  header.set_own_targets(views.own_targets);
   return header;
 }
 

@@ -28,8 +28,9 @@ absl::StatusOr<Share> ShareFromProto(const v1::Share& proto);
 absl::StatusOr<ImageShape> ShapeFromProto(const v1::ImageShape& proto);
 v1::ImageShape ShapeToProto(const ImageShape& shape);
 
-// The small fields of a batch.
+// The small fields of a batch, and of one of BatchContent::kViews.
 v1::BatchHeader HeaderOf(const std::string& feed_id, const Batch& batch);
+v1::ViewsHeader ViewsHeaderOf(const std::string& feed_id, const Batch& batch);
 
 }  // namespace mixfeed
 

@@ -15,7 +15,9 @@ constexpr size_t kMaxTextBytes = 4096;
 }  // namespace
 
 int64_t MaxMessageBytes(const BatchMaker& maker, const BatchFormat& format, const Share& share) {
-  const auto rows = static_cast<size_t>(maker.spec().rows() / share.world);
+  auto rows = static_cast<size_t>(maker.Images(BatchContent::kMixed, share));
+  if (format.content == BatchContent::kViews)
+    rows += static_cast<size_t>(maker.Images(format.content, share));
   return maker.SlotBytes(format, share) +
          static_cast<int64_t>(MaxFrameOverhead(rows, kMaxTextBytes, kMaxTextBytes));
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "server/core/sheet_canvas.h"
 #include "server/core/sheet_layout.h"
@@ -20,30 +21,61 @@ namespace {
 constexpr int64_t kMaxSheetPixels = int64_t{64} << 20;
 
 struct LegendEntry {
-  const cv::Scalar* colour;  // of its swatch; null: none
+  std::vector<cv::Scalar> colours;  // of its swatches
   std::string text;
 };
 
-// What a reader of a sheet of `recipe` has to know.
-std::vector<LegendEntry> LegendOf(const Recipe& recipe) {
-  std::vector<LegendEntry> legend;
-  if (recipe.mix.enabled) {
-    legend.push_back({sheet_colour::kShares.data(), "the row itself"});
-    legend.push_back({&sheet_colour::kShares[1], "its partner"});
-    if (recipe.mix.sources > 2) legend.push_back({&sheet_colour::kShares[2], "further partners"});
-    if (recipe.mix.cutmix.probability > 0) legend.push_back({nullptr, "frame: what is pasted"});
+template <typename Predicate>
+bool AnyTile(const SheetContent& content, const Predicate& predicate) {
+  return std::any_of(content.rows.begin(), content.rows.end(), [&](const SheetRow& row) {
+    return std::any_of(row.tiles.begin(), row.tiles.end(), predicate);
+  });
+}
+
+// What shares and frames mean.
+void AddMixEntries(const SheetContent& content, std::vector<LegendEntry>* legend) {
+  size_t shares = 0;
+  for (const SheetRow& row : content.rows) shares = std::max(shares, row.shares.size());
+  if (shares == 0) return;
+  const auto& colours = sheet_colour::kShares;
+  legend->push_back({{colours[0]}, "the row itself"});
+  const std::vector<cv::Scalar> partners(colours.begin() + 1,
+                                         colours.begin() + static_cast<std::ptrdiff_t>(shares));
+  legend->push_back({partners, shares == 2 ? "its partner" : "partners, each in its colour"});
+  if (AnyTile(content, [](const SheetTile& tile) { return !tile.outline.empty(); })) {
+    legend->push_back({{}, "frame: what is pasted"});
   }
-  if (recipe.guesses()) legend.push_back({nullptr, "guess: sharpened, before mixing"});
-  if (recipe.reads_unlabelled()) legend.push_back({nullptr, "?: hidden label"});
-  legend.push_back({nullptr, "target: what is trained on"});
+}
+
+std::string HoleText(const CutoutSpec& cutout) {
+  return cutout.fill_with == CutoutFill::kNormalisedZero ? "hole: 0 after normalisation" : "hole";
+}
+
+// What a reader of these rows has to know.
+std::vector<LegendEntry> LegendOf(const Recipe& recipe, const SheetContent& content) {
+  std::vector<LegendEntry> legend;
+  AddMixEntries(content, &legend);
+  if (AnyTile(content, [](const SheetTile& tile) { return !tile.hole.empty(); })) {
+    legend.push_back({{sheet_colour::kHole}, HoleText(recipe.view.cutout)});
+  }
+  if (std::any_of(content.rows.begin(), content.rows.end(),
+                  [](const SheetRow& row) { return row.own_name == "guess"; })) {
+    const bool sharpened = recipe.guess.temperature != 1;
+    legend.push_back({{}, sharpened ? "guess: sharpened, before mixing" : "guess: before mixing"});
+  }
+  if (AnyTile(content, [](const SheetTile& tile) { return tile.caption == "?"; })) {
+    legend.push_back({{}, "?: hidden label"});
+  }
+  const bool ordered = recipe.rows == RowSource::kOrdered;
+  legend.push_back({{}, ordered ? "target: the label" : "target: what is trained on"});
   return legend;
 }
 
 // Draws a sheet card by card. OpenCV's exceptions pass through.
 class Painter {
  public:
-  Painter(const ImageShape& image, int scale, const SheetLayout& layout)
-      : image_(image), scale_(scale), layout_(layout), canvas_(layout.sheet()) {}
+  Painter(const ImageShape& image, const SheetLayout& layout)
+      : image_(image), layout_(layout), canvas_(layout.sheet()) {}
 
   void DrawTitle(const std::string& title, const std::string& subtitle) {
     const cv::Point at(SheetLayout::kMargin, SheetLayout::kMargin);
@@ -54,12 +86,13 @@ class Painter {
 
   void DrawLegend(const std::vector<LegendEntry>& legend) {
     constexpr int kSwatch = 10;
+    constexpr int kSwatchGap = 6;
     constexpr int kBetween = 18;
     cv::Point at(SheetLayout::kMargin, SheetLayout::kMargin + 70);
     for (const LegendEntry& entry : legend) {
-      if (entry.colour != nullptr) {
-        canvas_.Fill({at.x, at.y - kSwatch, kSwatch, kSwatch}, *entry.colour);
-        at.x += kSwatch + 6;
+      for (const cv::Scalar& colour : entry.colours) {
+        canvas_.Fill({at.x, at.y - kSwatch, kSwatch, kSwatch}, colour);
+        at.x += kSwatch + kSwatchGap;
       }
       canvas_.Write(entry.text, at, TextSize::kSmall, sheet_colour::kFaint);
       at.x += TextWidth(entry.text, TextSize::kSmall) + kBetween;
@@ -70,13 +103,18 @@ class Painter {
     const cv::Rect card(corner, layout_.card());
     canvas_.Fill(card, sheet_colour::kCard);
     canvas_.Frame(card, sheet_colour::kFrame);
-    const std::string head = row.note.empty() ? row.group : absl::StrCat(row.group, ": ", row.note);
+    const std::string head =
+        absl::StrCat("row ", row.index, ", ", row.group, row.note.empty() ? "" : ": ", row.note);
     const cv::Point group = layout_.GroupAt();
     Write(head, corner + group, TextSize::kSmall, card.width - 2 * group.x, sheet_colour::kInk);
     for (const SheetTile& tile : row.tiles) DrawTile(tile, corner);
     if (!row.shares.empty()) DrawShares(row, corner);
     if (!row.own.empty()) DrawList(row.own_name, row.own, 0, corner);
     DrawList("target", row.targets, layout_.target_column(), corner);
+    if (row.hidden) {
+      const cv::Point below = layout_.ListAt(layout_.target_column()) + cv::Point(0, kSheetLine);
+      Write("hidden", corner + below, TextSize::kSmall, layout_.name_width(), sheet_colour::kInk);
+    }
   }
 
   const cv::Mat& sheet() const { return canvas_.sheet(); }
@@ -97,14 +135,19 @@ class Painter {
     }
     const cv::Rect place = layout_.PictureAt(tile.column) + corner;
     canvas_.DrawImage(tile.pixels, image_, place);
-    if (!tile.outline.empty()) {
-      const Box& box = tile.outline;
-      const cv::Rect pasted(box.x0 * scale_, box.y0 * scale_, (box.x1 - box.x0) * scale_,
-                            (box.y1 - box.y0) * scale_);
-      canvas_.Frame(pasted + place.tl(), sheet_colour::kShares[1], scale_ > 2 ? 2 : 1);
-    }
+    FrameBox(tile.hole, place.tl(), sheet_colour::kHole);
+    FrameBox(tile.outline, place.tl(), sheet_colour::kShares[1]);
     Write(tile.caption, corner + layout_.CaptionAt(tile.column), TextSize::kSmall, width,
           sheet_colour::kInk);
+  }
+
+  // Frames a box of an image that is drawn at `corner`.
+  void FrameBox(const Box& box, cv::Point corner, const cv::Scalar& colour) {
+    if (box.empty()) return;
+    const int scale = layout_.scale();
+    const cv::Rect framed(box.x0 * scale, box.y0 * scale, (box.x1 - box.x0) * scale,
+                          (box.y1 - box.y0) * scale);
+    canvas_.Frame(framed + corner, colour, scale > 2 ? 2 : 1);
   }
 
   void DrawShares(const SheetRow& row, cv::Point corner) {
@@ -124,17 +167,23 @@ class Painter {
       const cv::Point weight = corner + layout_.WeightAt(column, line);
       const cv::Point start(corner.x + layout_.ListAt(column).x, weight.y);
       Write(classes[i].name, start, TextSize::kSmall, layout_.name_width(), sheet_colour::kInk);
-      canvas_.Write(absl::StrFormat("%.2f", classes[i].weight), weight, TextSize::kSmall,
-                    sheet_colour::kInk);
+      canvas_.Write(WeightText(classes[i].weight), weight, TextSize::kSmall, sheet_colour::kInk);
       canvas_.DrawBar(classes[i].weight, layout_.BarAt(column, line) + corner, sheet_colour::kBar);
     }
   }
 
   const ImageShape image_;
-  const int scale_;
   const SheetLayout layout_;
   SheetCanvas canvas_;
 };
+
+int LongestName(const Dataset& dataset) {
+  int longest = 0;
+  for (const std::string& name : dataset.class_names) {
+    longest = std::max(longest, TextWidth(name, TextSize::kSmall));
+  }
+  return longest;
+}
 
 SheetLayout LayoutOf(const OpenedFeed& feed, const SheetOptions& options) {
   const Recipe& recipe = feed.spec.recipe;
@@ -143,7 +192,8 @@ SheetLayout LayoutOf(const OpenedFeed& feed, const SheetOptions& options) {
                       .rows = std::min(options.rows, feed.spec.rows()),
                       .tiles = SheetColumns(recipe),
                       .mixed = recipe.mix.enabled,
-                      .own = recipe.guesses()});
+                      .own = recipe.guesses(),
+                      .name = LongestName(*feed.dataset)});
 }
 
 absl::Status CheckSize(const SheetLayout& layout, int rows, int scale) {
@@ -156,22 +206,38 @@ absl::Status CheckSize(const SheetLayout& layout, int rows, int scale) {
 
 // The feed's id is left out: a picture of the same rows is the same picture.
 std::string Subtitle(const OpenedFeed& feed, const SheetContent& content) {
+  const Recipe& recipe = feed.spec.recipe;
   std::string subtitle =
       absl::StrCat(content.rows.size(), " of ", feed.spec.rows(), " rows, run ", feed.run);
-  if (feed.spec.recipe.guesses()) {
+  if (recipe.guesses()) {
     absl::StrAppendFormat(&subtitle, ", lambda_u %.3g", content.unlabelled_weight);
+  }
+  if (content.shares.size() == 2) {
+    absl::StrAppendFormat(&subtitle, ", one lambda: %.3f", content.shares[0]);
+  } else if (!content.shares.empty()) {
+    const auto text = [](std::string* out, float share) { out->append(WeightText(share)); };
+    absl::StrAppend(&subtitle, ", the same weights: ", absl::StrJoin(content.shares, ", ", text));
+  }
+  if (recipe.mix.label_smoothing > 0 && recipe.rows != RowSource::kOrdered) {
+    absl::StrAppendFormat(&subtitle, ", smoothing %g", recipe.mix.label_smoothing);
+  }
+  if (recipe.mix.enabled && !content.mixed) {
+    absl::StrAppend(&subtitle, ", this batch is not mixed");
+    if (const double probability = recipe.mix.probability; probability > 0 && probability < 1) {
+      absl::StrAppendFormat(&subtitle, " (probability %g): try another step", probability);
+    }
   }
   return subtitle;
 }
 
 ContactSheet Draw(const OpenedFeed& feed, const SheetOptions& options, const SheetLayout& layout,
                   const SheetContent& content) {
-  Painter painter(feed.dataset->shape, options.scale, layout);
+  Painter painter(feed.dataset->shape, layout);
   const std::string& preset = feed.spec.recipe.preset;
   painter.DrawTitle(absl::StrCat(preset.empty() ? "a recipe of its own" : preset, " on ",
                                  feed.spec.dataset, ", step ", options.step),
                     Subtitle(feed, content));
-  painter.DrawLegend(LegendOf(feed.spec.recipe));
+  painter.DrawLegend(LegendOf(feed.spec.recipe, content));
   for (size_t i = 0; i < content.rows.size(); ++i) {
     painter.DrawCard(content.rows[i], layout.CardAt(static_cast<int>(i)));
   }

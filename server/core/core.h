@@ -19,7 +19,10 @@
 #include "server/core/neighbour_store.h"
 #include "server/core/state_dir.h"
 #include "server/engine/feed_engine.h"
+#include "server/kserve/kserve_runtime.h"
 #include "server/options.h"
+#include "server/store/redis_client.h"
+#include "server/store/redis_watch.h"
 
 namespace mixfeed {
 
@@ -38,6 +41,7 @@ class Core {
   const std::string& device() const { return memory_->device.description; }
   Renderer* renderer() const { return memory_->device.renderer.get(); }
   const SlotPool& slots() const { return *memory_->slots; }
+  std::string environment() const { return torch_->environment(); }
   int64_t live_frames() const { return memory_->live_frames; }
   DatasetStore* datasets() const { return datasets_.get(); }
   ModelRegistry* models() const { return models_.get(); }
@@ -60,21 +64,29 @@ class Core {
   absl::Status Begin(const EncodeFrame& encode);
   std::string CacheDir() const;
   absl::Status OpenMemory();
+  absl::Status ConnectStore();
+  absl::StatusOr<std::unique_ptr<ModelStore>> OpenModelStore() const;
+  absl::StatusOr<std::unique_ptr<Journal>> OpenJournal() const;
   absl::Status OpenModels();
   absl::Status OpenFeeds(const EncodeFrame& encode);
+  // From here on what other servers store is taken over.
+  absl::Status WatchStore();
   EncodeFrame Holding(const EncodeFrame& encode) const;
 
   const ServerOptions options_;
   std::shared_ptr<Memory> memory_;
   std::unique_ptr<StateDir> state_dir_;
+  std::unique_ptr<RedisClient> redis_;  // null without --store
   std::unique_ptr<DatasetStore> datasets_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<TorchRuntime> torch_;
+  std::unique_ptr<KserveRuntime> kserve_;
   std::unique_ptr<ModelRegistry> models_;
   std::unique_ptr<FeedStore> feed_store_;
   std::unique_ptr<FeedEngine> engine_;
   std::unique_ptr<NeighbourStore> neighbours_;
   std::unique_ptr<FeedRegistry> feeds_;
+  std::unique_ptr<RedisWatch> watch_;  // calls the others
 };
 
 }  // namespace mixfeed

@@ -33,6 +33,7 @@ v1::OpenFeedResponse Describe(const OpenedFeed& feed) {
   response.set_labelled_images(sizes.labelled);
   response.set_unlabelled_images(sizes.unlabelled);
   response.set_validation_images(sizes.validation);
+  response.set_images(static_cast<uint32_t>(feed.maker->Images(BatchContent::kViews, {})));
   return response;
 }
 
@@ -51,6 +52,13 @@ absl::StatusOr<int64_t> StepFromProto(uint64_t step, const char* field) {
 
 absl::StatusOr<v1::OpenFeedResponse> FeedCalls::OpenFeed(const v1::OpenFeedRequest& request) const {
   MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Open(request.spec(), request.run()));
+  return Describe(*feed);
+}
+
+absl::StatusOr<v1::OpenFeedResponse> FeedCalls::ForkRun(const v1::ForkRunRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed,
+                           core_->feeds()->Fork(request.feed_id(), step, request.run()));
   return Describe(*feed);
 }
 
@@ -80,6 +88,17 @@ absl::StatusOr<BatchWish> FeedCalls::ReadGetBatch(const v1::GetBatchRequest& req
   MIXFEED_RETURN_IF_ERROR(InField("share", feed->maker->CheckShare(*share)));
   wish.share = *share;
   MIXFEED_ASSIGN_OR_RETURN(wish.format, ReadFormat(*feed->maker, request.format(), wish.share));
+  return wish;
+}
+
+absl::StatusOr<BatchWish> FeedCalls::ReadGetViews(const v1::GetViewsRequest& request) const {
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  BatchWish wish;
+  wish.feed_id = feed->id;
+  MIXFEED_ASSIGN_OR_RETURN(wish.step, StepFromProto(request.step()));
+  wish.format = feed->maker->ViewsFormat();
+  MIXFEED_RETURN_IF_ERROR(
+      CheckBatchFits(*feed->maker, wish.format, wish.share, core_->slots().max_bytes()));
   return wish;
 }
 

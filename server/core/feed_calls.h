@@ -11,7 +11,7 @@
 
 namespace mixfeed {
 
-// What a GetBatch request asks of the engine.
+// What a GetBatch or GetViews request asks of the engine.
 struct BatchWish {
   std::string feed_id;
   int64_t step = 0;
@@ -26,10 +26,12 @@ class FeedCalls {
   explicit FeedCalls(const Core* core) : core_(core) {}
 
   absl::StatusOr<v1::OpenFeedResponse> OpenFeed(const v1::OpenFeedRequest& request) const;
+  absl::StatusOr<v1::OpenFeedResponse> ForkRun(const v1::ForkRunRequest& request) const;
   absl::StatusOr<v1::CloseFeedResponse> CloseFeed(const v1::CloseFeedRequest& request) const;
 
   // Checks a request against its feed and the limits of a message. Errors name the request's field.
   absl::StatusOr<BatchWish> ReadGetBatch(const v1::GetBatchRequest& request) const;
+  absl::StatusOr<BatchWish> ReadGetViews(const v1::GetViewsRequest& request) const;
   absl::StatusOr<StreamSpec> ReadOpenStream(const v1::OpenStream& request) const;
 
  private:

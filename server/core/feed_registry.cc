@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/guesser.h"
+#include "augment/recipe/enum_names.h"
 #include "server/core/batch_limits.h"
 #include "server/core/names.h"
 #include "server/core/spec_convert.h"
@@ -23,9 +25,26 @@ auto HasId(const std::string& id) {
   return [&id](const std::shared_ptr<const OpenedFeed>& feed) { return feed->id == id; };
 }
 
+// Share of each class among labelled images.
+std::vector<double> PriorOf(const Dataset& dataset, const std::vector<int32_t>& labelled) {
+  std::vector<double> prior(static_cast<size_t>(dataset.num_classes()));
+  for (const int32_t sample : labelled) {
+    const int16_t label = dataset.train.labels[static_cast<size_t>(sample)];
+    prior[static_cast<size_t>(label)] += 1.0 / static_cast<double>(labelled.size());
+  }
+  return prior;
+}
+
 absl::Status NotOpen(const std::string& id) {
   return absl::NotFoundError(
       absl::StrCat("feed_id is \"", id, "\"; no such feed is open, OpenFeed opens it again"));
+}
+
+// As ModelRegistry finds them: an empty name is that of the only model.
+std::vector<std::string> ModelsOf(const GuessSpec& guess) {
+  std::vector<std::string> names = guess.models();
+  if (names.empty()) names.emplace_back();
+  return names;
 }
 
 }  // namespace
@@ -60,6 +79,7 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::F
   MIXFEED_RETURN_IF_ERROR(CheckName("run", name));
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> feed, Resolve(spec, name));
   if (auto open = Find(feed->id); open.ok()) return open;
+  MIXFEED_RETURN_IF_ERROR(CheckPolicy(feed->spec.recipe));
   // Before the lock, which whoever opens or closes another feed waits for.
   MIXFEED_RETURN_IF_ERROR(AwaitNeighbours(*feed));
   MutexLock opening(&open_mu_);
@@ -86,10 +106,49 @@ absl::StatusOr<std::shared_ptr<OpenedFeed>> FeedRegistry::Resolve(const v1::Feed
   return feed;
 }
 
+absl::Status FeedRegistry::CheckRemote(const GuessSpec& guess) const {
+  const std::vector<std::string> names = ModelsOf(guess);
+  const auto is_remote = [&](const std::string& name) { return parts_.models->IsRemote(name); };
+  if (std::none_of(names.begin(), names.end(), is_remote)) return absl::OkStatus();
+  if (guess.batch_statistics) {
+    return absl::FailedPreconditionError(
+        "recipe.guess.batch_statistics is true, but the model is run by another server, which "
+        "cannot be asked for them; allowed: false (`--statistics running`)");
+  }
+  if (!NeedsEveryUpdate(guess)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("recipe.guess.policy is ", NameOf(guess.policy),
+                   ", which needs the weights of every update, but the model is run by another "
+                   "server, to which nobody pushes; allowed: newest, pinned (`--policy newest`)"));
+}
+
+absl::Status FeedRegistry::CheckPolicy(const Recipe& recipe) const {
+  if (!recipe.guesses()) return absl::OkStatus();
+  MIXFEED_RETURN_IF_ERROR(CheckRemote(recipe.guess));
+  if (!NeedsEveryUpdate(recipe.guess)) return absl::OkStatus();
+  const int64_t kept = parts_.models->limits().versions - 1;
+  if (recipe.guess.policy == WeightsPolicy::kDelayed && recipe.guess.delay >= kept) {
+    return FieldError("recipe.guess.delay", absl::StrCat(recipe.guess.delay),
+                      absl::StrCat("below ", kept,
+                                   ", the versions that the server keeps "
+                                   "(--keep-versions)"));
+  }
+  for (const std::string& name : ModelsOf(recipe.guess)) {
+    const uint32_t push_every = parts_.models->PushEvery(name);
+    if (push_every <= 1) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("recipe.guess.policy is ", NameOf(recipe.guess.policy),
+                     ", which needs the weights of every update, but the trainer of model \"", name,
+                     "\" pushes every ", push_every, " updates; allowed: newest, pinned"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<GuessModel>> FeedRegistry::FeatureModel(const Recipe& recipe) const {
   const PartnerSpec& partner = recipe.mix.partner;
   if (!recipe.mix.enabled || partner.neighbours == 0 || partner.features.empty()) return nullptr;
-  return parts_.find_model(partner.features);
+  // The initial weights, so that a feed's partners stay while a trainer pushes others.
+  return parts_.models->Find(partner.features, {WeightsWish::Kind::kUpdate, 0});
 }
 
 absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FeedRegistry::FindNeighbours(
@@ -124,6 +183,7 @@ absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
   BatchMakerOptions options;
   options.spec = feed->spec;
   options.feed_id = feed->id;
+  options.run = feed->run;
   options.dataset = feed->dataset;
   MIXFEED_ASSIGN_OR_RETURN(
       options.split, MakeSplit(dataset.train.labels, dataset.num_classes(), feed->spec.split));
@@ -135,11 +195,36 @@ absl::Status FeedRegistry::Build(OpenedFeed* feed) const {
   MIXFEED_ASSIGN_OR_RETURN(options.neighbours, FindNeighbours(*feed, options.split));
   options.renderer = parts_.renderer;
   options.slots = parts_.slots;
-  if (recipe.guesses()) {
-    options.guesser = std::make_unique<Guesser>(recipe.guess, parts_.find_model, parts_.journal);
-  }
+  if (recipe.guesses()) BuildGuesser(feed, &options);
   MIXFEED_ASSIGN_OR_RETURN(feed->maker, BatchMaker::Create(std::move(options)));
   return CheckBatchFits(*feed->maker, kSmallestFormat, Share{}, parts_.slots->max_bytes());
+}
+
+void FeedRegistry::BuildGuesser(OpenedFeed* feed, BatchMakerOptions* options) const {
+  const GuessSpec& guess = feed->spec.recipe.guess;
+  const auto find_model = [models = parts_.models](const std::string& name, const WeightsWish& wish)
+      -> absl::StatusOr<std::shared_ptr<GuessModel>> {
+    MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> model, models->Find(name, wish));
+    MIXFEED_RETURN_IF_ERROR(model->Ready());
+    return model;
+  };
+  const auto warn = [id = feed->id, run = feed->run](const std::string& what) {
+    spdlog::warn("feed {} of run \"{}\": {}", id, run, what);
+  };
+  options->guesser = std::make_unique<Guesser>(guess, find_model, parts_.journal);
+  feed->guess_stats =
+      std::make_shared<GuessStats>(PriorOf(*feed->dataset, options->split.labelled), warn);
+  options->guess_stats = feed->guess_stats;
+  feed->validator = std::make_shared<GuessValidator>(
+      GuessValidator::Parts{.dataset = feed->dataset,
+                            .pool = feed->pool,
+                            .renderer = parts_.renderer,
+                            .find_model = find_model,
+                            .stats = feed->guess_stats,
+                            .batch_statistics = guess.batch_statistics,
+                            .rows_of_pass = static_cast<size_t>(feed->spec.unlabelled_rows()),
+                            .ema = guess.ema},
+      options->split.validation);
 }
 
 absl::Status FeedRegistry::MakeRoom() {
@@ -156,6 +241,20 @@ absl::Status FeedRegistry::MakeRoom() {
   if (open < parts_.max_feeds) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat(open, " feeds are open (--max-feeds) and all have consumers; close one"));
+}
+
+absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Fork(const std::string& id,
+                                                                     int64_t step,
+                                                                     const std::string& run) {
+  MIXFEED_RETURN_IF_ERROR(CheckName("run", run));
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<const OpenedFeed> feed, Find(id));
+  const v1::FeedSpec spec = SpecToProto(feed->spec);
+  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> forked, Resolve(spec, run));
+  if (forked->id == id) {
+    return FieldError("run", absl::StrCat("\"", run, "\""), "another than the feed's own");
+  }
+  MIXFEED_RETURN_IF_ERROR(parts_.journal->Fork(id, step, forked->id));
+  return Open(spec, run);
 }
 
 absl::Status FeedRegistry::Close(const std::string& id) {

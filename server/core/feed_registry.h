@@ -15,6 +15,8 @@
 #include "mixfeed/v1/spec.pb.h"
 #include "server/core/dataset_store.h"
 #include "server/core/feed_store.h"
+#include "server/core/guess_validator.h"
+#include "server/core/model_registry.h"
 #include "server/core/neighbour_store.h"
 #include "server/engine/feed_engine.h"
 
@@ -27,7 +29,7 @@ struct PoolSizes {
   size_t validation = 0;
 };
 
-// A feed that was opened. Immutable from then on.
+// A feed that was opened. Immutable from then on, but for what is counted of its guesses.
 struct OpenedFeed {
   std::string id;
   std::string run;
@@ -36,6 +38,9 @@ struct OpenedFeed {
   std::shared_ptr<const ResidentPool> pool;
   PoolSizes sizes;
   std::shared_ptr<const BatchMaker> maker;
+  // Of its guesses; null for a feed that does not guess.
+  std::shared_ptr<GuessStats> guess_stats = nullptr;
+  std::shared_ptr<GuessValidator> validator = nullptr;
 };
 
 // The open feeds of a server: opens and closes them in the engine and in the store. Thread safe;
@@ -52,10 +57,10 @@ class FeedRegistry {
     Journal* journal = nullptr;
     FeedEngine* engine = nullptr;
     FeedStore* store = nullptr;
-    FindModel find_model;
+    const ModelRegistry* models = nullptr;
     size_t max_feeds = 0;
   };
-  explicit FeedRegistry(Parts parts) : parts_(std::move(parts)) {}
+  explicit FeedRegistry(const Parts& parts) : parts_(parts) {}
 
   // Opens what the store holds, the ones opened last where they are more than max_feeds; a feed
   // whose dataset is gone or has changed is skipped with a warning in the log, and stays in the
@@ -67,6 +72,10 @@ class FeedRegistry {
   // features), Unavailable (its neighbour index is being built), ResourceExhausted.
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Open(const v1::FeedSpec& spec,
                                                          const std::string& run);
+  // Opens the feed of the same spec in the run `run`, with the guesses of the steps below `step`
+  // (Journal::Fork). Errors: NotFound (feed), InvalidArgument (run), AlreadyExists, and Open's.
+  absl::StatusOr<std::shared_ptr<const OpenedFeed>> Fork(const std::string& id, int64_t step,
+                                                         const std::string& run);
   absl::Status Close(const std::string& id);
 
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Find(const std::string& id) const;
@@ -76,8 +85,14 @@ class FeedRegistry {
   // What is known of a feed before anything is made for it: spec, dataset, run and id.
   absl::StatusOr<std::shared_ptr<OpenedFeed>> Resolve(const v1::FeedSpec& spec,
                                                       const std::string& run) const;
+  // Whether a model that another server runs can guess as asked; OK for other models.
+  absl::Status CheckRemote(const GuessSpec& guess) const;
+  // Whether the model, its trainer's pushes and what is kept of them can meet the recipe's policy.
+  absl::Status CheckPolicy(const Recipe& recipe) const;
   // Makes the rest: pool and maker.
   absl::Status Build(OpenedFeed* feed) const;
+  // Makes the guesser, and what looks at its guesses.
+  void BuildGuesser(OpenedFeed* feed, BatchMakerOptions* options) const;
   // The model in whose features the recipe measures distance; null: none.
   absl::StatusOr<std::shared_ptr<GuessModel>> FeatureModel(const Recipe& recipe) const;
   absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FindNeighbours(const OpenedFeed& feed,

@@ -21,12 +21,26 @@ constexpr char kInsert[] = "INSERT OR REPLACE INTO feeds (feed_id, run, spec) VA
 constexpr char kDelete[] = "DELETE FROM feeds WHERE feed_id = ?";
 constexpr char kSelect[] = "SELECT feed_id, run, spec FROM feeds ORDER BY opened";
 
+// DataLoss for a damaged file.
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenSound(const std::string& path) {
+  MIXFEED_ASSIGN_OR_RETURN(auto database, SqliteDatabase::Open(path, kBusyTimeoutMs));
+  MIXFEED_RETURN_IF_ERROR(CheckSqliteFile(database.get()));
+  MIXFEED_RETURN_IF_ERROR(database->Execute(kSchema));
+  return database;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FeedStore>> FeedStore::Open(const std::string& path) {
-  MIXFEED_ASSIGN_OR_RETURN(auto database, SqliteDatabase::Open(path, kBusyTimeoutMs));
-  MIXFEED_RETURN_IF_ERROR(database->Execute(kSchema));
-  return std::unique_ptr<FeedStore>(new FeedStore(std::move(database)));
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = OpenSound(path);
+  if (absl::IsDataLoss(database.status())) {
+    MIXFEED_ASSIGN_OR_RETURN(const std::string damaged, SetSqliteFileAside(path));
+    spdlog::error("{}; set aside as {}: trainers must open their feeds again",
+                  std::string(database.status().message()), damaged);
+    database = OpenSound(path);
+  }
+  MIXFEED_RETURN_IF_ERROR(database.status());
+  return std::unique_ptr<FeedStore>(new FeedStore(*std::move(database)));
 }
 
 absl::Status FeedStore::Put(const Record& record) {

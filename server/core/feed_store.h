@@ -23,7 +23,8 @@ class FeedStore {
     v1::FeedSpec spec;  // resolved
   };
 
-  // Errors: what SQLite says, with the path.
+  // A damaged file is set aside (SetSqliteFileAside) with an error in the log, and a fresh one
+  // made. Errors: what SQLite says, with the path.
   static absl::StatusOr<std::unique_ptr<FeedStore>> Open(const std::string& path);
 
   // Putting a feed again is fine and makes it the one opened last.

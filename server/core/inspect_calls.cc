@@ -7,10 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/not_yet.h"
 #include "server/core/batch_convert.h"
 #include "server/core/contact_sheet.h"
 #include "server/core/feed_calls.h"
 #include "server/core/forward_meter.h"
+#include "server/core/guess_report.h"
 #include "server/core/plan_rows.h"
 #include "server/core/spec_convert.h"
 
@@ -23,6 +25,7 @@ constexpr uint32_t kDefaultSheetScale = 3;
 constexpr uint32_t kMaxSheetScale = 8;
 constexpr uint32_t kDefaultMeasureMs = 2000;
 constexpr uint32_t kMaxMeasureMs = 60'000;
+constexpr uint32_t kMaxValidate = 16;
 
 v1::DatasetInfo Describe(const DatasetStore::Entry& entry) {
   v1::DatasetInfo info;
@@ -48,6 +51,12 @@ v1::FeedSpec WithoutLists(v1::FeedSpec spec) {
   return spec;
 }
 
+absl::Status CheckGuesses(const OpenedFeed& feed) {
+  if (feed.spec.recipe.guesses()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("feed ", feed.id, " does not guess: its recipe is ", feed.spec.recipe.preset));
+}
+
 template <typename Field>
 void Fill(const std::vector<int32_t>& list, Field* field) {
   for (const int32_t index : list) field->Add(static_cast<uint32_t>(index));
@@ -59,6 +68,7 @@ v1::GetServerInfoResponse InspectCalls::GetServerInfo() const {
   v1::GetServerInfoResponse info;
   info.set_version(MIXFEED_VERSION);
   info.set_device(core_->device());
+  info.set_environment(core_->environment());
   for (const DatasetStore::Entry& entry : core_->datasets()->entries()) {
     *info.add_datasets() = Describe(entry);
   }
@@ -73,6 +83,7 @@ v1::GetServerInfoResponse InspectCalls::GetServerInfo() const {
   info.set_live_frames(static_cast<uint64_t>(core_->live_frames()));
   info.set_consumers(static_cast<uint64_t>(stats.consumers));
   info.set_batches_made(static_cast<uint64_t>(stats.batches_made));
+  info.set_waiting_batches(static_cast<uint64_t>(stats.waiting_batches));
   for (const NeighbourStore::Build& build : core_->neighbours()->Builds()) {
     v1::NeighbourBuild* const under_way = info.add_neighbour_builds();
     under_way->set_dataset(build.dataset);
@@ -91,6 +102,9 @@ v1::ListFeedsResponse InspectCalls::ListFeeds() const {
     info->set_run(feed->run);
     *info->mutable_spec() = WithoutLists(SpecToProto(feed->spec));
     info->set_consumers(static_cast<uint32_t>(core_->engine()->ConsumersOf(feed->id)));
+    const FeedTraffic traffic = core_->engine()->TrafficOf(feed->id);
+    info->set_served(static_cast<uint64_t>(traffic.served));
+    info->set_served_through(static_cast<uint64_t>(traffic.served_through));
   }
   return response;
 }
@@ -126,7 +140,12 @@ absl::StatusOr<v1::RenderContactSheetResponse> InspectCalls::RenderContactSheet(
   MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
   const SheetOptions options{
       .step = step, .rows = static_cast<int>(rows), .scale = static_cast<int>(scale)};
-  MIXFEED_ASSIGN_OR_RETURN(ContactSheet sheet, DrawContactSheet(*feed, core_->renderer(), options));
+  absl::StatusOr<ContactSheet> drawn = DrawContactSheet(*feed, core_->renderer(), options);
+  if (IsNotYet(drawn.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(std::string(drawn.status().message()), "; a picture does not wait for them"));
+  }
+  MIXFEED_ASSIGN_OR_RETURN(ContactSheet sheet, std::move(drawn));
   v1::RenderContactSheetResponse response;
   response.set_png(std::move(sheet.png));
   response.set_width(static_cast<uint32_t>(sheet.width));
@@ -139,18 +158,36 @@ absl::StatusOr<v1::MeasureForwardResponse> InspectCalls::MeasureForward(
   const uint32_t duration = request.duration_ms() == 0 ? kDefaultMeasureMs : request.duration_ms();
   MIXFEED_RETURN_IF_ERROR(CheckRange("duration_ms", duration, 1u, kMaxMeasureMs));
   MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
-  const std::string& name = feed->spec.recipe.guess.model;
-  if (!feed->spec.recipe.guesses()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "feed ", feed->id, " does not guess: its recipe is ", feed->spec.recipe.preset));
+  MIXFEED_RETURN_IF_ERROR(CheckGuesses(*feed));
+  std::vector<std::string> names = feed->spec.recipe.guess.models();
+  if (names.empty()) names.emplace_back();  // the only one
+  // One model after the other, each for its part of the time: a view goes through all of them.
+  double seconds_per_image = 0;
+  int64_t images = std::numeric_limits<int64_t>::max();
+  for (const std::string& name : names) {
+    MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, core_->models()->Find(name));
+    MIXFEED_ASSIGN_OR_RETURN(
+        const ForwardRate rate,
+        MeasureForwardRate(*feed, model.get(), duration / static_cast<int64_t>(names.size()),
+                           stop));
+    seconds_per_image += 1 / rate.images_per_second;
+    images = std::min(images, rate.images);
   }
-  MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<GuessModel> model, core_->models()->Find(name));
-  MIXFEED_ASSIGN_OR_RETURN(const ForwardRate rate,
-                           MeasureForwardRate(*feed, model.get(), duration, stop));
   v1::MeasureForwardResponse response;
-  response.set_images_per_second(rate.images_per_second);
-  response.set_images(static_cast<uint64_t>(rate.images));
+  response.set_images_per_second(1 / seconds_per_image);
+  response.set_images(static_cast<uint64_t>(images));
   return response;
+}
+
+absl::StatusOr<v1::GetGuessStatsResponse> InspectCalls::GetGuessStats(
+    const v1::GetGuessStatsRequest& request, const std::function<bool()>& stop) const {
+  MIXFEED_RETURN_IF_ERROR(CheckRange("validate", request.validate(), 0u, kMaxValidate));
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
+  MIXFEED_RETURN_IF_ERROR(CheckGuesses(*feed));
+  if (request.validate() > 0) {
+    MIXFEED_RETURN_IF_ERROR(feed->validator->Validate(request.validate(), stop));
+  }
+  return ReportGuesses(*feed);
 }
 
 }  // namespace mixfeed

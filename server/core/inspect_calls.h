@@ -9,8 +9,9 @@
 
 namespace mixfeed {
 
-// What InspectService answers. Changes nothing but the journal: a contact sheet of a step that was
-// not guessed yet guesses it. Thread safe; the core must outlive it.
+// What InspectService answers. Changes nothing but the journal, since a contact sheet of a step
+// that was not guessed yet guesses it, and the feeds' statistics of validation. Thread safe; the
+// core must outlive it.
 class InspectCalls {
  public:
   explicit InspectCalls(const Core* core) : core_(core) {}
@@ -28,6 +29,11 @@ class InspectCalls {
   // Takes as long as it is asked to; ends early, with Cancelled, when `stop` says so.
   absl::StatusOr<v1::MeasureForwardResponse> MeasureForward(
       const v1::MeasureForwardRequest& request, const std::function<bool()>& stop) const;
+
+  // Tries request.validate() versions first, which takes seconds; ends early, with Cancelled, when
+  // `stop` says so.
+  absl::StatusOr<v1::GetGuessStatsResponse> GetGuessStats(const v1::GetGuessStatsRequest& request,
+                                                          const std::function<bool()>& stop) const;
 
  private:
   const Core* const core_;

@@ -1,14 +1,20 @@
 #include "server/core/model_calls.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/torch_runtime.h"
 #include "augment/pool/file_io.h"
+#include "augment/recipe/enum_names.h"
 #include "server/core/batch_convert.h"
+#include "server/kserve/address.h"
+#include "server/kserve/kserve_model.h"
 
 namespace mixfeed {
 namespace {
@@ -25,11 +31,12 @@ absl::Status Resolve(const DatasetStore& datasets, v1::RegisterModelHeader* head
 }  // namespace
 
 ModelCalls::ModelCalls(const ServerOptions& options, const DatasetStore* datasets,
-                       ModelRegistry* models)
+                       ModelRegistry* models, const FeedRegistry* feeds)
     : may_register_(options.allow_register || IsLoopback(options.listen)),
       max_archive_bytes_(static_cast<uint64_t>(options.max_archive_bytes)),
       datasets_(datasets),
-      models_(models) {}
+      models_(models),
+      feeds_(feeds) {}
 
 absl::Status ModelCalls::CheckMayRegister(const v1::RegisterModelHeader& header) const {
   if (!may_register_) {
@@ -61,6 +68,38 @@ absl::StatusOr<v1::RegisterModelResponse> ModelCalls::RegisterModel(v1::Register
   return response;
 }
 
+absl::Status ModelCalls::CheckMayPush(const v1::PushWeightsHeader& header) const {
+  if (header.weights_bytes() > max_archive_bytes_) {
+    return absl::InvalidArgumentError(absl::StrCat("header.weights_bytes is ",
+                                                   header.weights_bytes(), "; allowed: at most ",
+                                                   max_archive_bytes_, " (--max-archive-bytes)"));
+  }
+  if (header.push_every() <= 1) return absl::OkStatus();
+  for (const std::shared_ptr<const OpenedFeed>& feed : feeds_->List()) {
+    const Recipe& recipe = feed->spec.recipe;
+    const std::vector<std::string> models = recipe.guess.models();
+    const bool follows = models.empty() || absl::c_linear_search(models, header.model());
+    if (!recipe.guesses() || !follows || !NeedsEveryUpdate(recipe.guess)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "header.push_every is ", header.push_every(), ", but feed ", feed->id, " of run \"",
+        feed->run, "\" guesses under recipe.guess.policy ", NameOf(recipe.guess.policy),
+        ", which needs the weights of every update; allowed: 1, or open the feed with policy "
+        "newest "
+        "or pinned"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::PushWeightsResponse> ModelCalls::PushWeights(const v1::PushWeightsHeader& header,
+                                                                std::string weights,
+                                                                std::stop_token stop) const {
+  MIXFEED_RETURN_IF_ERROR(CheckMayPush(header));
+  v1::PushWeightsResponse response;
+  MIXFEED_ASSIGN_OR_RETURN(*response.mutable_model(),
+                           models_->Push(header, std::move(weights), std::move(stop)));
+  return response;
+}
+
 v1::ListModelsResponse ModelCalls::ListModels() const {
   v1::ListModelsResponse response;
   for (v1::Model& model : models_->List()) *response.add_models() = std::move(model);
@@ -71,15 +110,19 @@ absl::Status RegisterAtStart(const std::string& text, const DatasetStore& datase
                              ModelRegistry* models) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--model is \"", text, "\"; allowed: NAME=KIND or NAME=FILE, where KIND is ",
-                     absl::StrJoin(BuiltinNetworks(), " or "), " and FILE a TorchScript archive"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--model is \"", text, "\"; allowed: NAME=KIND, NAME=FILE or NAME=", kKserveScheme,
+        "HOST:PORT/MODEL, where KIND is ", absl::StrJoin(BuiltinNetworks(), " or "),
+        " and FILE a TorchScript archive"));
   }
   v1::RegisterModelHeader header;
   header.set_name(text.substr(0, equals));
   std::string archive;
   if (const std::string what = text.substr(equals + 1); IsBuiltinNetwork(what)) {
     header.set_kind(what);
+  } else if (absl::StartsWith(what, kKserveScheme)) {
+    header.set_kind(kKserveKind);
+    header.set_address(what.substr(std::strlen(kKserveScheme)));
   } else {
     MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(what));
     archive.assign(bytes.begin(), bytes.end());

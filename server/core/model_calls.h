@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "mixfeed/v1/model.pb.h"
 #include "server/core/dataset_store.h"
+#include "server/core/feed_registry.h"
 #include "server/core/model_registry.h"
 #include "server/options.h"
 
@@ -16,7 +17,8 @@ namespace mixfeed {
 // What ModelService answers. Thread safe; all that it points to must outlive it.
 class ModelCalls {
  public:
-  ModelCalls(const ServerOptions& options, const DatasetStore* datasets, ModelRegistry* models);
+  ModelCalls(const ServerOptions& options, const DatasetStore* datasets, ModelRegistry* models,
+             const FeedRegistry* feeds);
 
   // Before the archive is received. PermissionDenied where registration is off; InvalidArgument for
   // an archive above the limit.
@@ -28,6 +30,15 @@ class ModelCalls {
                                                           std::string archive,
                                                           std::stop_token stop) const;
 
+  // Before the weights are received. InvalidArgument for weights above the limit;
+  // FailedPrecondition for a push interval with which an open feed would wait for ever.
+  absl::Status CheckMayPush(const v1::PushWeightsHeader& header) const;
+
+  // ModelRegistry::Push.
+  absl::StatusOr<v1::PushWeightsResponse> PushWeights(const v1::PushWeightsHeader& header,
+                                                      std::string weights,
+                                                      std::stop_token stop) const;
+
   v1::ListModelsResponse ListModels() const;
 
  private:
@@ -35,9 +46,11 @@ class ModelCalls {
   const uint64_t max_archive_bytes_;
   const DatasetStore* const datasets_;
   ModelRegistry* const models_;
+  const FeedRegistry* const feeds_;
 };
 
-// Registers what `--model NAME=KIND|FILE` names, unless it is the current version already.
+// Registers what `--model NAME=KIND|FILE|kserve://ADDRESS` names, unless it is the current version
+// already.
 absl::Status RegisterAtStart(const std::string& text, const DatasetStore& datasets,
                              ModelRegistry* models);
 

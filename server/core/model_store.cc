@@ -1,9 +1,9 @@
 #include "server/core/model_store.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -13,8 +13,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "augment/base/status_macros.h"
 #include "augment/pool/file_io.h"
+#include "augment/weights/state_dict.h"
 
 namespace mixfeed {
 namespace {
@@ -22,6 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kExtension[] = ".model";
+constexpr char kWeightsExtension[] = ".safetensors";
+constexpr char kEma[] = "-ema-";
+constexpr char kDamaged[] = ".damaged";
 constexpr size_t kLengthBytes = 4;
 
 // "v7-NAME.model": the version stands first because names may hold dashes and begin with a dot.
@@ -46,6 +51,174 @@ std::optional<FileId> ParseFileName(const std::string& file) {
   return id;
 }
 
+std::string FileName(const StoredWeights& weights, bool ema) {
+  return absl::StrCat("v", weights.version, "-u", weights.update, ema ? kEma : "-",
+                      weights.file(ema).digest, "-", weights.model, kWeightsExtension);
+}
+
+// With one of the two files.
+std::optional<StoredWeights> ParseWeightsName(const std::string& file) {
+  if (!absl::EndsWith(file, kWeightsExtension)) return std::nullopt;
+  std::string stem = file.substr(0, file.size() - std::strlen(kWeightsExtension));
+  // A name may hold dashes, and this too: only in front of the digest does it say anything.
+  const size_t second_dash = stem.find('-', stem.find('-') + 1);
+  const bool ema =
+      second_dash != stem.npos && stem.compare(second_dash, std::strlen(kEma), kEma) == 0;
+  if (ema) stem.replace(second_dash, std::strlen(kEma), "-");
+  // The name is all that follows the third dash.
+  const std::vector<std::string> parts = absl::StrSplit(stem, absl::MaxSplits('-', 3));
+  StoredWeights weights;
+  if (parts.size() != 4 || !absl::StartsWith(parts[0], "v") || !absl::StartsWith(parts[1], "u") ||
+      !absl::SimpleAtoi(parts[0].substr(1), &weights.version) ||
+      !absl::SimpleAtoi(parts[1].substr(1), &weights.update)) {
+    return std::nullopt;
+  }
+  (ema ? weights.ema : weights.pushed).digest = parts[2];
+  weights.model = parts[3];
+  return weights;
+}
+
+// What a process that was killed in the middle of Put has left.
+absl::Status RemoveTemporaries(const std::string& directory) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory));
+  for (const std::string& file : files) {
+    std::error_code ignored;
+    if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-")) ||
+        absl::StrContains(file, absl::StrCat(kWeightsExtension, ".tmp-"))) {
+      fs::remove(JoinPath(directory, file), ignored);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredModel> ReadModel(const std::string& path, const FileId& id) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
+  const absl::StatusOr<StoredModel> model =
+      DecodeModel({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, id.name, id.version);
+  if (model.ok()) return model;
+  return absl::DataLossError(absl::StrCat(path, ": ", model.status().message()));
+}
+
+// Of registrations that are known there is no more to read.
+StoredModel KnownModel(const FileId& id) {
+  StoredModel model;
+  model.version = id.version;
+  model.header.set_name(id.name);
+  return model;
+}
+
+class FileModelStore : public ModelStore {
+ public:
+  explicit FileModelStore(std::string directory) : directory_(std::move(directory)) {}
+
+  absl::Status Put(const StoredModel& model) override;
+  absl::Status PutWeights(const StoredWeights& weights, const std::string& pushed,
+                          const std::string& ema) override;
+  absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) override;
+  void RemoveWeights(const StoredWeights& weights) override;
+  absl::StatusOr<std::vector<StoredModel>> ReadAll(
+      const std::map<std::string, uint64_t>& known) override;
+
+ private:
+  std::string PathOf(const StoredWeights& weights, bool ema) const;
+
+  const std::string directory_;
+};
+
+std::string FileModelStore::PathOf(const StoredWeights& weights, bool ema) const {
+  return JoinPath(directory_, FileName(weights, ema));
+}
+
+absl::Status FileModelStore::Put(const StoredModel& model) {
+  const std::string& name = model.header.name();
+  const std::string path = JoinPath(directory_, FileName(name, model.version));
+  // Older versions go only when the machine may fail without losing the new one.
+  MIXFEED_RETURN_IF_ERROR(WriteFileDurably(path, EncodeModel(model)));
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
+  for (const std::string& file : files) {
+    const std::optional<FileId> id = ParseFileName(file);
+    const std::optional<StoredWeights> weights = ParseWeightsName(file);
+    const bool older = (id && id->name == name && id->version < model.version) ||
+                       (weights && weights->model == name && weights->version < model.version);
+    std::error_code ignored;
+    if (older) fs::remove(JoinPath(directory_, file), ignored);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileModelStore::PutWeights(const StoredWeights& weights, const std::string& pushed,
+                                        const std::string& ema) {
+  // The average first: a version is there when its weights are.
+  if (!weights.ema.digest.empty()) {
+    MIXFEED_RETURN_IF_ERROR(WriteFileDurably(PathOf(weights, /*ema=*/true), ema));
+  }
+  return WriteFileDurably(PathOf(weights, /*ema=*/false), pushed);
+}
+
+absl::StatusOr<std::string> FileModelStore::ReadWeights(const StoredWeights& weights, bool ema) {
+  const std::string path = PathOf(weights, ema);
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
+  std::string text(bytes.begin(), bytes.end());
+  if (DigestOf(text) == weights.file(ema).digest) return text;
+  std::error_code ignored;
+  fs::rename(path, path + kDamaged, ignored);
+  return absl::DataLossError(
+      absl::StrCat(path, ": its bytes are not those of its digest; set aside as *", kDamaged));
+}
+
+void FileModelStore::RemoveWeights(const StoredWeights& weights) {
+  std::error_code ignored;
+  fs::remove(PathOf(weights, /*ema=*/false), ignored);
+  if (!weights.ema.digest.empty()) fs::remove(PathOf(weights, /*ema=*/true), ignored);
+}
+
+absl::StatusOr<std::vector<StoredModel>> FileModelStore::ReadAll(
+    const std::map<std::string, uint64_t>& known) {
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
+  std::map<std::string, StoredModel> newest;
+  for (const std::string& file : files) {
+    const std::optional<FileId> id = ParseFileName(file);
+    if (!id) continue;
+    const auto of_known = known.find(id->name);
+    absl::StatusOr<StoredModel> model = of_known != known.end() && of_known->second == id->version
+                                            ? KnownModel(*id)
+                                            : ReadModel(JoinPath(directory_, file), *id);
+    if (!model.ok()) {
+      spdlog::warn("a stored model is skipped: {}", std::string(model.status().message()));
+    } else if (const auto other = newest.find(id->name);
+               other == newest.end() || other->second.version < id->version) {
+      newest[id->name] = *std::move(model);
+    }
+  }
+  std::map<std::pair<std::string, uint64_t>, StoredWeights> pushed;
+  for (const std::string& file : files) {
+    const std::optional<StoredWeights> weights = ParseWeightsName(file);
+    const auto model = weights ? newest.find(weights->model) : newest.end();
+    if (model == newest.end() || weights->version <= model->second.version) continue;
+    std::error_code error;
+    const auto bytes = static_cast<int64_t>(fs::file_size(JoinPath(directory_, file), error));
+    if (error) continue;
+    StoredWeights& both =
+        pushed.try_emplace({weights->model, weights->version}, *weights).first->second;
+    const bool ema = weights->pushed.digest.empty();
+    (ema ? both.ema : both.pushed) = {weights->file(ema).digest, bytes};
+  }
+  for (auto& [id, weights] : pushed) newest[id.first].pushed.push_back(std::move(weights));
+  std::vector<StoredModel> models;
+  for (auto& [name, model] : newest) models.push_back(std::move(model));
+  return models;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(const std::string& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return absl::FailedPreconditionError(absl::StrCat(directory, ": ", error.message()));
+  MIXFEED_RETURN_IF_ERROR(RemoveTemporaries(directory));
+  return std::make_unique<FileModelStore>(directory);
+}
+
 std::string EncodeModel(const StoredModel& model) {
   const std::string header = model.header.SerializeAsString();
   std::string bytes;
@@ -56,89 +229,21 @@ std::string EncodeModel(const StoredModel& model) {
   return bytes + header + model.archive;
 }
 
-absl::StatusOr<StoredModel> ReadModel(const std::string& path, const FileId& id) {
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
+absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::string& name,
+                                        uint64_t version) {
   size_t header_bytes = 0;
   for (size_t i = 0; i < kLengthBytes && i < bytes.size(); ++i) {
-    header_bytes |= size_t{bytes[i]} << (8 * i);
+    header_bytes |= size_t{static_cast<uint8_t>(bytes[i])} << (8 * i);
   }
   StoredModel model;
-  model.version = id.version;
+  model.version = version;
   if (bytes.size() < kLengthBytes || bytes.size() - kLengthBytes < header_bytes ||
       !model.header.ParseFromArray(bytes.data() + kLengthBytes, static_cast<int>(header_bytes)) ||
-      model.header.name() != id.name) {
-    return absl::DataLossError(absl::StrCat(path, ": is no stored model"));
+      model.header.name() != name) {
+    return absl::DataLossError("is no stored model");
   }
-  model.archive.assign(bytes.begin() + static_cast<std::ptrdiff_t>(kLengthBytes + header_bytes),
-                       bytes.end());
+  model.archive = bytes.substr(kLengthBytes + header_bytes);
   return model;
-}
-
-// Has the disk hold what was written to a file, or the entries of a folder.
-absl::Status Sync(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  if (synced) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(path, ": cannot be synced to the disk"));
-}
-
-// What a process that was killed in the middle of Put has left.
-absl::Status RemoveTemporaries(const std::string& directory) {
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory));
-  for (const std::string& file : files) {
-    std::error_code ignored;
-    if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-"))) {
-      fs::remove(JoinPath(directory, file), ignored);
-    }
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
-absl::StatusOr<ModelStore> ModelStore::Open(const std::string& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) return absl::FailedPreconditionError(absl::StrCat(directory, ": ", error.message()));
-  MIXFEED_RETURN_IF_ERROR(RemoveTemporaries(directory));
-  return ModelStore(directory);
-}
-
-absl::Status ModelStore::Put(const StoredModel& model) const {
-  const std::string& name = model.header.name();
-  const std::string path = JoinPath(directory_, FileName(name, model.version));
-  MIXFEED_RETURN_IF_ERROR(WriteFileAtomically(path, EncodeModel(model)));
-  // The older version goes only when the machine may fail without losing the new one.
-  MIXFEED_RETURN_IF_ERROR(Sync(path));
-  MIXFEED_RETURN_IF_ERROR(Sync(directory_));
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
-  for (const std::string& file : files) {
-    const std::optional<FileId> id = ParseFileName(file);
-    std::error_code ignored;
-    if (id && id->name == name && id->version < model.version) {
-      fs::remove(JoinPath(directory_, file), ignored);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<StoredModel>> ModelStore::ReadAll() const {
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
-  std::map<std::string, StoredModel> newest;
-  for (const std::string& file : files) {
-    const std::optional<FileId> id = ParseFileName(file);
-    if (!id) continue;
-    absl::StatusOr<StoredModel> model = ReadModel(JoinPath(directory_, file), *id);
-    if (!model.ok()) {
-      spdlog::warn("a stored model is skipped: {}", std::string(model.status().message()));
-    } else if (newest[id->name].version < id->version) {
-      newest[id->name] = *std::move(model);
-    }
-  }
-  std::vector<StoredModel> models;
-  for (auto& [name, model] : newest) models.push_back(std::move(model));
-  return models;
 }
 
 }  // namespace mixfeed

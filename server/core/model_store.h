@@ -2,7 +2,10 @@
 #define MIXFEED_SERVER_CORE_MODEL_STORE_H_
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,33 +14,75 @@
 
 namespace mixfeed {
 
-// A registered model as it is kept on disk.
+// One file of weights as it is kept.
+struct StoredFile {
+  std::string digest;  // DigestOf (state_dict.h) its bytes; empty: there is none
+  int64_t bytes = 0;
+
+  friend bool operator==(const StoredFile&, const StoredFile&) = default;
+};
+
+// A version that was pushed to a model, as it is kept.
+struct StoredWeights {
+  std::string model;
+  uint64_t version = 0;
+  int64_t update = 0;
+  StoredFile pushed;
+  StoredFile ema;  // the moving average up to here, of models that keep one
+
+  const StoredFile& file(bool of_ema) const { return of_ema ? ema : pushed; }
+};
+
+// A registered model as it is kept.
 struct StoredModel {
-  uint64_t version = 0;            // counts registrations under header.name
+  uint64_t version = 0;            // counts registrations and pushes under header.name
   v1::RegisterModelHeader header;  // resolved: classes, image and normalisation are set
   std::string archive;
+  std::vector<StoredWeights> pushed;  // since, in order of the versions
 };
 
-// A directory with the newest version of every registered model, one file each: the header's length
-// in 4 bytes, little-endian, the header, the archive. Not thread safe.
+// The latest registration of every model and the weights that were pushed to it. Not thread safe,
+// but for weights of different models.
 class ModelStore {
  public:
-  // Makes the directory where it is missing, and removes files that were not finished.
-  static absl::StatusOr<ModelStore> Open(const std::string& directory);
+  // A store in a directory, which is made where it is missing; files that were not finished are
+  // removed. A registration is a file "v0-NAME.model": the header's length in 4 bytes,
+  // little-endian, the header, the archive. Weights are a file "v7-u120-DIGEST-NAME.safetensors",
+  // their average "v7-u120-ema-DIGEST-NAME.safetensors", so that other programs can read them too.
+  static absl::StatusOr<std::unique_ptr<ModelStore>> Open(const std::string& directory);
+  virtual ~ModelStore() = default;
 
-  // Written whole or not at all; once it is safe on the disk, the name's older versions are
-  // removed.
-  absl::Status Put(const StoredModel& model) const;
+  // Written whole or not at all; once it is safe, the name's older versions are removed, and with
+  // them the weights that were pushed to them. Aborted, with nothing changed, where a store that
+  // several servers share has another version of the name than the one before this.
+  virtual absl::Status Put(const StoredModel& model) = 0;
 
-  // The newest version of every name, in order of the names. A file that cannot be read is left out
+  // Written whole or not at all, with `ema`, the bytes of weights.ema, and safe when it returns.
+  // Aborted as Put's.
+  virtual absl::Status PutWeights(const StoredWeights& weights, const std::string& pushed,
+                                  const std::string& ema) = 0;
+
+  // The weights, or, if `ema`, their average. DataLoss when its bytes are not those of its digest;
+  // a file is set aside ("*.damaged"). NotYetError (augment/guess/not_yet.h) while the store cannot
+  // be reached.
+  virtual absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) = 0;
+
+  virtual void RemoveWeights(const StoredWeights& weights) = 0;
+
+  // The newest registration of every name, in order of the names; of those whose version `known`
+  // has, nothing but the name, the version and what was pushed. What cannot be read is left out
   // with a warning in the log.
-  absl::StatusOr<std::vector<StoredModel>> ReadAll() const;
-
- private:
-  explicit ModelStore(std::string directory) : directory_(std::move(directory)) {}
-
-  const std::string directory_;
+  virtual absl::StatusOr<std::vector<StoredModel>> ReadAll(
+      const std::map<std::string, uint64_t>& known) = 0;
 };
+
+// A registration's header and archive as bytes: the header's length in 4 bytes, little-endian, the
+// header, the archive.
+std::string EncodeModel(const StoredModel& model);
+
+// DataLoss for bytes that are no such, or of another model than `name`.
+absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::string& name,
+                                        uint64_t version);
 
 }  // namespace mixfeed
 

@@ -21,6 +21,7 @@ inline const cv::Scalar kTrack(240, 237, 234);  // the empty part of a bar
 inline const cv::Scalar kInk(44, 36, 32);
 inline const cv::Scalar kFaint(122, 112, 106);
 inline const cv::Scalar kBar(150, 128, 112);
+inline const cv::Scalar kHole(160, 38, 214);  // the outline of a hole
 // What the row itself gives to the mixed image, its partner, and further partners.
 inline const std::array<cv::Scalar, kMaxSources> kShares = {
     cv::Scalar(205, 122, 38), cv::Scalar(30, 118, 240), cv::Scalar(84, 158, 60),

@@ -16,22 +16,33 @@ constexpr int kMinSheet = 760;  // width that fits the longest legend
 constexpr int kMark = 3;
 constexpr int kShareBar = 10;
 // A list of classes: name, weight, bar.
-constexpr int kName = 78;
-constexpr int kWeight = 38;
-constexpr int kBarWidth = 64;
+constexpr int kName = 78;  // at least
+constexpr int kMaxName = 170;
+constexpr int kNameGap = 8;
+constexpr int kWeight = 44;
+constexpr int kBarWidth = 58;
 constexpr int kBarHeight = 9;
 constexpr int kListGap = 14;
-constexpr int kList = kName + kWeight + kBarWidth;
-constexpr int kClassLines = static_cast<int>(kTopClasses);
+constexpr int kClassLines = static_cast<int>(kTopClasses) + 1;
+
+int ScaleFor(const SheetMeasure& measure) {
+  return std::max(measure.scale, kMinTile / std::max(measure.image.width, measure.image.height));
+}
 
 }  // namespace
 
 SheetLayout::SheetLayout(const SheetMeasure& measure)
     : measure_(measure),
-      picture_(measure.image.width * measure.scale, measure.image.height * measure.scale) {
+      scale_(ScaleFor(measure)),
+      picture_(measure.image.width * scale_, measure.image.height * scale_),
+      name_(kName) {
   card_width_ = PanelLeft() + PanelWidth() + kPad;
   const int fitting = (kFullWidth - 2 * kMargin + kGap) / (card_width_ + kGap);
   columns_ = std::clamp(fitting, 1, std::max(1, measure.rows));
+  const int widest = (kFullWidth - 2 * kMargin + kGap) / columns_ - kGap;
+  const int spare = std::max(0, widest - card_width_) / (target_column() + 1);
+  name_ += std::clamp(std::min(measure.name, kMaxName) + kNameGap - kName, 0, spare);
+  card_width_ = PanelLeft() + PanelWidth() + kPad;
   // A card alone on its line is as wide as the title.
   if (columns_ == 1) card_width_ = std::max(card_width_, kMinSheet - 2 * kMargin);
 }
@@ -79,8 +90,10 @@ cv::Point SheetLayout::CaptionAt(int tile) const {
 
 int SheetLayout::PanelLeft() const { return kPad + measure_.tiles * (tile_width() + kGap) + kGap; }
 
+int SheetLayout::ListWidth() const { return name_ + kWeight + kBarWidth; }
+
 int SheetLayout::PanelWidth() const {
-  return (target_column() + 1) * (kList + kListGap) - kListGap;
+  return (target_column() + 1) * (ListWidth() + kListGap) - kListGap;
 }
 
 cv::Point SheetLayout::LambdaAt() const { return {PanelLeft(), kPad + 2 * kSheetLine - 5}; }
@@ -91,13 +104,13 @@ cv::Rect SheetLayout::SharesAt() const {
 
 cv::Point SheetLayout::ListAt(int column) const {
   const int top = measure_.mixed ? SharesAt().br().y + kGap : kPad + kSheetLine;
-  return {PanelLeft() + column * (kList + kListGap), top + kSheetLine - 5};
+  return {PanelLeft() + column * (ListWidth() + kListGap), top + kSheetLine - 5};
 }
 
-int SheetLayout::name_width() const { return kName - 4; }
+int SheetLayout::name_width() const { return name_ - 4; }
 
 cv::Point SheetLayout::WeightAt(int column, int line) const {
-  return ListAt(column) + cv::Point(kName, (line + 1) * kSheetLine);
+  return ListAt(column) + cv::Point(name_, (line + 1) * kSheetLine);
 }
 
 cv::Rect SheetLayout::BarAt(int column, int line) const {

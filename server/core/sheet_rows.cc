@@ -1,6 +1,8 @@
 #include "server/core/sheet_rows.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -14,8 +16,31 @@
 namespace mixfeed {
 namespace {
 
-constexpr PixelFormat kFormat{
+constexpr PixelFormat kLevels{
     .type = PixelType::kUint8, .layout = PixelLayout::kNhwc, .normalisation = {}};
+// What consumers get unless they ask for another.
+constexpr PixelFormat kSigned{
+    .type = PixelType::kFloat32,
+    .layout = PixelLayout::kNhwc,
+    .normalisation = {.mean = {0.5, 0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5, 0.5}}};
+
+// A hole that is 0 after the normalisation has a colour of its own only with one.
+PixelFormat FormatFor(const Recipe& recipe) {
+  const CutoutSpec& cutout = recipe.view.cutout;
+  return cutout.size > 0 && cutout.fill_with == CutoutFill::kNormalisedZero ? kSigned : kLevels;
+}
+
+// Pixels of FormatFor as levels of 0..255.
+std::vector<std::byte> LevelsOf(const PixelFormat& format, std::span<const std::byte> pixels) {
+  if (format.type == PixelType::kUint8) return {pixels.begin(), pixels.end()};
+  std::vector<std::byte> levels(pixels.size() / sizeof(float));
+  for (size_t i = 0; i < levels.size(); ++i) {
+    float value = 0;
+    std::memcpy(&value, &pixels[i * sizeof(float)], sizeof(float));
+    levels[i] = std::byte(static_cast<uint8_t>(std::lround((value + 1) / 2 * 255)));
+  }
+  return levels;
+}
 
 constexpr float kSmallestShown = 0.005f;  // below it a weight reads "0.00"
 
@@ -25,10 +50,13 @@ std::vector<ClassWeight> TopClasses(const Dataset& dataset, std::span<const floa
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return target[a] > target[b]; });
   std::vector<ClassWeight> top;
+  float rest = std::accumulate(target.begin(), target.end(), 0.0f);
   for (const size_t c : order) {
     if (top.size() == kTopClasses || target[c] < kSmallestShown) break;
     top.push_back({dataset.class_names[c], target[c]});
+    rest -= target[c];
   }
+  if (rest > kSmallestShown) top.push_back({"others", rest});
   return top;
 }
 
@@ -80,6 +108,26 @@ std::vector<float> SharesOf(const Plan& plan, size_t r) {
   return shares;
 }
 
+bool IsMixed(const Plan& plan) {
+  for (size_t r = 0; r < static_cast<size_t>(plan.size()); ++r) {
+    if (!SharesOf(plan, r).empty()) return true;
+  }
+  return false;
+}
+
+// The shares of all rows that are mixed, if they are the batch's.
+std::vector<float> SharesOfAll(const Recipe& recipe, const Plan& plan) {
+  if (!recipe.mix.enabled || recipe.mix.lambda_scope != DrawScope::kPerBatch) return {};
+  std::vector<float> all;
+  for (size_t r = 0; r < static_cast<size_t>(plan.size()); ++r) {
+    const std::vector<float> shares = SharesOf(plan, r);
+    if (shares.empty()) continue;
+    if (!all.empty() && shares != all) return {};
+    all = shares;
+  }
+  return all;
+}
+
 // The plan's rows that row `r` is mixed of, in the order of SharesOf.
 std::vector<int32_t> SourcesOf(const Plan& plan, size_t r) {
   std::vector<int32_t> sources = {static_cast<int32_t>(r), plan.partner[r]};
@@ -105,20 +153,26 @@ std::string NoteOf(const Recipe& recipe, const Plan& plan, bool mixed) {
 class Collector {
  public:
   Collector(const OpenedFeed& feed, Renderer* renderer)
-      : feed_(feed), recipe_(feed.spec.recipe), dataset_(*feed.dataset), renderer_(renderer) {}
+      : feed_(feed),
+        recipe_(feed.spec.recipe),
+        dataset_(*feed.dataset),
+        format_(FormatFor(recipe_)),
+        renderer_(renderer) {}
 
   absl::StatusOr<SheetContent> Collect(int64_t step, int count) {
     MIXFEED_ASSIGN_OR_RETURN(plan_, feed_.maker->MakePlan(step));
     // A pool of its own: the engine has promised the server's slots to consumers.
-    SlotPool slots(renderer_, feed_.maker->SlotBytes(kFormat, Share{}));
-    MIXFEED_ASSIGN_OR_RETURN(batch_, feed_.maker->Make(step, kFormat, Share{}, &slots));
+    SlotPool slots(renderer_, feed_.maker->SlotBytes(format_, Share{}));
+    MIXFEED_ASSIGN_OR_RETURN(batch_, feed_.maker->Make(step, format_, Share{}, &slots));
     if (recipe_.guesses()) {
       MIXFEED_ASSIGN_OR_RETURN(guess_, feed_.maker->Guess(plan_));
     }
     const auto total = static_cast<size_t>(plan_.size());
     const size_t taken = std::min(total, static_cast<size_t>(count));
     SheetContent content{.rows = std::vector<SheetRow>(taken),
-                         .unlabelled_weight = plan_.unlabelled_weight};
+                         .unlabelled_weight = plan_.unlabelled_weight,
+                         .mixed = IsMixed(plan_),
+                         .shares = SharesOfAll(recipe_, plan_)};
     for (size_t i = 0; i < taken; ++i) {
       MIXFEED_RETURN_IF_ERROR(Fill(i * total / taken, &content.rows[i]));
     }
@@ -129,12 +183,16 @@ class Collector {
  private:
   absl::Status Fill(size_t r, SheetRow* row) const {
     const ViewPlan& view = plan_.rows[r];
+    row->index = static_cast<int>(r);
     row->group = GroupName(plan_, view);
     row->shares = SharesOf(plan_, r);
     row->note = NoteOf(recipe_, plan_, !row->shares.empty());
     const auto classes = static_cast<size_t>(batch_->classes);
     const size_t sent = SentAt(r);
-    row->targets = TopClasses(dataset_, batch_->targets.subspan(sent * classes, classes));
+    row->hidden = view.pool == PoolId::kUnlabelled && recipe_.rows == RowSource::kOrdered;
+    if (!row->hidden) {
+      row->targets = TopClasses(dataset_, batch_->targets.subspan(sent * classes, classes));
+    }
     FillOwn(r, row);
     row->tiles.push_back({.heading = "image",
                           .caption = ClassName(dataset_, view),
@@ -183,9 +241,9 @@ class Collector {
                      .heading = several ? absl::StrCat("view ", k + 1) : std::string("view")};
       if (source == r && !row->shares.empty()) {
         tile.share = 0;
-        absl::StrAppendFormat(&tile.heading, " %.2f", row->shares[0]);
+        absl::StrAppend(&tile.heading, " ", WeightText(row->shares[0]));
       }
-      MIXFEED_RETURN_IF_ERROR(RenderSource(source, &tile.pixels));
+      MIXFEED_RETURN_IF_ERROR(RenderSource(source, &tile));
       row->tiles.push_back(std::move(tile));
     }
     return absl::OkStatus();
@@ -196,23 +254,23 @@ class Collector {
     for (size_t s = 1; s < sources.size(); ++s) {
       const auto source = static_cast<size_t>(sources[s]);
       SheetTile tile{.column = ViewColumns(recipe_) + static_cast<int>(s),
-                     .heading = absl::StrFormat("partner %.2f", row->shares[s]),
+                     .heading = absl::StrCat("partner ", WeightText(row->shares[s])),
                      .caption = ClassName(dataset_, plan_.rows[source]),
                      .outline = BoxOf(r),
                      .share = static_cast<int>(s)};
-      MIXFEED_RETURN_IF_ERROR(RenderSource(source, &tile.pixels));
+      MIXFEED_RETURN_IF_ERROR(RenderSource(source, &tile));
       row->tiles.push_back(std::move(tile));
     }
     return absl::OkStatus();
   }
 
   void AddResult(size_t r, size_t sent, SheetRow* row) const {
-    const size_t bytes = ImageBytes(batch_->shape, kFormat.type);
+    const size_t bytes = ImageBytes(batch_->shape, format_.type);
     const std::span<const std::byte> pixels = batch_->pixels.subspan(sent * bytes, bytes);
     const bool mixed_here = !row->shares.empty() && plan_.layer == 0;
     row->tiles.push_back({.column = SheetColumns(recipe_) - 1,
                           .heading = mixed_here ? "mixed" : "as sent",
-                          .pixels = {pixels.begin(), pixels.end()},
+                          .pixels = LevelsOf(format_, pixels),
                           .outline = BoxOf(r)});
   }
 
@@ -222,16 +280,21 @@ class Collector {
     return plan_.box.empty() || own ? Box{} : plan_.box[r];
   }
 
-  absl::Status RenderSource(size_t source, std::vector<std::byte>* pixels) const {
-    pixels->resize(ImageBytes(dataset_.shape, kFormat.type));
+  absl::Status RenderSource(size_t source, SheetTile* tile) const {
+    // Aligned to the pixel type, as all that is allocated.
+    std::vector<std::byte> pixels(ImageBytes(dataset_.shape, format_.type));
     const RenderView view = ViewOf(plan_, static_cast<int32_t>(source));
     const RenderRow row{.a = view, .b = view};
-    return renderer_->Render(*feed_.pool, std::span(&row, 1), kFormat, *pixels);
+    MIXFEED_RETURN_IF_ERROR(renderer_->Render(*feed_.pool, std::span(&row, 1), format_, pixels));
+    tile->pixels = LevelsOf(format_, pixels);
+    if (view.effects != nullptr) tile->hole = view.effects->hole;
+    return absl::OkStatus();
   }
 
   const OpenedFeed& feed_;
   const Recipe& recipe_;
   const Dataset& dataset_;
+  const PixelFormat format_;
   Renderer* const renderer_;
   Plan plan_;
   std::shared_ptr<const Batch> batch_;
@@ -239,6 +302,13 @@ class Collector {
 };
 
 }  // namespace
+
+std::string WeightText(float weight) {
+  const std::string text = absl::StrFormat("%.2f", weight);
+  if (text == "1.00" && weight != 1) return ">.99";
+  if (text == "0.00" && weight != 0) return "<.01";
+  return text;
+}
 
 int SheetColumns(const Recipe& recipe) {
   if (recipe.rows == RowSource::kOrdered) return 1;

@@ -78,9 +78,8 @@ absl::StatusOr<const Preset*> PresetOf(const v1::Recipe& proto) {
   const std::string name = proto.preset().empty() ? kDefaultPreset : proto.preset();
   absl::StatusOr<const Preset*> found = FindPresetEntry(name);
   if (found.ok()) return found;
-  const auto append_name = [](std::string* out, const Preset& known) { *out += known.name; };
   return FieldError("recipe.preset", absl::StrCat("\"", name, "\""),
-                    absl::StrJoin(Presets(), ", ", append_name));
+                    absl::StrJoin(PresetNames(name), ", "));
 }
 
 template <typename From, typename To>

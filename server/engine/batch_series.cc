@@ -10,6 +10,13 @@ constexpr size_t kSmallestSweep = 64;
 
 }  // namespace
 
+void WantedBatch::AddWaiter(std::weak_ptr<Stream> stream) {
+  if (waiters.size() == waiters.capacity()) {
+    std::erase_if(waiters, [](const auto& waiter) { return waiter.expired(); });
+  }
+  waiters.push_back(std::move(stream));
+}
+
 BatchSeries::BatchSeries(std::string feed_id, std::shared_ptr<const BatchMaker> maker,
                          const BatchFormat& format, const Share& share)
     : feed_id_(std::move(feed_id)),
@@ -28,6 +35,11 @@ std::shared_ptr<WantedBatch> BatchSeries::Want(int64_t step) {
     known = batch;
   }
   return batch;
+}
+
+std::shared_ptr<WantedBatch> BatchSeries::Find(int64_t step) const {
+  const auto known = wanted_.find(step);
+  return known == wanted_.end() ? nullptr : known->second.lock();
 }
 
 void BatchSeries::SweepExpired() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -23,20 +24,35 @@ class Stream;
 // A batch that somebody wants, held by whoever wants it: streams that want the same one share it,
 // and with the last of them it is gone, made or not.
 struct WantedBatch {
-  enum class State : uint8_t { kQueued, kMaking, kReady, kFailed };
+  // kWaiting: for weights that its feed's trainer has yet to push.
+  enum class State : uint8_t { kQueued, kMaking, kWaiting, kReady, kFailed };
 
   WantedBatch(std::shared_ptr<BatchSeries> its_series, int64_t its_step)
       : series(std::move(its_series)), step(its_step) {}
 
   bool settled() const { return state == State::kReady || state == State::kFailed; }
 
+  // Those that are gone are dropped before the list grows: many may come and go while it waits.
+  void AddWaiter(std::weak_ptr<Stream> stream);
+
   const std::shared_ptr<BatchSeries> series;
   const int64_t step;
   State state = State::kQueued;
   FramePtr frame;                  // kReady
   std::weak_ptr<SlotClaim> claim;  // kReady: of the frame's slot, gone when the encoder copied it
-  absl::Status error;              // kFailed
+  absl::Status error;              // kFailed; kWaiting: what is missing
   std::vector<std::weak_ptr<Stream>> waiters;  // to be told when it is settled
+};
+
+// Says which batch without holding it: streams alone hold batches, and with them slots.
+struct BatchKey {
+  std::shared_ptr<BatchSeries> series;
+  int64_t step;
+
+  friend bool operator==(const BatchKey&, const BatchKey&) = default;
+  friend bool operator<(const BatchKey& a, const BatchKey& b) {
+    return std::tie(a.series, a.step) < std::tie(b.series, b.step);
+  }
 };
 
 // The batches of one feed in one format and share.
@@ -53,6 +69,8 @@ class BatchSeries : public std::enable_shared_from_this<BatchSeries> {
 
   // The batch of `step` that somebody holds already, or a new, queued one.
   std::shared_ptr<WantedBatch> Want(int64_t step);
+  // As Want, but null instead of a new one.
+  std::shared_ptr<WantedBatch> Find(int64_t step) const;
 
   // Batches that are remembered, held or not: at most 64, or twice as many as were held at once.
   size_t size() const { return wanted_.size(); }
@@ -81,6 +99,8 @@ class OpenFeed {
       : id_(std::move(id)), maker_(std::move(maker)) {}
 
   const std::shared_ptr<const BatchMaker>& maker() const { return maker_; }
+
+  FeedTraffic traffic;
 
   // The series that somebody holds already, or a new one.
   std::shared_ptr<BatchSeries> Series(const BatchFormat& format, const Share& share);

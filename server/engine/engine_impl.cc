@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
+#include "augment/guess/not_yet.h"
 #include "server/engine/handles.h"
 
 namespace mixfeed {
@@ -38,6 +40,22 @@ Stream::Options OptionsOf(Stream::Kind kind, const StreamSpec& spec) {
 
 absl::Status NoSuchFeed(const std::string& feed_id) {
   return absl::NotFoundError(absl::StrCat("no feed \"", feed_id, "\" is open; open it first"));
+}
+
+absl::Status IdleTooLong(int64_t idle_limit_ms) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("the client neither granted a credit nor took a batch for ", idle_limit_ms,
+                   " ms, the server's idle limit"));
+}
+
+absl::Status WeightsDidNotCome(const absl::Status& missing, const EngineOptions& options) {
+  std::string message = absl::StrCat(missing.message(), "; waited for ", options.weights_wait_ms,
+                                     " ms, the server's limit for weights (--weights-wait-ms)");
+  const absl::Status outage = options.outage != nullptr ? options.outage() : absl::OkStatus();
+  if (!outage.ok() && !absl::StrContains(message, outage.message())) {
+    absl::StrAppend(&message, "; now: ", outage.message());
+  }
+  return absl::DeadlineExceededError(message);
 }
 
 }  // namespace
@@ -84,6 +102,20 @@ int EngineImpl::ConsumersOf(const std::string& feed_id) const {
   return static_cast<int>(std::count_if(streams_.begin(), streams_.end(), [&](const auto& stream) {
     return stream->kind() == Stream::Kind::kConsumer && stream->series().feed_id() == feed_id;
   }));
+}
+
+FeedTraffic EngineImpl::TrafficOf(const std::string& feed_id) const {
+  MutexLock lock(&mu_);
+  const auto feed = feeds_.find(feed_id);
+  return feed == feeds_.end() ? FeedTraffic() : feed->second->traffic;
+}
+
+void EngineImpl::CountServed(const Stream& stream, int64_t step) {
+  const auto feed = feeds_.find(stream.series().feed_id());
+  if (feed == feeds_.end()) return;  // closed, and its stream ends
+  FeedTraffic& traffic = feed->second->traffic;
+  ++traffic.served;
+  traffic.served_through = std::max(traffic.served_through, step + 1);
 }
 
 std::unique_ptr<PendingCall> EngineImpl::GetBatch(const std::string& feed_id, int64_t step,
@@ -171,6 +203,9 @@ EngineStats EngineImpl::stats() const {
   stats.consumers = consumers_;
   stats.pending_calls = pending_calls_;
   stats.batches_made = batches_made_;
+  std::set<BatchKey> waiting;
+  for (const std::shared_ptr<Stream>& stream : streams_) stream->CollectWaiting(&waiting);
+  stats.waiting_batches = static_cast<int64_t>(waiting.size());
   return stats;
 }
 
@@ -231,7 +266,9 @@ void EngineImpl::Settle(const std::shared_ptr<Stream>& stream, bool life) {
   stream->Refill();
   if (stream->HasQueued() && !stream->make_posted) {
     stream->make_posted = true;
-    const bool guesses = stream->series().maker().spec().recipe.guesses();
+    const BatchSeries& series = stream->series();
+    const bool guesses =
+        series.maker().spec().recipe.guesses() && series.format().content == BatchContent::kMixed;
     Executor& workers = guesses ? guess_workers_ : render_workers_;
     workers.Post(Lane::kMake, [this, stream] { MakeNext(stream); });
   }
@@ -271,7 +308,50 @@ void EngineImpl::MakeNext(const std::shared_ptr<Stream>& stream) {
     promise = stream->promise();
     Settle(stream);
   }
-  StoreMade(wanted, Make(*series, step, std::move(promise)));
+  absl::StatusOr<MadeBatch> made = Make(*series, step, std::move(promise));
+  if (!IsNotYet(made.status())) return StoreMade(wanted, std::move(made));
+  Park(wanted, made.status());
+  // Weights that came before it was parked have woken nobody. What Make said may be older still: it
+  // takes part in a guess that another share has begun.
+  if (series->maker().IsReady(step)) Requeue({series, step});
+}
+
+void EngineImpl::Park(const std::weak_ptr<WantedBatch>& wanted, absl::Status missing) {
+  StreamList told;
+  MutexLock lock(&mu_);
+  const std::shared_ptr<WantedBatch> batch = wanted.lock();
+  if (batch == nullptr) return;
+  batch->error = std::move(missing);
+  batch->state = WantedBatch::State::kWaiting;
+  SettleWaiters(*batch, &told);
+}
+
+void EngineImpl::Requeue(const BatchKey& key) {
+  StreamList told;
+  MutexLock lock(&mu_);
+  const std::shared_ptr<WantedBatch> batch = key.series->Find(key.step);
+  if (batch == nullptr || batch->state != WantedBatch::State::kWaiting) return;
+  batch->state = WantedBatch::State::kQueued;
+  SettleWaiters(*batch, &told);
+}
+
+void EngineImpl::SettleWaiters(const WantedBatch& batch, StreamList* told) {
+  for (const std::weak_ptr<Stream>& waiter : batch.waiters) {
+    if (std::shared_ptr<Stream> stream = waiter.lock()) told->push_back(std::move(stream));
+  }
+  for (const std::shared_ptr<Stream>& stream : *told) Settle(stream);
+}
+
+void EngineImpl::WeightsArrived() {
+  std::set<BatchKey> waiting;
+  {
+    MutexLock lock(&mu_);
+    for (const std::shared_ptr<Stream>& stream : streams_) stream->CollectWaiting(&waiting);
+  }
+  // Without the lock, since the answer may wait for others.
+  for (const BatchKey& batch : waiting) {
+    if (batch.series->maker().IsReady(batch.step)) Requeue(batch);
+  }
 }
 
 absl::StatusOr<EngineImpl::MadeBatch> EngineImpl::Make(
@@ -290,7 +370,7 @@ absl::StatusOr<EngineImpl::MadeBatch> EngineImpl::Make(
 
 void EngineImpl::StoreMade(const std::weak_ptr<WantedBatch>& wanted,
                            absl::StatusOr<MadeBatch> made) {
-  std::vector<std::shared_ptr<Stream>> told;  // outlives the lock: it may hold their last reference
+  StreamList told;
   MutexLock lock(&mu_);
   if (made.ok()) ++batches_made_;
   const std::shared_ptr<WantedBatch> batch = wanted.lock();
@@ -305,10 +385,8 @@ void EngineImpl::StoreMade(const std::weak_ptr<WantedBatch>& wanted,
     batch->error = made.status();
     batch->state = WantedBatch::State::kFailed;
   }
-  for (const std::weak_ptr<Stream>& waiter : std::exchange(batch->waiters, {})) {
-    if (std::shared_ptr<Stream> stream = waiter.lock()) told.push_back(std::move(stream));
-  }
-  for (const std::shared_ptr<Stream>& stream : told) Settle(stream);
+  SettleWaiters(*batch, &told);
+  batch->waiters.clear();
 }
 
 void EngineImpl::Deliver(const std::shared_ptr<Stream>& stream) {
@@ -320,6 +398,7 @@ void EngineImpl::Deliver(const std::shared_ptr<Stream>& stream) {
     stream->delivery_posted = stream->CanDeliver();
     if (!stream->delivery_posted) return;  // closed since it was posted
     delivery = stream->TakeDelivery();
+    if (delivery.frame != nullptr) CountServed(*stream, delivery.step);
     sink = stream->sink();
     stream->in_sink = std::this_thread::get_id();
     Settle(stream);
@@ -344,7 +423,7 @@ void EngineImpl::Deliver(const std::shared_ptr<Stream>& stream) {
 void EngineImpl::KeepHouse() {
   for (;;) {
     LeftoverList leftovers;
-    const Clock::time_point look_again = EndIdle(&leftovers);
+    const Clock::time_point look_again = EndOverdue(&leftovers);
     leftovers.clear();
     MutexLock lock(&mu_);
     if (stopped_) return;
@@ -352,23 +431,25 @@ void EngineImpl::KeepHouse() {
   }
 }
 
-EngineImpl::Clock::time_point EngineImpl::EndIdle(LeftoverList* leftovers) {
-  const auto limit = std::min(std::chrono::milliseconds(options_.idle_limit_ms), kLongestWait);
+EngineImpl::Clock::time_point EngineImpl::EndOverdue(LeftoverList* leftovers) {
+  const auto idle = std::min(std::chrono::milliseconds(options_.idle_limit_ms), kLongestWait);
+  const auto weights = std::min(std::chrono::milliseconds(options_.weights_wait_ms), kLongestWait);
   MutexLock lock(&mu_);
   const Clock::time_point now = Clock::now();
-  Clock::time_point look_again = now + limit;
+  Clock::time_point look_again = now + std::min(idle, weights);
+  // Whether `limit` is over since then; if not, it is looked at again when it will be.
+  const auto is_over = [&](std::optional<Clock::time_point> since, Clock::duration limit) {
+    if (!since.has_value()) return false;
+    if (*since + limit > now) look_again = std::min(look_again, *since + limit);
+    return *since + limit <= now;
+  };
   for (const std::shared_ptr<Stream>& stream : streams_) {
     // A stream that is in its sink is not the client's to answer for.
-    if (!stream->waiting_since().has_value() || stream->in_sink != std::thread::id()) continue;
-    const Clock::time_point ends = *stream->waiting_since() + limit;
-    if (ends > now) {
-      look_again = std::min(look_again, ends);
-    } else {
-      End(stream,
-          absl::DeadlineExceededError(
-              absl::StrCat("the client neither granted a credit nor took a batch for ",
-                           options_.idle_limit_ms, " ms, the server's idle limit")),
-          leftovers);
+    if (stream->in_sink != std::thread::id()) continue;
+    if (is_over(stream->waiting_since(), idle)) {
+      End(stream, IdleTooLong(options_.idle_limit_ms), leftovers);
+    } else if (is_over(stream->weights_since(), weights)) {
+      End(stream, WeightsDidNotCome(stream->missing(), options_), leftovers);
     }
   }
   return look_again;

@@ -24,7 +24,8 @@ namespace mixfeed {
 // are made, encoded and handed to sinks without it. Work goes in turns: a stream that wants a batch
 // made, or has one to deliver, posts one task of that kind; the task takes the batch nearest to the
 // stream's cursor and posts the next one behind those of the other streams. So no window, however
-// large, comes before another stream's next batch.
+// large, comes before another stream's next batch. A batch whose weights are missing is parked in
+// its streams' windows: no task is posted for it until they have come.
 class EngineImpl final : public FeedEngine {
  public:
   EngineImpl(const EngineOptions& options, SlotPool* slots, EncodeFrame encode);
@@ -35,11 +36,13 @@ class EngineImpl final : public FeedEngine {
   absl::StatusOr<std::shared_ptr<const BatchMaker>> FindFeed(
       const std::string& feed_id) const override;
   int ConsumersOf(const std::string& feed_id) const override;
+  FeedTraffic TrafficOf(const std::string& feed_id) const override;
   std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
                                         const BatchFormat& format, const Share& share,
                                         Done done) override;
   absl::StatusOr<std::unique_ptr<Consumer>> Subscribe(const StreamSpec& spec,
                                                       std::shared_ptr<BatchSink> sink) override;
+  void WeightsArrived() override;
   EngineStats stats() const override;
   void Shutdown(int64_t deadline_ms) override;
 
@@ -52,6 +55,7 @@ class EngineImpl final : public FeedEngine {
  private:
   using Clock = Stream::Clock;
   using LeftoverList = std::vector<Leftovers>;
+  using StreamList = std::vector<std::shared_ptr<Stream>>;
 
   // Starts a stream, or says why not. A call is a stream of from_step alone, under split sharing.
   absl::StatusOr<std::shared_ptr<Stream>> Open(Stream::Kind kind, const StreamSpec& spec,
@@ -68,6 +72,9 @@ class EngineImpl final : public FeedEngine {
   void Close(const std::shared_ptr<Stream>& stream, LeftoverList* leftovers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Counts a frame of the stream's feed that its sink is given.
+  void CountServed(const Stream& stream, int64_t step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // The tasks.
   void MakeNext(const std::shared_ptr<Stream>& stream);
   void Deliver(const std::shared_ptr<Stream>& stream);
@@ -81,9 +88,18 @@ class EngineImpl final : public FeedEngine {
   // Gives the outcome to those who hold the batch; there may be nobody left.
   void StoreMade(const std::weak_ptr<WantedBatch>& wanted, absl::StatusOr<MadeBatch> made);
 
+  // Has a batch wait for weights, of which `missing` says which; whoever parks it must then look
+  // whether they have come meanwhile.
+  void Park(const std::weak_ptr<WantedBatch>& wanted, absl::Status missing);
+  // Queues a batch that waits again, if it still does.
+  void Requeue(const BatchKey& key);
+  // Settles the streams that wait for the batch, and has `told`, which must outlive the lock, hold
+  // them: their last references may be there.
+  void SettleWaiters(const WantedBatch& batch, StreamList* told) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   void KeepHouse();
-  // Ends the streams that idle too long; returns when to look again.
-  Clock::time_point EndIdle(LeftoverList* leftovers);
+  // Ends the streams that idle, or wait for weights, too long; returns when to look again.
+  Clock::time_point EndOverdue(LeftoverList* leftovers);
 
   const EngineOptions options_;
   const EncodeFrame encode_;
@@ -103,7 +119,7 @@ class EngineImpl final : public FeedEngine {
   Mutex shutdown_mu_;  // held throughout Shutdown; before mu_
 
   // The last members: their threads use all others.
-  Executor render_workers_;  // batches of feeds without guesses, and all deliveries
+  Executor render_workers_;  // batches without guesses, and all deliveries
   Executor guess_workers_;   // batches of feeds with guesses
   std::thread housekeeper_;
 };

@@ -25,6 +25,7 @@ absl::Status ValidateOptions(const EngineOptions& options) {
       {"max_consumers", options.max_consumers, 1},
       {"max_pending_calls", options.max_pending_calls, 1},
       {"idle_limit_ms", options.idle_limit_ms, 1},
+      {"weights_wait_ms", options.weights_wait_ms, 1},
   };
   for (const Bound& bound : bounds) {
     if (bound.value >= bound.least) continue;

@@ -42,6 +42,14 @@ struct EngineOptions {
   // A consumer is ended (DeadlineExceeded) when for so long it neither granted a credit that a
   // finished batch waits for, nor took a frame that it was sent.
   int64_t idle_limit_ms = 120'000;
+  // A consumer or call is ended (DeadlineExceeded, with which weights are missing) when it has
+  // waited for so long, with a credit, for its next batch, because a trainer has not pushed the
+  // weights. Each of those who want the batch waits for as long from when it began to; none of it
+  // counts as idling.
+  int64_t weights_wait_ms = 600'000;
+  // Why weights and guesses cannot come now, or OK: told with the end of what has waited for too
+  // long. Called under the engine's lock, so it must neither block nor call the engine.
+  std::function<absl::Status()> outage = nullptr;
 };
 
 enum class Sharing : uint8_t { kRoundRobin, kBroadcast, kSplit };
@@ -96,11 +104,18 @@ class PendingCall {
   virtual ~PendingCall() = default;
 };
 
+// What was handed out of one feed.
+struct FeedTraffic {
+  int64_t served = 0;          // frames that sinks were given
+  int64_t served_through = 0;  // the highest of their steps, and 1; 0: none
+};
+
 struct EngineStats {
   int64_t feeds = 0;
   int64_t consumers = 0;
   int64_t pending_calls = 0;
   int64_t batches_made = 0;
+  int64_t waiting_batches = 0;  // wanted, and their weights have not been pushed yet
 };
 
 // Makes the batches that consumers and calls ask for, in windows ahead of them, and hands them out.
@@ -127,10 +142,13 @@ class FeedEngine {
   virtual absl::StatusOr<std::shared_ptr<const BatchMaker>> FindFeed(
       const std::string& feed_id) const = 0;
   virtual int ConsumersOf(const std::string& feed_id) const = 0;
+  // Since it was added; nothing of a feed that is not there.
+  virtual FeedTraffic TrafficOf(const std::string& feed_id) const = 0;
 
   // Calls `done` exactly once: on an engine thread, or, with an error, before it returns null. When
   // the returned handle is destroyed before the batch is there, done gets Cancelled. Errors: as
-  // Subscribe, ResourceExhausted for too many calls too, and what making the batch returns.
+  // Subscribe, ResourceExhausted for too many calls too, DeadlineExceeded for weights that do not
+  // come, and what making the batch returns.
   using Done = std::function<void(absl::StatusOr<FramePtr>)>;
   virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
                                                 const BatchFormat& format, const Share& share,
@@ -141,6 +159,13 @@ class FeedEngine {
   // first OnFrame may come before it returns.
   virtual absl::StatusOr<std::unique_ptr<Consumer>> Subscribe(const StreamSpec& spec,
                                                               std::shared_ptr<BatchSink> sink) = 0;
+
+  // Has batches that wait for weights (NotYetError, augment/guess/not_yet.h) made if they can be
+  // now (BatchMaker::IsReady, asked once a feed, format, share and step that waits): to be called
+  // after every change to a model, without a lock that a BatchMaker takes. No wake-up is lost,
+  // whatever is being made meanwhile. A batch that waits keeps no thread from others, and of slots
+  // no more than its stream was promised; batches behind it are made, or as much of them as can be.
+  virtual void WeightsArrived() = 0;
 
   virtual EngineStats stats() const = 0;
 

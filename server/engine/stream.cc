@@ -27,7 +27,7 @@ void Stream::Refill() {
   if (ended()) return;
   while (!steps_.done() && static_cast<int>(window_.size()) < Capacity()) {
     std::shared_ptr<WantedBatch> batch = series_->Want(steps_.Take());
-    if (!batch->settled()) batch->waiters.push_back(weak_from_this());
+    if (!batch->settled()) batch->AddWaiter(weak_from_this());
     window_.push_back(std::move(batch));
   }
 }
@@ -55,15 +55,15 @@ bool Stream::CanDeliver() const {
 }
 
 Delivery Stream::TakeDelivery() {
-  if (end_.has_value()) return {nullptr, *end_};
-  if (AtLastStep()) return {nullptr, absl::OkStatus()};
+  if (end_.has_value()) return {nullptr, *end_, 0};
+  if (AtLastStep()) return {nullptr, absl::OkStatus(), 0};
   const std::shared_ptr<WantedBatch> head = window_.front();
-  if (head->state == State::kFailed) return {nullptr, head->error};
+  if (head->state == State::kFailed) return {nullptr, head->error, 0};
   if (!options_.repeat) window_.pop_front();
   --credits_;
   ++in_flight_;
   if (const std::shared_ptr<SlotClaim> claim = head->claim.lock()) claim->KeepPromise(promise_);
-  return {head->frame, absl::OkStatus()};
+  return {head->frame, absl::OkStatus(), head->step};
 }
 
 absl::Status Stream::Grant(int count, int ceiling) {
@@ -96,11 +96,31 @@ bool Stream::WaitsForClient() const {
   return credits_ == 0 && !window_.empty() && window_.front()->state == State::kReady;
 }
 
+bool Stream::WaitsForWeights() const {
+  return !ended() && credits_ > 0 && !window_.empty() && window_.front()->state == State::kWaiting;
+}
+
+bool Stream::TriesAgain() const {
+  return !ended() && !window_.empty() && !window_.front()->settled() &&
+         !window_.front()->error.ok();
+}
+
+void Stream::CollectWaiting(std::set<BatchKey>* waiting) const {
+  for (const std::shared_ptr<WantedBatch>& batch : window_) {
+    if (batch->state == State::kWaiting) waiting->insert({series_, batch->step});
+  }
+}
+
 void Stream::UpdateWaiting(Clock::time_point now, bool life) {
   if (!WaitsForClient()) {
     waiting_since_.reset();
   } else if (life || !waiting_since_.has_value()) {
     waiting_since_ = now;
+  }
+  if (WaitsForWeights()) {
+    if (!weights_since_.has_value()) weights_since_ = now;
+  } else if (!TriesAgain()) {
+    weights_since_.reset();
   }
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -20,6 +21,7 @@ namespace mixfeed {
 struct Delivery {
   FramePtr frame;
   absl::Status end;  // when there is no frame
+  int64_t step = 0;  // of the frame
 };
 
 // What a stream lets go of: foreign destructors, to be run outside of the engine's lock.
@@ -78,10 +80,20 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Leftovers Close();
 
   // Keeps the time since when the stream waits for its client and nothing else: for a credit for a
-  // batch that is ready, or for a frame to be taken. To be called after every change; `life`: the
-  // client did something.
+  // batch that is ready, or for a frame to be taken; and since when its client waits for weights.
+  // To be called after every change; `life`: the client did something.
   void UpdateWaiting(Clock::time_point now, bool life);
   std::optional<Clock::time_point> waiting_since() const { return waiting_since_; }
+  // While the next batch, for which there is a credit, waits for weights: since when, attempts to
+  // make it meanwhile included.
+  std::optional<Clock::time_point> weights_since() const {
+    return WaitsForWeights() ? weights_since_ : std::nullopt;
+  }
+  // With weights_since: what is missing.
+  const absl::Status& missing() const { return window_.front()->error; }
+
+  // Adds the batches of the window that wait for weights.
+  void CollectWaiting(std::set<BatchKey>* waiting) const;
 
   // The engine's own marks: whether a task of that kind is posted, and which thread is in the sink.
   bool make_posted = false;
@@ -93,6 +105,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool ended() const { return end_.has_value() || closed_; }
   bool AtLastStep() const { return window_.empty() && steps_.done(); }
   bool WaitsForClient() const;
+  bool WaitsForWeights() const;
+  // Whether the next batch has waited for weights, and is tried again.
+  bool TriesAgain() const;
 
   const Options options_;
   const std::shared_ptr<BatchSeries> series_;
@@ -106,6 +121,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   std::optional<absl::Status> end_;
   bool closed_ = false;
   std::optional<Clock::time_point> waiting_since_;
+  std::optional<Clock::time_point> weights_since_;
 };
 
 }  // namespace mixfeed

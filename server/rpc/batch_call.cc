@@ -19,10 +19,15 @@
 namespace mixfeed {
 namespace {
 
-absl::StatusOr<BatchWish> ReadWish(const FeedCalls& calls, const grpc::ByteBuffer& bytes) {
-  v1::GetBatchRequest request;
+template <typename Request>
+using ReadWish = absl::StatusOr<BatchWish> (FeedCalls::*)(const Request&) const;
+
+template <typename Request>
+absl::StatusOr<BatchWish> Parse(const FeedCalls& calls, const grpc::ByteBuffer& bytes,
+                                ReadWish<Request> read) {
+  Request request;
   MIXFEED_RETURN_IF_ERROR(ParseRequest(bytes, &request));
-  return calls.ReadGetBatch(request);
+  return (calls.*read)(request);
 }
 
 // Shared by gRPC, until OnDone, and by the engine, until it has called back.
@@ -31,10 +36,12 @@ class BatchCall final : public grpc::ServerUnaryReactor {
   BatchCall(int64_t idle_limit_ms, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
       : idle_limit_ms_(idle_limit_ms), transport_(context), response_(response) {}
 
-  static grpc::ServerUnaryReactor* Start(const BatchWish& wish, FeedEngine* engine,
+  static grpc::ServerUnaryReactor* Start(const absl::StatusOr<BatchWish>& read, FeedEngine* engine,
                                          int64_t idle_limit_ms,
                                          grpc::CallbackServerContext* context,
                                          grpc::ByteBuffer* response) {
+    if (!read.ok()) return AnswerNow(context, read.status());
+    const BatchWish& wish = *read;
     auto call = std::make_shared<BatchCall>(idle_limit_ms, context, response);
     call->self_ = call;
     // No reaction runs before the reactor was returned to gRPC, so `pending_` is set by then.
@@ -98,9 +105,17 @@ grpc::ServerUnaryReactor* StartBatchCall(const FeedCalls& calls, FeedEngine* eng
                                          grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer& request,
                                          grpc::ByteBuffer* response) {
-  const absl::StatusOr<BatchWish> wish = ReadWish(calls, request);
-  if (!wish.ok()) return AnswerNow(context, wish.status());
-  return BatchCall::Start(*wish, engine, idle_limit_ms, context, response);
+  const auto wish = Parse<v1::GetBatchRequest>(calls, request, &FeedCalls::ReadGetBatch);
+  return BatchCall::Start(wish, engine, idle_limit_ms, context, response);
+}
+
+grpc::ServerUnaryReactor* StartViewsCall(const FeedCalls& calls, FeedEngine* engine,
+                                         int64_t idle_limit_ms,
+                                         grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer& request,
+                                         grpc::ByteBuffer* response) {
+  const auto wish = Parse<v1::GetViewsRequest>(calls, request, &FeedCalls::ReadGetViews);
+  return BatchCall::Start(wish, engine, idle_limit_ms, context, response);
 }
 
 }  // namespace mixfeed

@@ -21,6 +21,13 @@ grpc::ServerUnaryReactor* StartBatchCall(const FeedCalls& calls, FeedEngine* eng
                                          const grpc::ByteBuffer& request,
                                          grpc::ByteBuffer* response);
 
+// The same of a GetViews call.
+grpc::ServerUnaryReactor* StartViewsCall(const FeedCalls& calls, FeedEngine* engine,
+                                         int64_t idle_limit_ms,
+                                         grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer& request,
+                                         grpc::ByteBuffer* response);
+
 }  // namespace mixfeed
 
 #endif  // MIXFEED_SERVER_RPC_BATCH_CALL_H_

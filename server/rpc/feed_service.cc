@@ -11,13 +11,15 @@
 namespace mixfeed {
 namespace {
 
-// Batches go out as the bytes they are kept in, so these two methods are raw.
-using RawMethods = v1::FeedService::WithRawCallbackMethod_GetBatch<
-    v1::FeedService::WithRawCallbackMethod_StreamBatches<v1::FeedService::Service>>;
-using Base = v1::FeedService::WithCallbackMethod_OpenFeed<
-    v1::FeedService::WithCallbackMethod_CloseFeed<RawMethods>>;
+// Batches go out as the bytes they are kept in, so these methods are raw.
+using RawMethods =
+    v1::FeedService::WithRawCallbackMethod_GetBatch<v1::FeedService::WithRawCallbackMethod_GetViews<
+        v1::FeedService::WithRawCallbackMethod_StreamBatches<v1::FeedService::Service>>>;
+using FeedMethods =
+    v1::FeedService::WithCallbackMethod_OpenFeed<v1::FeedService::WithCallbackMethod_ForkRun<
+        v1::FeedService::WithCallbackMethod_CloseFeed<RawMethods>>>;
 
-class FeedService final : public Base {
+class FeedService final : public FeedMethods {
  public:
   FeedService(const FeedCalls* calls, FeedEngine* engine, int64_t idle_limit_ms,
               const CallPools& pools)
@@ -28,6 +30,13 @@ class FeedService final : public Base {
                                      v1::OpenFeedResponse* response) override {
     return AnswerLater(context, pools_.builds,
                        [=, this] { return Put(calls_->OpenFeed(*request), response); });
+  }
+
+  grpc::ServerUnaryReactor* ForkRun(grpc::CallbackServerContext* context,
+                                    const v1::ForkRunRequest* request,
+                                    v1::OpenFeedResponse* response) override {
+    return AnswerLater(context, pools_.builds,
+                       [=, this] { return Put(calls_->ForkRun(*request), response); });
   }
 
   grpc::ServerUnaryReactor* CloseFeed(grpc::CallbackServerContext* context,
@@ -41,6 +50,12 @@ class FeedService final : public Base {
                                      const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response) override {
     return StartBatchCall(*calls_, engine_, idle_limit_ms_, context, *request, response);
+  }
+
+  grpc::ServerUnaryReactor* GetViews(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override {
+    return StartViewsCall(*calls_, engine_, idle_limit_ms_, context, *request, response);
   }
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamBatches(

@@ -54,6 +54,17 @@ class InspectService final : public v1::InspectService::CallbackService {
     });
   }
 
+  grpc::ServerUnaryReactor* GetGuessStats(grpc::CallbackServerContext* context,
+                                          const v1::GetGuessStatsRequest* request,
+                                          v1::GetGuessStatsResponse* response) override {
+    // Without a model's passes it is a lookup.
+    TaskPool* const pool = request->validate() > 0 ? pools_.measurements : pools_.lookups;
+    return AnswerLater(context, pool, [=, this] {
+      const auto stop = [context] { return context->IsCancelled(); };
+      return Put(calls_->GetGuessStats(*request, stop), response);
+    });
+  }
+
   grpc::ServerUnaryReactor* GetSplit(grpc::CallbackServerContext* context,
                                      const v1::GetSplitRequest* request,
                                      v1::GetSplitResponse* response) override {

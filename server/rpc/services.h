@@ -19,6 +19,7 @@ namespace mixfeed {
 struct CallPools {
   TaskPool* lookups = nullptr;        // milliseconds: lists, plans, splits, closing
   TaskPool* builds = nullptr;         // up to seconds: opening a feed may pad a dataset; sheets
+  TaskPool* pushes = nullptr;         // milliseconds: weights of a model
   TaskPool* registrations = nullptr;  // up to a minute: a model's trial
   TaskPool* measurements = nullptr;   // as long as they are asked to; they disturb each other
 };

@@ -19,10 +19,10 @@ class WireFrame final : public EncodedFrame {
 };
 
 absl::StatusOr<FramePtr> Encode(const std::string& feed_id, std::shared_ptr<const Batch> batch) {
-  const v1::BatchHeader header = HeaderOf(feed_id, *batch);
   const FrameBulk bulk{.pixels = batch->pixels, .targets = std::as_bytes(batch->targets)};
   MIXFEED_ASSIGN_OR_RETURN(const grpc::ByteBuffer bytes,
-                           WriteFrame(header, bulk, std::move(batch)));
+                           batch->views ? WriteFrame(ViewsHeaderOf(feed_id, *batch), bulk, batch)
+                                        : WriteFrame(HeaderOf(feed_id, *batch), bulk, batch));
   return std::make_shared<const WireFrame>(bytes);
 }
 

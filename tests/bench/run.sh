@@ -5,8 +5,9 @@
 #
 # Installs and builds what it needs, pyarrow into build/bench-venv. Peers alternate with mixfeed, and
 # medians are compared, since the machine's speed drifts. Do not run anything else meanwhile. Exits
-# with 1 when a goal of the end-to-end part is missed; the others are only printed.
+# with 1 when a goal of the last two parts is missed; the others are only printed.
 set -euo pipefail
+missed=0
 cd "$(dirname "$0")/../.."
 bin=$PWD/build/release/bin
 case "${1:-}" in
@@ -17,7 +18,7 @@ esac
 
 deploy/install-deps.sh --tests
 cmake --preset release >/dev/null
-cmake --build build/release --target kernel_bench batch_bench recipe_bench view_bench neighbour_bench generator_bench forward_bench mixfeed mixfeed-server mixfeed-try-model
+cmake --build build/release --target kernel_bench batch_bench recipe_bench view_bench neighbour_bench generator_bench forward_bench push_bench mixfeed mixfeed-server mixfeed-try-model
 
 venv=build/bench-venv
 if [ ! -x $venv/bin/python ]; then
@@ -46,5 +47,13 @@ echo "== the generated dataset (limit: 15 s)"
 echo "== the guess model's forward passes"
 "$bin/forward_bench"
 
+echo "== pushed weights (limit: 15 ms besides guess and disk)"
+"$bin/push_bench"
+
+echo "== the Python iterable (goals: below 50 us a batch; >= 0.90 of the C++ client)"
+$venv/bin/pip install -q --no-cache-dir --disable-pip-version-check ./client/python
+$venv/bin/python tests/bench/iterable.py --bin "$bin" --rounds $rounds --seconds $seconds || missed=1
+
 echo "== end to end over loopback (goals: fresh >= 0.80 of ready-made and > 75,000/s; ready-made >= 0.90 of Flight; guesses >= 0.92)"
-$venv/bin/python tests/bench/end_to_end.py --mixfeed "$bin/mixfeed" --python $venv/bin/python --rounds $rounds --seconds $seconds
+$venv/bin/python tests/bench/end_to_end.py --mixfeed "$bin/mixfeed" --python $venv/bin/python --rounds $rounds --seconds $seconds || missed=1
+exit $missed

@@ -54,6 +54,13 @@ v1::OpenFeedResponse DefaultFeed() {
   return feed;
 }
 
+v1::FeedInfo DefaultFeedInfo() {
+  v1::FeedInfo feed;
+  feed.set_feed_id(kFakeFeedId);
+  *feed.mutable_spec() = DefaultFeed().spec();
+  return feed;
+}
+
 grpc::Status FakeServer::State::Begin(const std::string& method, grpc::ServerContext* context) {
   {
     MutexLock lock(&mu);
@@ -140,6 +147,31 @@ v1::Batch FakeServer::MakeBatch(uint64_t step) {
   return batch;
 }
 
+v1::Views FakeServer::MakeViews(uint64_t step) {
+  const v1::Batch batch = MakeBatch(step);
+  v1::Views views;
+  v1::ViewsHeader* header = views.mutable_header();
+  *header->mutable_batch() = batch.header();
+  header->mutable_batch()->clear_guess();
+  header->set_images(kFakeRows);
+  header->set_type(v1::UINT8);
+  header->set_labelled_rows(kFakeRows - 1);
+  header->set_unlabelled_rows(1);
+  header->set_views(1);
+  header->set_temperature(0.5);
+  *header->mutable_sample() = batch.header().sample();
+  *header->mutable_pool() = batch.header().pool();
+  *header->mutable_view() = batch.header().view();
+  views.set_pixels(batch.pixels());
+  for (uint32_t image = 0; image < kFakeRows; ++image) {
+    const bool guessed = image + 1 == kFakeRows;
+    header->add_guess(guessed ? 0 : -1);
+    const float target[kFakeClasses] = {guessed ? 0.0f : 1.0f};
+    views.mutable_targets()->append(reinterpret_cast<const char*>(target), sizeof(target));
+  }
+  return views;
+}
+
 v1::OpenFeedResponse FakeServer::feed() {
   MutexLock lock(&state_->mu);
   return state_->feed;
@@ -159,6 +191,16 @@ void FakeServer::SetIndexProgress(const std::vector<double>& shares, const absl:
 void FakeServer::SetPlan(const v1::GetPlanResponse& plan) {
   MutexLock lock(&state_->mu);
   state_->plan = plan;
+}
+
+void FakeServer::SetFeeds(const std::vector<v1::FeedInfo>& feeds) {
+  MutexLock lock(&state_->mu);
+  state_->feeds = feeds;
+}
+
+void FakeServer::SetGuessStats(const v1::GetGuessStatsResponse& stats) {
+  MutexLock lock(&state_->mu);
+  state_->stats = stats;
 }
 
 void FakeServer::EditBatches(std::function<void(v1::Batch*)> edit) {
@@ -211,6 +253,21 @@ v1::GetBatchRequest FakeServer::last_get() {
 v1::RegisterModelHeader FakeServer::last_header() {
   MutexLock lock(&state_->mu);
   return state_->last_header;
+}
+
+v1::ForkRunRequest FakeServer::last_fork() {
+  MutexLock lock(&state_->mu);
+  return state_->last_fork;
+}
+
+v1::GetGuessStatsRequest FakeServer::last_stats() {
+  MutexLock lock(&state_->mu);
+  return state_->last_stats;
+}
+
+v1::PushWeightsHeader FakeServer::last_push() {
+  MutexLock lock(&state_->mu);
+  return state_->last_push;
 }
 
 std::vector<size_t> FakeServer::chunks() {

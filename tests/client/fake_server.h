@@ -49,11 +49,16 @@ class FakeServer {
 
   // The batch of a step: its pixels and targets depend on the step alone.
   static v1::Batch MakeBatch(uint64_t step);
+  // Its images: the same pixels, the first two labelled, the last one to be guessed.
+  static v1::Views MakeViews(uint64_t step);
 
   // What calls are answered with.
   v1::OpenFeedResponse feed();
   void SetFeed(const v1::OpenFeedResponse& feed);
   void SetPlan(const v1::GetPlanResponse& plan);
+  void SetFeeds(const std::vector<v1::FeedInfo>& feeds);
+  // Under the id of the feed that is asked for.
+  void SetGuessStats(const v1::GetGuessStatsResponse& stats);
   // A neighbour index is being built: GetServerInfo tells of each share once, and until it has told
   // of all, OpenFeed ends with `refusal`.
   void SetIndexProgress(const std::vector<double>& shares, const absl::Status& refusal);
@@ -75,7 +80,10 @@ class FakeServer {
   v1::OpenFeedRequest last_open();
   v1::GetBatchRequest last_get();
   v1::RegisterModelHeader last_header();
-  std::vector<size_t> chunks();  // sizes, of the last RegisterModel
+  v1::PushWeightsHeader last_push();
+  v1::ForkRunRequest last_fork();
+  v1::GetGuessStatsRequest last_stats();
+  std::vector<size_t> chunks();  // sizes, of the last RegisterModel or PushWeights
   // The most batches that a stream had room for beyond what it was sent, over all streams.
   int64_t max_outstanding();
   int credit_messages();

@@ -151,11 +151,29 @@ class FeedRpc final
     return grpc::Status::OK;
   }
 
+  grpc::Status GetViews(grpc::ServerContext* context, const v1::GetViewsRequest* request,
+                        v1::Views* response) override {
+    if (const auto status = state_->Begin("GetViews", context); !status.ok()) return status;
+    if (state_->Forgotten()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such feed");
+    *response = FakeServer::MakeViews(request->step());
+    return grpc::Status::OK;
+  }
+
   grpc::ServerBidiReactor<v1::StreamBatchesRequest, v1::Batch>* StreamBatches(
       grpc::CallbackServerContext*) override {
     MutexLock lock(&state_->mu);
     ++state_->live_streams;
     return new StreamReactor(state_);
+  }
+
+  grpc::Status ForkRun(grpc::ServerContext* context, const v1::ForkRunRequest* request,
+                       v1::OpenFeedResponse* response) override {
+    if (const auto status = state_->Begin("ForkRun", context); !status.ok()) return status;
+    MutexLock lock(&state_->mu);
+    state_->last_fork = *request;
+    *response = state_->feed;
+    response->set_run(request->run());
+    return grpc::Status::OK;
   }
 
   grpc::Status CloseFeed(grpc::ServerContext* context, const v1::CloseFeedRequest*,
@@ -199,6 +217,23 @@ class ModelRpc final : public v1::ModelService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status PushWeights(grpc::ServerContext* context,
+                           grpc::ServerReader<v1::PushWeightsRequest>* reader,
+                           v1::PushWeightsResponse* response) override {
+    if (const auto status = state_->Begin("PushWeights", context); !status.ok()) return status;
+    v1::PushWeightsRequest request;
+    std::vector<size_t> chunks;
+    while (reader->Read(&request)) {
+      MutexLock lock(&state_->mu);
+      if (request.has_header()) state_->last_push = request.header();
+      if (!request.has_header()) chunks.push_back(request.chunk().size());
+    }
+    MutexLock lock(&state_->mu);
+    state_->chunks = chunks;
+    *response->mutable_model() = FakeModel();
+    return grpc::Status::OK;
+  }
+
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     *response->add_models() = FakeModel();
@@ -217,6 +252,7 @@ class InspectRpc final : public v1::InspectService::Service {
                              v1::GetServerInfoResponse* response) override {
     response->set_version("1.2.3");
     response->set_device("fake device");
+    response->set_environment("fake environment");
     v1::DatasetInfo* dataset = response->add_datasets();
     dataset->set_name("fake");
     dataset->set_train_images(50000);
@@ -224,6 +260,7 @@ class InspectRpc final : public v1::InspectService::Service {
     response->add_datasets()->set_error("file.bin: truncated");
     *response->add_models() = FakeModel();
     response->set_batches_made(uint64_t{1} << 60);
+    response->set_waiting_batches(3);
     {
       MutexLock lock(&state_->mu);
       if (!state_->index_progress.empty()) {
@@ -240,9 +277,10 @@ class InspectRpc final : public v1::InspectService::Service {
 
   grpc::Status ListFeeds(grpc::ServerContext* context, const v1::ListFeedsRequest*,
                          v1::ListFeedsResponse* response) override {
-    v1::FeedInfo* feed = response->add_feeds();
-    feed->set_feed_id(kFakeFeedId);
-    *feed->mutable_spec() = DefaultFeed().spec();
+    {
+      MutexLock lock(&state_->mu);
+      response->mutable_feeds()->Assign(state_->feeds.begin(), state_->feeds.end());
+    }
     return state_->Begin("ListFeeds", context);
   }
 
@@ -269,6 +307,17 @@ class InspectRpc final : public v1::InspectService::Service {
                               v1::MeasureForwardResponse* response) override {
     response->set_images_per_second(1000);
     return state_->Begin("MeasureForward", context);
+  }
+
+  grpc::Status GetGuessStats(grpc::ServerContext* context, const v1::GetGuessStatsRequest* request,
+                             v1::GetGuessStatsResponse* response) override {
+    {
+      MutexLock lock(&state_->mu);
+      state_->last_stats = *request;
+      *response = state_->stats;
+      response->set_feed_id(request->feed_id());
+    }
+    return state_->Begin("GetGuessStats", context);
   }
 
   grpc::Status GetSplit(grpc::ServerContext* context, const v1::GetSplitRequest*,

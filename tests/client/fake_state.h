@@ -20,6 +20,7 @@ inline constexpr uint32_t kFakeRows = 3, kFakeClasses = 4, kFakePixels = 4;
 inline constexpr char kFakeFeedId[] = "0123456789abcdef0123456789abcdef";
 
 v1::OpenFeedResponse DefaultFeed();
+v1::FeedInfo DefaultFeedInfo();
 grpc::Status ToGrpc(const absl::Status& status);
 
 // What the services of a FakeServer do and have seen.
@@ -28,6 +29,8 @@ struct FakeServer::State {
   CondVar changed;
   v1::OpenFeedResponse feed = DefaultFeed();
   v1::GetPlanResponse plan;
+  std::vector<v1::FeedInfo> feeds = {DefaultFeedInfo()};
+  v1::GetGuessStatsResponse stats;
   std::deque<double> index_progress;
   absl::Status index_refusal;
   std::function<void(v1::Batch*)> edit;
@@ -42,6 +45,9 @@ struct FakeServer::State {
   std::vector<v1::OpenFeedRequest> opens;
   v1::GetBatchRequest last_get;
   v1::RegisterModelHeader last_header;
+  v1::PushWeightsHeader last_push;
+  v1::ForkRunRequest last_fork;
+  v1::GetGuessStatsRequest last_stats;
   std::vector<size_t> chunks;
   int64_t max_outstanding = 0;
   int credit_messages = 0;

@@ -170,6 +170,29 @@ TEST_F(FeedClientTest, WithoutAShareAllRowsAreAskedFor) {
   EXPECT_FALSE(server_.last_get().has_share());
 }
 
+TEST_F(FeedClientTest, GetsAStepsViews) {
+  const auto views = Open()->GetViews(41);
+  ASSERT_TRUE(views.ok()) << views.status();
+  const v1::Views sent = testing::FakeServer::MakeViews(41);
+  EXPECT_EQ(views->header().SerializeAsString(), sent.header().SerializeAsString());
+  EXPECT_EQ(
+      std::string(reinterpret_cast<const char*>(views->pixels().data()), views->pixels().size()),
+      sent.pixels());
+  EXPECT_EQ(views->targets().size(), 12u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(views->pixels().data()) % 64, 0u);
+  EXPECT_NE(views->Digest(), Open()->GetViews(42)->Digest());
+}
+
+TEST_F(FeedClientTest, ViewsAreRetriedAndTheirForgottenFeedOpenedAgain) {
+  const auto feed = Open();
+  server_.Fail("GetViews", absl::UnavailableError("draining"), 2);
+  EXPECT_TRUE(feed->GetViews(0).ok());
+  EXPECT_EQ(server_.calls("GetViews"), 3);
+  server_.ForgetFeed();
+  EXPECT_TRUE(feed->GetViews(0).ok());
+  EXPECT_EQ(server_.calls("OpenFeed"), 2);
+}
+
 TEST_F(FeedClientTest, RetriesUnaryCallsWhileTheServerIsBusyOrAway) {
   const auto feed = Open();
   for (const absl::Status& busy :
@@ -287,6 +310,8 @@ TEST_F(FeedClientTest, LooksIntoTheServer) {
   EXPECT_EQ(client_->GetServerInfo()->version(), "1.2.3");
   EXPECT_EQ(client_->ListFeeds()->feeds_size(), 1);
   EXPECT_EQ(client_->ListModels()->models(0).name(), "small");
+  EXPECT_EQ(client_->GetGuessStats("some-feed", 3)->feed_id(), "some-feed");
+  EXPECT_EQ(server_.last_stats().validate(), 3u);
   const auto feed = Open();
   EXPECT_EQ(feed->GetPlan(5)->step(), 5u);
   EXPECT_EQ(feed->RenderContactSheet(5, 7, 2)->width(), 7u);
@@ -304,6 +329,32 @@ TEST_F(FeedClientTest, SendsAModelInChunksOfOneMebibyte) {
   EXPECT_EQ(server_.last_header().name(), "mine");
   EXPECT_EQ(server_.last_header().archive_bytes(), archive.size());
   EXPECT_THAT(server_.chunks(), ElementsAre(1 << 20, 1 << 20, 5));
+}
+
+TEST_F(FeedClientTest, SendsWeightsInChunksWithTheirDigest) {
+  v1::PushWeightsHeader header;
+  header.set_model("mine");
+  header.set_update(7);
+  const std::string weights = std::string(size_t{1} << 20, 'a') + "bc";
+  const auto response = client_->PushWeights(header, weights);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->model().version(), 3u);
+  EXPECT_EQ(server_.last_push().model(), "mine");
+  EXPECT_EQ(server_.last_push().update(), 7u);
+  EXPECT_EQ(server_.last_push().weights_bytes(), weights.size());
+  EXPECT_THAT(server_.chunks(), ElementsAre(1 << 20, 2));
+  EXPECT_EQ(server_.last_push().digest().size(), 32u);
+  // What `printf abc | xxhsum -H2` prints.
+  ASSERT_TRUE(client_->PushWeights(header, "abc").ok());
+  EXPECT_EQ(server_.last_push().digest(), "06b05ab6733a618578af5f94892f3950");
+}
+
+TEST_F(FeedClientTest, ARefusedPushIsNotSentAgain) {
+  for (const absl::Status& refusal :
+       {absl::AbortedError("version 5 won"), absl::UnavailableError("draining")}) {
+    server_.Fail("PushWeights", refusal, 1);
+    EXPECT_EQ(client_->PushWeights({}, std::string(8 << 20, 'a')).status(), refusal);
+  }
 }
 
 TEST_F(FeedClientTest, SendsABuiltInNetworkWithoutAnArchive) {

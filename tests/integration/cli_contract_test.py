@@ -2,6 +2,7 @@
 
     cli_contract_test.py MIXFEED_PROGRAM HOST:PORT        (the server has 500 + 100 images, 10 classes)
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -80,6 +81,24 @@ class Contract(unittest.TestCase):
         self.assertEqual(over["recipe"], mixup["recipe"])
         self.assertEqual(over["split"], mixmatch["split"])
 
+    def test_model_stats_and_watch(self):
+        flags = [*MIXMATCH[:-1], "stats", "--validation", "20", "--policy", "newest"]
+        feed = self.object("open", *flags)["feed_id"]
+        pulled = self.objects("pull", *flags, "--steps", "9", "--get")
+        stats = self.object("model", "stats", "--feed", feed)
+        (span,) = stats["spans"]
+        self.assertEqual((stats["feed_id"], stats["run"]), (feed, "stats"))
+        self.assertEqual((span["model"], span["images"]), ("small", BATCH * span["steps"]))
+        self.assertEqual(span["steps"], len(pulled))
+        self.assertEqual(sum(span["confidence_histogram"]), span["images"])
+        self.assertEqual(len(span["class_mean"]), CLASSES)
+        self.assertAlmostEqual(sum(span["class_mean"]), 1, 4)
+        self.assertTrue(1 / CLASSES < span["confidence"] <= 1)
+        self.assertTrue(0 <= span["accuracy"] <= 1)
+        self.assertEqual(span["validation"]["images"], 20)
+        looks = self.objects("model", "watch", "--feed", feed, "--count", "2", "--interval", "0.1")
+        self.assertEqual([look["spans"] for look in looks], [[span], [span]])
+
     def test_pull_of_a_recipe_that_guesses(self):
         lines = self.objects("pull", *MIXMATCH, "--steps", "3", "--from-step", "2", "--format", "uint8")
         self.assertEqual([line["step"] for line in lines], [2, 3, 4])
@@ -88,7 +107,7 @@ class Contract(unittest.TestCase):
             self.assertRegex(line["digest"], "^[0-9a-f]{16}$")
             self.assertEqual(line["rows"], rows)
             self.assertEqual(line["bytes"], rows * (3 * 32 * 32 + 4 * CLASSES))
-            self.assertGreaterEqual(line["guess_version"], 1)
+            self.assertGreaterEqual(line["guess_version"], 0)
             self.assertGreater(line["confidence"], 1 / CLASSES)
             self.assertLessEqual(line["confidence"], 1)
 
@@ -149,6 +168,22 @@ class Contract(unittest.TestCase):
         self.assertEqual({name: len(indices) for name, indices in lists.items()},
                          {"labelled": 100, "unlabelled": 350, "validation": 50})
         self.assertEqual(set.union(*lists.values()), set(range(500)))
+
+    def test_report(self):
+        flags = ["--recipe", "mixmatch", "--labels", "100", "--batch", str(BATCH), "--split-seed", "5"]
+        feed = self.object("open", *flags, "--run", "reported")
+        (pulled,) = self.objects("pull", *flags, "--run", "reported", "--policy", "lockstep", "--steps", "1", "--get")
+        report = self.object("report", "--run", "reported")
+        self.assertEqual((report["feed_id"], report["run"]), (feed["feed_id"], "reported"))
+        self.assertEqual(self.object("report", "--feed", feed["feed_id"]), report)
+        self.assertEqual(report["spec"], feed["spec"])
+        self.assertEqual(report["seeds"], {"seed": 0, "split_seed": 5})
+        self.assertEqual(report["served"], {"batches": 1, "through_step": 1})
+        self.assertEqual(report["guesses"]["staleness"], [{"age_first": 0, "age_last": 0, "steps": 1}])
+        self.assertEqual(pulled["guess_age"], 0)
+        lists = mixfeed("split", *flags).stdout
+        self.assertEqual(report["split"]["sha256"], hashlib.sha256(lists.encode()).hexdigest())
+        self.assertEqual([model["weights"] for model in report["models"]], [self.registered["weights"]])
 
     def test_bench_of_a_recipe_that_guesses(self):
         bench = self.object("bench", *MIXMATCH, "--seconds", "0.05", "--rounds", "1")

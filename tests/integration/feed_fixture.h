@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "augment/pool/dataset.h"
@@ -24,7 +25,8 @@ using Digests = std::map<uint64_t, std::string>;
 // Real servers in processes of their own, on a small dataset in the CIFAR format.
 class FeedTest : public ::testing::Test {
  protected:
-  FeedTest() : dataset_(TinyDataset(/*train=*/500, /*test=*/70)) {
+  FeedTest() : FeedTest(TinyDataset(/*train=*/500, /*test=*/70)) {}
+  explicit FeedTest(Dataset dataset) : dataset_(std::move(dataset)) {
     WriteCifar10(data_dir(), dataset_);
   }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real grpcurl against a running server: lists, describes, opens a feed, gets a batch and a plan.
+# A real grpcurl against a running server: lists, describes, opens a feed, gets a batch, its views and a plan.
 #
 #   grpcurl_test.sh HOST:PORT     (MIXFEED_GRPCURL names the program; "grpcurl" without it)
 set -euo pipefail
@@ -28,6 +28,8 @@ expect feed_id call -d '{"spec": {"recipe": {"preset": "mixup"}, "batch": 4}, "r
 feed=$(sed -n 's/.*"feed_id": "\([0-9a-f]*\)".*/\1/p' "$answer")
 expect pixels call -d "{\"feedId\": \"$feed\", \"step\": 5, \"format\": {\"type\": \"UINT8\"}}" "$address" mixfeed.v1.FeedService/GetBatch
 grep -qF '"step": "5"' "$answer"
+expect pixels call -d "{\"feedId\": \"$feed\", \"step\": 5}" "$address" mixfeed.v1.FeedService/GetViews
+grep -qF '"images": 4' "$answer"
 expect crop_y call -d "{\"feedId\": \"$feed\", \"step\": 5}" "$address" mixfeed.v1.InspectService/GetPlan
 expect "$feed" call "$address" mixfeed.v1.InspectService/ListFeeds
-echo "grpcurl: lists, describes, opens, gets a batch and a plan"
+echo "grpcurl: lists, describes, opens, gets a batch, its views and a plan"

@@ -7,12 +7,12 @@ import re
 import sys
 
 # Commands and flags whose argument is written to.
-WRITES = re.compile(r"(?:--state-dir|--cache-dir|--out|mkdir -p|fetch-dataset\.sh [a-z0-9-]+|\.save\()[ \"]*([^\s\"`]+)|"
+WRITES = re.compile(r"(?:--state-dir|--cache-dir|--out|--png|mkdir -p|fetch-dataset\.sh [a-z0-9-]+|\.save\()[ \"]*([^\s\"`]+)|"
                     r"--(?:python|grpc)_out=(\S+)")
 
 checkout = pathlib.Path(sys.argv[1])
 checked, wrong = 0, []
-for readme in ("README.md", "deploy/README.md"):
+for readme in ("README.md", "deploy/README.md", "client/python/README.md"):
     text = re.sub(r"\s+", " ", (checkout / readme).read_text())
     for match in WRITES.finditer(text):
         target = match[1] or match[2]

@@ -176,6 +176,7 @@ TEST_F(ReproduceTest, MixMatchBatchAndItsGuesses) {
 
   v1::FeedSpec spec = Spec("mixmatch", kBatch);
   spec.mutable_recipe()->set_views(kViews);
+  spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::NEWEST);
   const auto feed = Open(*client, spec);
   for (uint64_t step = 0; step < kSteps; ++step) {
     const auto plan = feed->GetPlan(step);

@@ -29,7 +29,7 @@ with tempfile.TemporaryDirectory() as stubs:
     subprocess.run(["bash", "-ec", make_stubs], cwd=checkout, check=True)
     sys.path.insert(0, stubs)
     example = {}
-    exec(replaced(block(r"python\n(.*?)"), "127.0.0.1:50051", address), example)
+    exec(replaced(block(r"python\n(import grpc.*?)"), "127.0.0.1:50051", address), example)
 
 header, images, targets = example["batch"].header, example["images"], example["targets"]
 assert header.step == 3 and header.rows == 8, header

@@ -3,14 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 namespace mixfeed {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 absl::StatusOr<ParsedFlags> Parse(std::vector<const char*> arguments, bool with_data = true) {
   arguments.insert(arguments.begin(), "mixfeed-server");
@@ -32,6 +35,8 @@ TEST(ParseFlagsTest, DefaultsAreThoseOfTheStruct) {
 TEST(ParseFlagsTest, EveryFlagReachesItsField) {
   const auto flags = Parse({"--listen",
                             "[::1]:0",
+                            "--metrics",
+                            "[::1]:9",
                             "--data",
                             "a=/x",
                             "--device",
@@ -42,6 +47,8 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
                             "4",
                             "--state-dir",
                             "/s",
+                            "--store",
+                            "redis://h:6379/1",
                             "--cache-dir",
                             "/c",
                             "--model",
@@ -78,10 +85,17 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
                             "11",
                             "--journal-max-bytes",
                             "4000000",
+                            "--keep-versions",
+                            "13",
+                            "--keep-version-bytes",
+                            "14",
+                            "--weights-wait-ms",
+                            "15",
                             "--reveal-hidden-labels"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   const ServerOptions& o = flags->options;
   EXPECT_EQ(o.listen, "[::1]:0");
+  EXPECT_EQ(o.metrics, "[::1]:9");
   EXPECT_THAT(o.data, ElementsAre("a=/x", "generated"));
   EXPECT_EQ(o.device, "cuda:1");
   EXPECT_EQ(o.threads, 3);
@@ -91,6 +105,7 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
   EXPECT_THAT(o.models, ElementsAre("m=resnet-small", "n=/net.pt"));
   EXPECT_EQ(o.tls_cert, "c");
   EXPECT_EQ(o.tls_key, "k");
+  EXPECT_EQ(o.store, "redis://h:6379/1");
   EXPECT_EQ(o.tls_client_ca, "ca");
   EXPECT_TRUE(o.insecure);
   EXPECT_TRUE(o.allow_register);
@@ -105,6 +120,9 @@ TEST(ParseFlagsTest, EveryFlagReachesItsField) {
   EXPECT_EQ(o.trial_deadline_ms, 12);
   EXPECT_EQ(o.journal_max_steps, 11);
   EXPECT_EQ(o.journal_max_bytes, 4'000'000);
+  EXPECT_EQ(o.keep_versions, 13);
+  EXPECT_EQ(o.keep_version_bytes, 14);
+  EXPECT_EQ(o.weights_wait_ms, 15);
   EXPECT_TRUE(o.reveal_hidden_labels);
 }
 
@@ -113,11 +131,13 @@ TEST(ParseFlagsTest, HelpTeachesEveryFlagAndAsksForNoData) {
   ASSERT_TRUE(flags.ok()) << flags.status();
   ASSERT_TRUE(flags->text.has_value());
   for (const char* flag : {"--listen",
+                           "--metrics",
                            "--data",
                            "--device",
                            "--threads",
                            "--guess-threads",
                            "--state-dir",
+                           "--store",
                            "--cache-dir",
                            "--model",
                            "--tls-cert",
@@ -136,6 +156,9 @@ TEST(ParseFlagsTest, HelpTeachesEveryFlagAndAsksForNoData) {
                            "--trial-deadline-ms",
                            "--journal-max-steps",
                            "--journal-max-bytes",
+                           "--keep-versions",
+                           "--keep-version-bytes",
+                           "--weights-wait-ms",
                            "--reveal-hidden-labels",
                            "mixfeed-server --data generated"}) {
     EXPECT_THAT(*flags->text, HasSubstr(flag));
@@ -163,6 +186,9 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--listen", "127.0.0.1:"}, "--listen is"},
       {{"--listen", "0.0.0.0:50051"}, "can be reached from other machines"},
       {{"--listen", "example.org:1"}, "--insecure to speak plain text"},
+      {{"--metrics", "9464"}, "--metrics is \"9464\"; allowed: HOST:PORT"},
+      {{"--metrics", "127.0.0.1:65536"}, "port 0 to 65535"},
+      {{"--metrics", "0.0.0.0:9464"}, "--metrics 0.0.0.0:9464 can be reached from other machines"},
       {{"--tls-cert", "c"}, "--tls-cert and --tls-key belong together"},
       {{"--tls-key", "k"}, "--tls-cert and --tls-key belong together"},
       {{"--tls-client-ca", "ca"}, "--tls-client-ca needs"},
@@ -181,11 +207,16 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--drain-ms", "31536000001"}, "--drain-ms is 31536000001; allowed: 0 to 31536000000"},
       {{"--max-archive-bytes", "-1"}, "--max-archive-bytes is -1"},
       {{"--trial-deadline-ms", "0"}, "--trial-deadline-ms is 0"},
-      {{"--journal-max-steps", "0"}, "--journal-max-steps is 0"},
-      {{"--journal-max-bytes", "0"}, "--journal-max-bytes is 0"},
+      {{"--journal-max-steps", "-1"}, "--journal-max-steps is -1"},
+      {{"--journal-max-bytes", "-1"}, "--journal-max-bytes is -1"},
+      {{"--journal-max-bytes", "1048575"}, "--journal-max-bytes is 1048575; allowed: 0 (no limit)"},
+      {{"--keep-versions", "0"}, "--keep-versions is 0"},
+      {{"--keep-version-bytes", "-1"}, "--keep-version-bytes is -1"},
+      {{"--weights-wait-ms", "0"}, "--weights-wait-ms is 0"},
       {{"--model", "resnet-small"}, "--model is \"resnet-small\"; allowed: NAME=KIND"},
       {{"--model", "=resnet-small"}, "--model is"},
       {{"--model", "a="}, "--model is"},
+      {{"--store", "localhost:6379"}, "--store is \"localhost:6379\"; allowed: redis://"},
       {{"--device", "gpu"}, "--device is \"gpu\"; allowed: auto, cpu, cuda, cuda:N"},
       {{"--device", "cuda:x"}, "--device is"},
       {{"--frobnicate"}, "--frobnicate"},
@@ -197,6 +228,15 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << flags.message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(flags.message));
   }
+}
+
+TEST(ParseFlagsTest, TheStoreMayStandInTheEnvironment) {
+  ASSERT_EQ(setenv("MIXFEED_STORE", "redis://:secret@h:1", 1), 0);
+  EXPECT_EQ(Parse({})->options.store, "redis://:secret@h:1");
+  EXPECT_EQ(Parse({"--store", "redis://h:2"})->options.store, "redis://h:2");
+  const auto help = Parse({"--help"});
+  EXPECT_THAT(*help->text, AllOf(HasSubstr("MIXFEED_STORE"), Not(HasSubstr("secret"))));
+  unsetenv("MIXFEED_STORE");
 }
 
 TEST(ParseFlagsTest, DataIsNeeded) {
@@ -212,6 +252,7 @@ TEST(ParseFlagsTest, AMistypedFlagIsNamedAndNotTheOneThatIsMissing) {
 
 TEST(ParseFlagsTest, PublicAddressTakesTlsOrInsecure) {
   EXPECT_TRUE(Parse({"--listen", "0.0.0.0:1", "--insecure"}).ok());
+  EXPECT_TRUE(Parse({"--metrics", "0.0.0.0:1", "--insecure"}).ok());
   EXPECT_TRUE(Parse({"--listen", "[::]:1", "--tls-cert", "c", "--tls-key", "k"}).ok());
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "augment/guess/not_yet.h"
 #include "augment/recipe/presets.h"
 #include "augment/render/cpu_renderer.h"
 #include "tests/testing/tiny_dataset.h"
@@ -97,6 +98,7 @@ FeedSpec FeedKit::Spec(const std::string& preset, int batch) const {
   spec.recipe = *FindPreset(preset);
   int& neighbours = spec.recipe.mix.partner.neighbours;
   neighbours = std::min(neighbours, kMostNeighbours);
+  if (spec.recipe.guesses()) spec.recipe.guess.policy = WeightsPolicy::kNewest;
   spec.split.rule = spec.recipe.reads_unlabelled() ? SplitRule::kMixMatch : SplitRule::kAll;
   spec.split.labelled = 40;
   spec.split.validation = 20;
@@ -121,9 +123,13 @@ BatchMakerOptions FeedKit::MakerOptions(const FeedSpec& spec, const std::string&
   if (neighbours > 0) options.neighbours = NextPlaces(neighbours, options.split.labelled.size());
   if (spec.recipe.guesses()) {
     const auto find_model =
-        [this](const std::string&) -> absl::StatusOr<std::shared_ptr<GuessModel>> {
+        [this](const std::string&,
+               const WeightsWish& wish) -> absl::StatusOr<std::shared_ptr<GuessModel>> {
       if (model == nullptr) {
         return absl::FailedPreconditionError("none; register one with `mixfeed model register`");
+      }
+      if (wish.kind == WeightsWish::Kind::kUpdate && wish.number > newest_update) {
+        return NotYetError(absl::StrCat("update ", wish.number, " of the model is missing"));
       }
       return model;
     };

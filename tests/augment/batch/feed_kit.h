@@ -66,7 +66,7 @@ class FeedKit {
 
   // The preset's spec over the tiny dataset: 40 labelled images and 20 for validation under
   // "mixmatch", else all of them labelled. At most five neighbours, which are made up: of each
-  // labelled image those behind it in the list.
+  // labelled image those behind it in the list. Guesses are made with the newest weights.
   FeedSpec Spec(const std::string& preset, int batch = 8) const;
 
   BatchMakerOptions MakerOptions(const FeedSpec& spec, const std::string& feed_id = "feed");
@@ -79,6 +79,8 @@ class FeedKit {
   std::unique_ptr<Journal> journal;
   std::shared_ptr<Dataset> dataset;
   std::shared_ptr<FakeModel> model;  // null: none is registered
+  // The update to which a trainer has pushed: the fake model's weights are those of all up to it.
+  std::atomic<int64_t> newest_update = 0;
 };
 
 // All that a reader of the batch gets, as one string: equal exactly when the batches are.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <variant>
@@ -52,6 +53,46 @@ TEST(LambdaFigureTest, TheLawOfEveryPresetThatMixesCanBeDrawn) {
     EXPECT_TRUE(DrawFigure(MakeLambdaFigure(recipe, 1, 200).figure).ok()) << preset.name;
   }
   EXPECT_GE(laws.size(), 2u);
+}
+
+// The line leaves the frame where the bars at the ends do.
+TEST(LambdaFigureTest, TheDensityRisesAsHighAsTheBarsDo) {
+  const LambdaFigure made = MakeLambdaFigure(BetaRecipe(0.01, 0.01), 1, 10000);
+  for (const Panel& panel : made.figure.panels) {
+    const auto& points = std::get<Curve>(panel.marks.at(1)).points;
+    EXPECT_GT(points.back().y, panel.y.high);
+    EXPECT_TRUE(std::is_sorted(points.begin(), points.end(),
+                               [](const auto& a, const auto& b) { return a.x < b.x; }));
+  }
+}
+
+TEST(LambdaFigureTest, AFixedLambdaIsOneLabelledLine) {
+  Recipe recipe = BetaRecipe(1, 1);
+  recipe.preset = "mine";
+  recipe.mix.lambda_law = LambdaLaw::kUniform;
+  recipe.mix.lambda_low = recipe.mix.lambda_high = 0.3;
+  const Figure figure = MakeLambdaFigure(recipe, 1, 100).figure;
+  EXPECT_EQ(figure.title, "mine: lambda = 0.3");
+  ASSERT_EQ(figure.panels[0].marks.size(), 2u);
+  EXPECT_EQ(std::get<Curve>(figure.panels[0].marks[0]).points[1].x, 0.3);
+  EXPECT_EQ(std::get<Note>(figure.panels[0].marks[1]).text, "0.3");
+  EXPECT_EQ(std::get<Note>(figure.panels[1].marks[1]).text, "0.7");
+}
+
+TEST(LambdaFigureTest, ThePanelThatIsNotUsedSaysSo) {
+  Recipe recipe = BetaRecipe(1, 1);
+  EXPECT_EQ(MakeLambdaFigure(recipe, 1, 100).figure.panels[1].title, "max(lambda, 1 - lambda)");
+  recipe.mix.lambda_floor = false;
+  const Panel panel = MakeLambdaFigure(recipe, 1, 100).figure.panels[1];
+  EXPECT_EQ(panel.title, "max(lambda, 1 - lambda), not used by the recipe");
+  EXPECT_EQ(panel.x.label, "max(lambda, 1 - lambda)");
+}
+
+TEST(LambdaFigureTest, SaysWhyBoxesHaveTeeth) {
+  Recipe recipe = BetaRecipe(1, 1);
+  EXPECT_EQ(MakeLambdaFigure(recipe, 1, 100).figure.remark, "");
+  recipe.mix.cutmix.probability = 1;
+  EXPECT_THAT(MakeLambdaFigure(recipe, 1, 100).figure.remark, HasSubstr("hence the teeth"));
 }
 
 TEST(LambdaFigureTest, SaysWhichPanelTheRecipeTakes) {

@@ -54,6 +54,14 @@ TEST(SharpenFigureTest, APanelHasTheGuessAndTheSharpenedBars) {
   EXPECT_TRUE(DrawFigure(figure).ok());
 }
 
+TEST(SharpenFigureTest, EveryOneOfTenClassesHasATick) {
+  const std::vector<float> guess = ExampleGuess(10);
+  const Figure figure = MakeSharpenFigure(guess, SharpenAt(guess, std::vector<double>{0.5}));
+  EXPECT_EQ(figure.panels[0].x.step, 1);
+  EXPECT_EQ(figure.panels[0].y.step, 0.2);
+  EXPECT_EQ(figure.panels[0].y.label, "probability");
+}
+
 TEST(SharpenFigureTest, ManyClassesHaveWidePanelsWithoutNumbers) {
   const std::vector<float> guess = ExampleGuess(100);
   const std::vector<double> temperatures(16, 0.5);

@@ -27,6 +27,16 @@ TEST(TicksTest, LiesInsideTheAxis) {
   EXPECT_THAT(Texts(-0.3, 0.3, 4), ElementsAre("-0.2", "0.0", "0.2"));
 }
 
+TEST(TicksTest, EvenOnesHaveTheirStep) {
+  const auto texts = [](double low, double high, double step) {
+    std::vector<std::string> all;
+    for (const Tick& tick : EvenTicks(low, high, step)) all.push_back(tick.text);
+    return all;
+  };
+  EXPECT_THAT(texts(0, 1.12, 0.2), ElementsAre("0.0", "0.2", "0.4", "0.6", "0.8", "1.0"));
+  EXPECT_THAT(texts(-0.6, 2.4, 1), ElementsAre("0", "1", "2"));
+}
+
 TEST(TicksTest, NumbersMayBeLargeAndSmall) {
   EXPECT_THAT(Texts(0, 60000, 4), ElementsAre("0", "20000", "40000", "60000"));
   EXPECT_THAT(Texts(0, 0.0009, 5), ElementsAre("0.0000", "0.0002", "0.0004", "0.0006", "0.0008"));

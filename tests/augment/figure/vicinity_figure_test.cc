@@ -90,6 +90,36 @@ TEST(VicinityFigureTest, UnlabelledPointsAreInTheLegend) {
   EXPECT_EQ(labels(59), "unlabelled point;point of class 0;point of class 1;");
 }
 
+TEST(VicinityFigureTest, TheLegendSaysHowManyPointsAreDrawn) {
+  VicinityFigureOptions options = Small();
+  options.points = 4000;
+  options.vicinity.labelled = 1000;
+  options.rules = {VicinityRule::kNone};
+  const auto made = Make(options);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto& marks = made->figure.panels[0].marks;
+  EXPECT_EQ(std::get<Scatter>(marks[1]).label, "unlabelled point (1500 of 3000 drawn)");
+  EXPECT_EQ(std::get<Scatter>(marks[2]).label, "point of class 0 (150 of 500 drawn)");
+}
+
+TEST(VicinityFigureTest, AllPointsLieInTheFrame) {
+  VicinityFigureOptions options = Small();
+  options.noise = kMaxToyNoise;
+  options.points = options.vicinity.labelled = 300;
+  options.rules = {VicinityRule::kNone};
+  for (options.vicinity.seed = 0; options.vicinity.seed < 5; ++options.vicinity.seed) {
+    const auto made = Make(options);
+    ASSERT_TRUE(made.ok()) << made.status();
+    const Panel& panel = made->figure.panels[0];
+    for (const size_t mark : {1u, 2u}) {
+      for (const ChartPoint& point : std::get<Scatter>(panel.marks[mark]).points) {
+        EXPECT_TRUE(point.x > panel.x.low && point.x < panel.x.high);
+        EXPECT_TRUE(point.y > panel.y.low && point.y < panel.y.high);
+      }
+    }
+  }
+}
+
 TEST(VicinityFigureTest, AllShapesCanBeDrawnAtTheEndsOfTheirRanges) {
   for (const ToyShape shape : {ToyShape::kMoons, ToyShape::kCircles, ToyShape::kBlobs}) {
     for (const double noise : {0.0, kMaxToyNoise}) {

@@ -5,9 +5,12 @@
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/script.h>
 
+#include <deque>
 #include <random>
+#include <span>
 #include <sstream>
 
+#include "augment/weights/state_dict.h"
 #include "tests/augment/guess/archives.h"
 
 namespace mixfeed::testing {
@@ -140,6 +143,36 @@ std::string LinearArchive(const LinearNetwork& network) { return Save(GoodModule
 
 std::string GoodArchive(int classes, int channels) {
   return LinearArchive(MakeLinearNetwork(classes, channels));
+}
+
+std::string LinearWeights(const LinearNetwork& network, bool wide) {
+  const int64_t channels = network.channels, classes = network.classes;
+  const struct {
+    const char* name;
+    const std::vector<float>& values;
+    std::vector<int64_t> shape;
+  } parts[] = {
+      {"norm.weight", network.norm_weight, {channels}},
+      {"norm.bias", network.norm_bias, {channels}},
+      {"norm.running_mean", network.running_mean, {channels}},
+      {"norm.running_var", network.running_var, {channels}},
+      {"weight", network.weight, {classes, channels}},
+      {"bias", network.bias, {classes}},
+  };
+  std::vector<WeightTensor> tensors;
+  std::deque<std::vector<double>> wide_values;
+  for (const auto& part : parts) {
+    std::span<const std::byte> data = std::as_bytes(std::span(part.values));
+    if (wide) {
+      data = std::as_bytes(
+          std::span(wide_values.emplace_back(part.values.begin(), part.values.end())));
+    }
+    tensors.push_back({.name = part.name,
+                       .type = wide ? WeightType::kFloat64 : WeightType::kFloat32,
+                       .shape = part.shape,
+                       .data = data});
+  }
+  return *WriteSafetensors(tensors);
 }
 
 std::string DropoutBatchNormArchive(int classes) {

@@ -30,6 +30,10 @@ LinearNetwork MakeLinearNetwork(int classes, int channels = 3, unsigned seed = 1
 std::string LinearArchive(const LinearNetwork& network);
 std::string GoodArchive(int classes, int channels = 3);
 
+// Its weights in the safetensors form, under the names that LinearArchive has them by; `wide`: as
+// float64. Without the batch norm's count of batches.
+std::string LinearWeights(const LinearNetwork& network, bool wide = false);
+
 // GoodArchive with dropout (p = 0.5) before the last layer.
 std::string DropoutBatchNormArchive(int classes);
 

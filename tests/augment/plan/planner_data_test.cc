@@ -52,6 +52,33 @@ TEST(PlannerDataTest, BoxesAndWarpsNeedTwoPixelsASide) {
   EXPECT_EQ(RefusalOf(PresetSpec("mixmatch/fastai", 8), ImagesOf(2, 2)), "");
 }
 
+TEST(PlannerDataTest, BoxesOfMinMaxNeedAPixel) {
+  FeedSpec spec = PresetSpec("cutmix/minmax", 8);
+  spec.recipe.mix.cutmix.min_side = 0.1;
+  spec.recipe.mix.cutmix.max_side = 0.24;
+  EXPECT_EQ(
+      RefusalOf(spec, ImagesOf(8, 8)),
+      "recipe.mix.cutmix.max_side is 0.24; allowed: 0.25..1, for boxes of a pixel and more on "
+      "images of 8x8");
+  spec.recipe.mix.cutmix.max_side = 0.25;
+  EXPECT_EQ(RefusalOf(spec, ImagesOf(8, 8)), "");
+  // Of equal ends the one length is drawn.
+  spec.recipe.mix.cutmix.min_side = spec.recipe.mix.cutmix.max_side = 0.125;
+  EXPECT_EQ(RefusalOf(spec, ImagesOf(8, 8)), "");
+}
+
+TEST(PlannerDataTest, AnotherClassMustBeThere) {
+  PlannerData data = SmallData();
+  std::vector<int16_t> labels(data.labels.size(), 3);
+  data.labels = labels;
+  EXPECT_EQ(RefusalOf(PresetSpec("mixup/other-class", 8), data),
+            "recipe.mix.partner.classes is other; allowed: any or same where all labelled images "
+            "are of one class");
+  EXPECT_EQ(RefusalOf(PresetSpec("mixup/same-class", 8), data), "");
+  labels[static_cast<size_t>(data.split.labelled[1])] = 4;
+  EXPECT_EQ(RefusalOf(PresetSpec("mixup/other-class", 8), data), "");
+}
+
 TEST(PlannerDataTest, ToneAloneNeedsNoSize) {
   FeedSpec spec = PresetSpec("mixup", 8);
   spec.recipe.view.warp.max_lighting = 0.2;

@@ -29,16 +29,16 @@ TEST(PresetsTest, EveryOneIsValidNamedAndSourced) {
   }
 }
 
-TEST(PresetsTest, AnUnknownNameListsTheKnownOnes) {
-  for (const char* name : {"fixmatch", "MixMatch", ""}) {
+TEST(PresetsTest, AnUnknownNameListsTheKnownOnesNearestFirst) {
+  const std::pair<std::string, std::string> nearest[] = {
+      {"fixmatch", "mixmatch"}, {"MixMatch", "mixmatch"}, {"cutmix/tim", "cutmix/timm"}};
+  for (const auto& [name, meant] : nearest) {
     const absl::Status status = FindPreset(name).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-    EXPECT_EQ(
-        std::string(status.message())
-            .rfind("recipe is \"" + std::string(name) + "\"; known: mixmatch, mixmatch/yu1ut, ", 0),
-        0u)
+    EXPECT_EQ(status.message().rfind("recipe is \"" + name + "\"; known: " + meant + ", ", 0), 0u)
         << status;
   }
+  EXPECT_EQ(PresetNames("").size(), Presets().size());
 }
 
 // google-research/mixmatch, commit 1011a1d: libml/data.py, libml/layers.py, mixmatch.py and the

@@ -1,5 +1,6 @@
 // What fields must not be together, each rule with its message.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -313,6 +314,23 @@ TEST(FeedSpecRulesTest, HalfABatchHasHalfTheRows) {
   spec.recipe = FindPreset("mixmatch/fastai").value();
   EXPECT_EQ(spec.unlabelled_rows(), 128);
   EXPECT_EQ(spec.rows(), 320);
+}
+
+TEST(RecipeRulesTest, GuessModelsAreDifferentNames) {
+  Recipe recipe = FindPreset("mixmatch").value();
+  for (const char* good : {"", "a", "a,b", "a.b-c_1,2,3,4,5,6,7,8"}) {
+    recipe.guess.model = good;
+    EXPECT_TRUE(ValidateRecipe(recipe).ok()) << good;
+  }
+  EXPECT_THAT(recipe.guess.models(),
+              ::testing::ElementsAre("a.b-c_1", "2", "3", "4", "5", "6", "7", "8"));
+  for (const char* bad : {",", "a,", "a,,b", "a b", "a,a", "1,2,3,4,5,6,7,8,9", "\xff"}) {
+    recipe.guess.model = bad;
+    const absl::Status status = ValidateRecipe(recipe);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("recipe.guess.model is \""))
+        << bad;
+  }
 }
 
 }  // namespace

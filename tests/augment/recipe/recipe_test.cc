@@ -153,6 +153,11 @@ TEST(RecipeTest, EqualityLeavesOutThePresetsNameOnly) {
       [](Recipe* r) { r->guess.model += "m"; },
       [](Recipe* r) { r->guess.temperature = 1; },
       [](Recipe* r) { r->guess.batch_statistics = false; },
+      [](Recipe* r) { r->guess.policy = WeightsPolicy::kNewest; },
+      [](Recipe* r) { r->guess.delay = 2; },
+      [](Recipe* r) { r->guess.version = 2; },
+      [](Recipe* r) { r->guess.ema = true; },
+      [](Recipe* r) { r->guess.batches_per_update = 2; },
       [](Recipe* r) { r->mix.enabled = false; },
       [](Recipe* r) { r->mix.alpha = 1; },
       [](Recipe* r) { r->mix.beta = 1; },
@@ -168,6 +173,7 @@ TEST(EnumNamesTest, NamesFollowTheEnumerators) {
   EXPECT_STREQ(NameOf(PoolId::kUnlabelled), "unlabelled");
   EXPECT_STREQ(NameOf(Sampling::kWithReplacement), "with_replacement");
   EXPECT_STREQ(NameOf(PadMode::kEdge), "edge");
+  EXPECT_STREQ(NameOf(WeightsPolicy::kPinned), "pinned");
   EXPECT_STREQ(NameOf(DrawScope::kPerBatch), "per_batch");
   EXPECT_STREQ(NameOf(Pairing::kRolled), "rolled");
   EXPECT_STREQ(NameOf(SplitRule::kLists), "lists");

@@ -40,6 +40,12 @@ TEST(RenderElementTest, CoordinatesCountInTheOutputsLayout) {
   EXPECT_EQ(interleaved.c, 2);
   EXPECT_EQ(interleaved.y, 3);
   EXPECT_EQ(interleaved.x, 1);
+  for (const PixelLayout layout : {PixelLayout::kNchw, PixelLayout::kNhwc}) {
+    job.layout = layout;
+    for (uint32_t index = 0; index < 60; ++index) {
+      EXPECT_EQ(IndexOf(job, CoordinatesOf(job, index)), index);
+    }
+  }
 }
 
 }  // namespace

@@ -302,5 +302,29 @@ TEST(MixManyTargetsTest, WeightsOfOneClassAddUp) {
   EXPECT_THAT(out, ElementsAre(0.75f, 0.25f));
 }
 
+// Image i's own target is all in class i.
+void WriteOwn(int32_t image, std::span<float> out) { OneHot(image, out); }
+
+TEST(MixRowTargetTest, ARowAloneKeepsItsTarget) {
+  std::vector<float> out(3);
+  MixRowTarget(std::vector{2}, std::vector{0.25f}, &WriteOwn, out);
+  EXPECT_THAT(out, ElementsAre(0, 0, 1));
+  // So does one that is its own partner, whatever lambda is.
+  MixRowTarget(std::vector{1, 1}, std::vector{0.3f, 1.0f}, &WriteOwn, out);
+  EXPECT_THAT(out, ElementsAre(0, 1, 0));
+}
+
+TEST(MixRowTargetTest, TwoImagesAreBlendedByLambda) {
+  std::vector<float> out(3);
+  MixRowTarget(std::vector{2, 0}, std::vector{0.75f, 1.0f}, &WriteOwn, out);
+  EXPECT_THAT(out, ElementsAre(0.25f, 0, 0.75f));
+}
+
+TEST(MixRowTargetTest, ThePartnersWeightIsWhatTheOthersLeave) {
+  std::vector<float> out(4);
+  MixRowTarget(std::vector{0, 1, 2, 3}, std::vector{0.5f, 1.0f, 0.125f, 0.125f}, &WriteOwn, out);
+  EXPECT_THAT(out, ElementsAre(0.5f, 0.25f, 0.125f, 0.125f));
+}
+
 }  // namespace
 }  // namespace mixfeed

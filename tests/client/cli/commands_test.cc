@@ -40,7 +40,7 @@ TEST_F(CommandsTest, InfoJsonHasWhatTheContractSays) {
 TEST_F(CommandsTest, InfoShowsUnusableDatasets) {
   ASSERT_EQ(Run({"info"}), kExitOk) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("fake device"), HasSubstr("unusable: file.bin: truncated"),
-                          HasSubstr("resnet-small")));
+                          HasSubstr("resnet-small"), HasSubstr("3 batches wait for weights")));
 }
 
 TEST_F(CommandsTest, OpenShowsTheResolvedFeed) {
@@ -51,6 +51,43 @@ TEST_F(CommandsTest, OpenShowsTheResolvedFeed) {
   ASSERT_EQ(Run({"open", "--json"}), kExitOk) << err_;
   EXPECT_EQ(Object()["feed_id"], server_.feed().feed_id());
   EXPECT_EQ(Object()["steps"], nullptr);
+}
+
+TEST_F(CommandsTest, ValuesThatTheFeedDoesNotReadAreNoted) {
+  v1::OpenFeedResponse feed = server_.feed();
+  feed.mutable_spec()->mutable_recipe()->set_preset("mixup");
+  feed.mutable_spec()->mutable_split()->set_rule(v1::Split::ALL);
+  server_.SetFeed(feed);
+  ASSERT_EQ(Run({"open", "--recipe", "mixup", "--temperature", "0.5", "--alpha", "0.5", "--set",
+                 "recipe.mix.lambda_low=0.7", "--split-seed", "2", "--json"}),
+            kExitOk);
+  EXPECT_EQ(err_,
+            "note: --split-seed has no effect, since every image is labelled and none held out "
+            "(split.rule); see `mixfeed recipes show mixup`\n"
+            "note: --temperature has no effect, since nothing is guessed (recipe.rows); see "
+            "`mixfeed recipes show mixup`\n"
+            "note: recipe.mix.lambda_low has no effect, since lambda has no uniform law "
+            "(recipe.mix.lambda_law); see `mixfeed recipes show mixup`\n");
+  EXPECT_EQ(Object()["feed_id"], feed.feed_id());
+}
+
+TEST_F(CommandsTest, NotesFollowTheResolvedSpec) {
+  v1::OpenFeedResponse feed = server_.feed();
+  feed.mutable_spec()->mutable_recipe()->set_preset("mixup");
+  feed.mutable_spec()->mutable_recipe()->mutable_mix()->set_lambda_law(v1::Mix::UNIFORM);
+  server_.SetFeed(feed);
+  ASSERT_EQ(Run({"open", "--set", "recipe.mix.lambda_low=0.7"}), kExitOk);
+  EXPECT_THAT(err_, IsEmpty());
+  ASSERT_EQ(Run({"open", "--alpha", "0.5"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("--alpha has no effect, since no blend draws from Beta"));
+}
+
+TEST_F(CommandsTest, RecipesThatOnlyTheServerKnowsAreNotJudged) {
+  v1::OpenFeedResponse feed = server_.feed();
+  feed.mutable_spec()->mutable_recipe()->set_preset("unheard-of");
+  server_.SetFeed(feed);
+  ASSERT_EQ(Run({"open", "--temperature", "0.5"}), kExitOk);
+  EXPECT_THAT(err_, IsEmpty());
 }
 
 const absl::Status kBeingBuilt = absl::UnavailableError("the index is being built, 25 % are done");
@@ -121,6 +158,8 @@ TEST_F(CommandsTest, ExplainJsonHasWhatTheContractSays) {
   labelled->set_label(4);
   labelled->set_lambda(0.5f);
   plan.add_rows()->set_pool(v1::UNLABELLED);
+  plan.add_order(0);
+  plan.add_order(1);
   server_.SetPlan(plan);
   ASSERT_EQ(Run({"explain", "--step", "7", "--json"}), kExitOk) << err_;
   EXPECT_THAT(Keys(Object()), ElementsAre("step", "rows", "order", "layer", "unlabelled_weight"));
@@ -132,6 +171,74 @@ TEST_F(CommandsTest, ExplainJsonHasWhatTheContractSays) {
   EXPECT_EQ(Object()["rows"][1]["label"], nullptr);
   ASSERT_EQ(Run({"explain", "--step", "7"}), kExitOk) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("step 7"), HasSubstr("unlabelled"), HasSubstr("0.500000")));
+}
+
+// Lines of the table under the head, by row.
+std::vector<std::string> TableRows(const std::string& text) {
+  std::istringstream lines(text.substr(text.find("\nrow ") + 1));
+  std::vector<std::string> rows;
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) rows.push_back(line);
+  return rows;
+}
+
+TEST_F(CommandsTest, ExplainTellsMixedRowsFromUnmixedAndUnsentOnes) {
+  v1::GetPlanResponse plan;
+  for (const uint32_t partner : {2u, 1u, 2u}) {
+    v1::PlanRow* const row = plan.add_rows();
+    row->set_partner(partner);
+    row->set_lambda(0.25f);
+  }
+  plan.add_order(1);
+  plan.add_order(0);
+  server_.SetPlan(plan);
+  ASSERT_EQ(Run({"explain"}), kExitOk) << err_;
+  const std::vector<std::string> rows = TableRows(out_);
+  ASSERT_EQ(rows.size(), 3u) << out_;
+  EXPECT_THAT(rows[0], AllOf(HasSubstr(" 2 "), HasSubstr("0.250000")));
+  EXPECT_THAT(rows[1], HasSubstr("not mixed"));
+  EXPECT_THAT(rows[2], HasSubstr("partner only, not sent"));
+  for (const char* head : {"box", "hole", "warp", "light", "further"}) {
+    EXPECT_THAT(out_, ::testing::Not(HasSubstr(head)));
+  }
+}
+
+TEST_F(CommandsTest, ExplainShowsWhatDefinesTheRecipe) {
+  v1::GetPlanResponse plan;
+  v1::PlanRow* const row = plan.add_rows();
+  row->set_partner(1);
+  plan.add_rows()->set_partner(0);
+  v1::Box* const box = row->mutable_box();
+  box->set_y0(1);
+  box->set_x0(2);
+  box->set_y1(10);
+  box->set_x1(20);
+  row->mutable_hole()->set_y1(16);
+  row->mutable_hole()->set_x1(8);
+  row->add_more_partner(5);
+  row->add_more_weight(0.125f);
+  row->set_contrast(1.5);
+  row->set_brightness(-0.25);
+  // Mirrored, and magnified twice about the centre (0.5, 0.5) of the fake's images.
+  for (const float entry : {-0.5f, 0.f, 0.75f, 0.f, 0.5f, 0.25f, 0.f, 0.f}) row->add_map(entry);
+  plan.add_order(0);
+  plan.set_unlabelled_weight(12.5);
+  server_.SetPlan(plan);
+  ASSERT_EQ(Run({"explain"}), kExitOk) << err_;
+  for (const char* text :
+       {"1,2..10,20", "0,0..16,8", "5 (0.125000)", "brightness -0.250, contrast 1.500",
+        "0.0 deg, zoom 2.000", "lambda_u 12.5"}) {
+    EXPECT_THAT(out_, HasSubstr(text));
+  }
+}
+
+TEST_F(CommandsTest, ExplainNamesTheHiddenLayer) {
+  v1::GetPlanResponse plan;
+  plan.set_layer(2);
+  server_.SetPlan(plan);
+  ASSERT_EQ(Run({"explain"}), kExitOk) << err_;
+  EXPECT_THAT(out_, HasSubstr("layer 2: rows are sent unmixed"));
 }
 
 TEST_F(CommandsTest, PeekSavesThePicture) {
@@ -147,10 +254,29 @@ TEST_F(CommandsTest, PeekSavesThePicture) {
 
 TEST_F(CommandsTest, FilesThatCannotBeWrittenAreNamed) {
   for (const char* command : {"peek", "split"}) {
-    for (const std::string path : {"/nowhere/file", "/dev/full"}) {
+    for (const std::string path : {"/nowhere/file.png", "/dev/full"}) {
       EXPECT_EQ(Run({command, "--out", path}), kExitError);
       EXPECT_THAT(err_, HasSubstr("cannot write '" + path + "'"));
     }
+  }
+}
+
+TEST_F(CommandsTest, NumbersOutOfRangeAndOtherPictureNamesAreWrongUsage) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"peek", "--rows", "0"}, "--rows: '0' is not a whole number from 1 to 256"},
+      {{"peek", "--rows", "257"}, "--rows: '257' is not"},
+      {{"peek", "--scale", "0"}, "--scale: '0' is not a whole number from 1 to 8"},
+      {{"peek", "--step", "-1"}, "--step: '-1' is not a whole number from 0 up"},
+      {{"peek", "--out", "x.jpg"}, "--out: 'x.jpg' does not end in .png"},
+      {{"peek", "--out", "x"}, "--out: 'x' does not end in .png"},
+      {{"explain", "--step", "-1"}, "--step: '-1' is not a whole number from 0 up"},
+      {{"pull", "--steps", "-1"}, "--steps: '-1' is not a whole number from 0 up"},
+      {{"pull", "--world", "0"}, "--world: '0' is not a whole number from 1 to 4294967295"},
+      {{"open", "--labels", "0"}, "--labels: '0' is not all or a whole number from 1 up"},
+  };
+  for (const auto& [args, message] : cases) {
+    EXPECT_EQ(Run(args), kExitUsage) << message;
+    EXPECT_THAT(err_, HasSubstr(message));
   }
 }
 
@@ -190,6 +316,14 @@ TEST_F(CommandsTest, ModelRegisterSendsHeaderAndFile) {
   EXPECT_THAT(out_, HasSubstr("registered small version 3"));
 }
 
+TEST_F(CommandsTest, ModelRegisterSendsTheAddressOfAModelElsewhere) {
+  ASSERT_EQ(Run({"model", "register", "far", "--kind", "kserve", "--address", "host:8001/net/2"}),
+            kExitOk)
+      << err_;
+  EXPECT_EQ(server_.last_header().address(), "host:8001/net/2");
+  EXPECT_FALSE(server_.last_header().has_batch_statistics());
+}
+
 TEST_F(CommandsTest, ModelRegisterWantsBatchStatisticsByDefault) {
   ASSERT_EQ(Run({"model", "register", "small", "--kind", "resnet-small", "--json"}), kExitOk);
   EXPECT_TRUE(server_.last_header().batch_statistics());
@@ -201,6 +335,73 @@ TEST_F(CommandsTest, ModelRegisterNamesAFileThatIsNotThere) {
   EXPECT_EQ(Run({"model", "register", "mine", "--kind", "torchscript", "--file", "/none.pt"}),
             kExitError);
   EXPECT_THAT(err_, HasSubstr("--file: cannot read '/none.pt'"));
+}
+
+TEST_F(CommandsTest, ForkBranchesARun) {
+  const std::vector<std::string> fork = {"fork", "0123", "--step", "200", "--run", "branch"};
+  ASSERT_EQ(Run(fork), kExitOk) << err_;
+  EXPECT_EQ(server_.last_fork().feed_id(), "0123");
+  EXPECT_EQ(server_.last_fork().step(), 200u);
+  EXPECT_EQ(server_.last_fork().run(), "branch");
+  EXPECT_THAT(out_,
+              HasSubstr("run branch\nshares the guesses of the steps below 200 with feed 0123"));
+  std::vector<std::string> json = fork;
+  json.emplace_back("--json");
+  ASSERT_EQ(Run(json), kExitOk) << err_;
+  EXPECT_EQ(Object()["run"], "branch");
+  EXPECT_NE(Run({"fork", "0123", "--step", "200"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("--run is required"));
+}
+
+TEST_F(CommandsTest, ModelPushReplacesTheNewestVersion) {
+  const TempDir dir;
+  std::ofstream(dir.File("w.safetensors")) << "weights";
+  const std::vector<std::string> push = {
+      "model", "push", "small", "--file", dir.File("w.safetensors"), "--update", "12"};
+  ASSERT_EQ(Run(push), kExitOk) << err_;
+  const v1::PushWeightsHeader header = server_.last_push();
+  EXPECT_EQ(header.model(), "small");
+  EXPECT_EQ(header.update(), 12u);
+  EXPECT_EQ(header.replaces(), 3u);  // what ListModels says
+  EXPECT_FALSE(header.partial());
+  EXPECT_FALSE(header.rewind());
+  EXPECT_EQ(header.push_every(), 0u);
+  EXPECT_THAT(server_.chunks(), ElementsAre(7u));
+  EXPECT_THAT(out_, HasSubstr("small guesses with version 3"));
+}
+
+TEST_F(CommandsTest, ModelPushSendsEveryFlag) {
+  const TempDir dir;
+  std::ofstream(dir.File("w.safetensors")) << "weights";
+  ASSERT_EQ(Run({"model", "push", "small", "--file", dir.File("w.safetensors"), "--update", "12",
+                 "--replaces", "7", "--partial", "--rewind", "--push-every", "4", "--json"}),
+            kExitOk)
+      << err_;
+  EXPECT_EQ(server_.last_push().replaces(), 7u);
+  EXPECT_TRUE(server_.last_push().partial());
+  EXPECT_TRUE(server_.last_push().rewind());
+  EXPECT_EQ(server_.last_push().push_every(), 4u);
+  EXPECT_EQ(Object()["version"], 3);
+}
+
+TEST_F(CommandsTest, ModelPushNeedsAFileAndAnUpdate) {
+  EXPECT_NE(Run({"model", "push", "small", "--update", "1"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("--file is required"));
+  EXPECT_NE(Run({"model", "push", "small", "--file", "x"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("--update is required"));
+  EXPECT_EQ(Run({"model", "push", "small", "--file", "/none", "--update", "1"}), kExitError);
+  EXPECT_THAT(err_, HasSubstr("--file: cannot read '/none'"));
+}
+
+TEST_F(CommandsTest, FeedsToLookAtGuessWithTheNewestWeights) {
+  const auto policy = [this](const std::vector<std::string>& args) {
+    EXPECT_EQ(Run(args), kExitOk) << err_;
+    return server_.opens().back().spec().recipe().guess().policy();
+  };
+  EXPECT_EQ(policy({"pull", "--steps", "1"}), v1::Guess::NEWEST);
+  EXPECT_EQ(policy({"explain"}), v1::Guess::NEWEST);
+  EXPECT_EQ(policy({"pull", "--steps", "1", "--policy", "lockstep"}), v1::Guess::LOCKSTEP);
+  EXPECT_EQ(policy({"open"}), v1::Guess::POLICY_UNSPECIFIED);  // the recipe's
 }
 
 TEST_F(CommandsTest, ModelListShowsModels) {

@@ -11,16 +11,6 @@ namespace {
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
-TEST(TextTableTest, AlignsColumns) {
-  TextTable table({"a", "name"});
-  table.Add({"long", "x"});
-  table.Add({"", "yy"});
-  table.Add({"z", ""});
-  std::ostringstream out;
-  table.Print(out);
-  EXPECT_EQ(out.str(), "a     name\nlong  x\n      yy\nz\n");
-}
-
 TEST(ProgressTest, IsSilentWhereThereIsNoTerminal) {
   std::ostringstream out, err;
   Console console{out, err};

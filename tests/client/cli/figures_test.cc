@@ -125,9 +125,10 @@ TEST_F(FiguresTest, WrongFlagsAreWrongUsage) {
       {{"lambda", "--law", "normal"}, "--law: normal not in {beta,uniform"},
       {{"lambda", "--low", "-1"}, "--low: '-1' is not a number from 0 to 1"},
       {{"lambda", "--high", "2"}, "--high: '2' is not"},
-      {{"lambda", "--draws", "99"}, "--draws: Value 99 not in range"},
-      {{"lambda", "--seed", "x"}, "--seed"},
-      {{"sharpen", "--classes", "1"}, "--classes: Value 1 not in range"},
+      {{"lambda", "--draws", "99"}, "--draws: '99' is not a whole number from 100 to 10000000"},
+      {{"lambda", "--seed", "x"}, "--seed: 'x' is not a whole number from 0 up"},
+      {{"lambda", "--out", "law.jpg"}, "--out: 'law.jpg' does not end in .png"},
+      {{"sharpen", "--classes", "1"}, "--classes: '1' is not a whole number from 2 to 100"},
       {{"sharpen", "--classes", "101"}, "--classes"},
       {{"sharpen", "--temperature", "0.5,0.001"}, "--temperature: '0.001' is not a number from"},
       {{"sharpen", "--temperature", "101"}, "--temperature"},
@@ -141,7 +142,7 @@ TEST_F(FiguresTest, WrongFlagsAreWrongUsage) {
       {{"vicinity", "--alpha", "100.5"}, "--alpha"},
       {{"vicinity", "--distance-alpha", "-1"}, "--distance-alpha: '-1' is not"},
       {{"vicinity", "--noise", "1.5"}, "--noise: '1.5' is not a number from 0 to 1"},
-      {{"vicinity", "--points", "1"}, "--points: Value 1 not in range"},
+      {{"vicinity", "--points", "1"}, "--points: '1' is not a whole number from 2 to 10000"},
       {{"vicinity", "--points", "10001"}, "--points"},
       {{"vicinity", "--labelled", "some"}, "--labelled: 'some' is not few, many, all or a whole"},
   };
@@ -156,7 +157,7 @@ TEST_F(FiguresTest, WrongFlagsAreWrongUsage) {
 // Each alone is a good flag.
 TEST_F(FiguresTest, FlagsThatDoNotGoTogetherAreErrors) {
   const Wrong cases[] = {
-      {{"lambda", "--recipe", "dance"}, "--recipe is \"dance\"; known: mixmatch"},
+      {{"lambda", "--recipe", "dance"}, "--recipe is \"dance\"; known: "},
       {{"lambda", "--recipe", "supervised"}, "--recipe is \"supervised\"; allowed: a recipe that"},
       {{"lambda", "--low", "0.75", "--high", "0.5"}, "--low is 0.75; allowed: at most --high, 0.5"},
       {{"lambda", "--recipe", "mixup/multiway", "--law", "uniform"}, "lambda_law is uniform"},
@@ -185,6 +186,18 @@ TEST_F(FiguresTest, LambdaJsonHasTheStatisticsOfBothPanels) {
   EXPECT_THAT(object["drawn"]["mean"].get<double>(), DoubleNear(0.5, 0.005));
   EXPECT_THAT(object["floored"]["mean"].get<double>(), DoubleNear(0.778, 0.005));
   EXPECT_THAT(object["drawn"]["quantiles"]["0.5"].get<double>(), DoubleNear(0.5, 0.01));
+}
+
+TEST_F(FiguresTest, LambdaNotesFlagsThatChangeNothing) {
+  ASSERT_EQ(Run({"lambda", "--low", "0.2"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("note: --low has no effect, since lambda has no uniform law"));
+  ASSERT_EQ(Run({"lambda", "--law", "uniform", "--alpha", "2", "--low", "0.2"}), kExitOk);
+  EXPECT_THAT(err_,
+              AllOf(HasSubstr("note: --alpha has no effect"), ::testing::Not(HasSubstr("--low"))));
+  ASSERT_EQ(Run({"lambda", "--recipe", "cutmix/minmax", "--alpha", "2"}), kExitOk);
+  EXPECT_THAT(err_, HasSubstr("note: --alpha has no effect"));
+  ASSERT_EQ(Run({"lambda", "--recipe", "cutmix", "--alpha", "2"}), kExitOk);
+  EXPECT_THAT(err_, IsEmpty());
 }
 
 TEST_F(FiguresTest, LambdaTakesALawFromItsFlags) {
@@ -245,7 +258,35 @@ TEST_F(FiguresTest, VicinityOfOnePointHasNoDivergence) {
   const ordered_json object = Object({"vicinity", "--rules", "mixup", "--point", "7"});
   EXPECT_EQ(object["rules"][0]["js_joint_bits"], nullptr);
   ASSERT_EQ(Run({"vicinity", "--rules", "mixup", "--point", "7"}), kExitOk);
-  EXPECT_THAT(out_, HasSubstr("mixup  -"));
+  EXPECT_THAT(
+      out_, AllOf(HasSubstr("where point 7 goes"), HasSubstr("mixup  towards any labelled point")));
+}
+
+TEST_F(FiguresTest, VicinityDrawsARepeatedRuleOnce) {
+  const ordered_json object = Object({"vicinity", "--rules", "mixup,none,mixup"});
+  ASSERT_EQ(object["rules"].size(), 2u);
+  EXPECT_EQ(object["rules"][0]["rule"], "mixup");
+}
+
+TEST_F(FiguresTest, VicinitySaysHowToReadItsNumbers) {
+  ASSERT_EQ(Run({"vicinity", "--rules", "none"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("Mixing leaves the truth on purpose"));
+}
+
+TEST_F(FiguresTest, LambdaSaysOfWhichBatchesItsDrawsAre) {
+  ASSERT_EQ(Run({"lambda", "--recipe", "cutmix"}), kExitOk);
+  EXPECT_THAT(out_,
+              HasSubstr("batches that are mixed (probability 0.5; in the others lambda is 1)"));
+}
+
+TEST_F(FiguresTest, LambdaOfManySourcesHasTheLargestOfTheWeights) {
+  const ordered_json object = Object({"lambda", "--recipe", "mixup/multiway"});
+  // Of three uniform spacings: (1 + 1/2 + 1/3) / 3.
+  EXPECT_THAT(object["floored"]["mean"].get<double>(), DoubleNear(11.0 / 18, 0.003));
+  EXPECT_EQ(object["drawn"]["mean_larger"], object["floored"]["mean"]);
+  EXPECT_EQ(object["floored"]["mean_larger"], object["floored"]["mean"]);
+  ASSERT_EQ(Run({"lambda", "--recipe", "mixup/multiway"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("largest of 3 weights:"));
 }
 
 TEST_F(FiguresTest, LabelledIsAWordOrANumberOutOfTenThousand) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "client/spec/enum_text.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -73,17 +74,39 @@ TEST(SpecFlagsTest, EveryFlagSetsItsField) {
       {{"--model", "small"}, "recipe { guess { model: 'small' } }"},
       {{"--statistics", "running"}, "recipe { guess { batch_statistics: false } }"},
       {{"--statistics", "batch"}, "recipe { guess { batch_statistics: true } }"},
+      {{"--policy", "lockstep"}, "recipe { guess { policy: LOCKSTEP } }"},
+      {{"--policy", "delayed:3"}, "recipe { guess { policy: DELAYED delay: 3 } }"},
+      {{"--policy", "newest"}, "recipe { guess { policy: NEWEST } }"},
+      {{"--policy", "pinned:7"}, "recipe { guess { policy: PINNED version: 7 } }"},
       {{"--pool", "validation"}, "recipe { ordered_pool: VALIDATION }"},
       {{"--batch", "8", "--views=1", "--seed", "0"}, "batch: 8 recipe { views: 1 } seed: 0"},
   };
   for (const auto& c : cases) EXPECT_THAT(SpecOf(c.args), IsSpec(c.spec)) << c.args[0];
 }
 
+// Regression: it set mix.alpha, which a recipe of boxes does not read.
+TEST(SpecFlagsTest, AlphaIsThatOfTheBoxesWhereThereAreNoBlends) {
+  EXPECT_THAT(SpecOf({"--recipe", "cutmix", "--alpha", "0.1"}),
+              IsSpec("recipe { preset: 'cutmix' mix { cutmix { alpha: 0.1 } } }"));
+  EXPECT_THAT(SpecOf({"--recipe", "mixup-cutmix", "--alpha", "0.1"}),
+              IsSpec("recipe { preset: 'mixup-cutmix' mix { alpha: 0.1 } }"));
+  EXPECT_THAT(
+      SpecOf({"--recipe", "mixup", "--alpha", "2", "--set", "recipe.mix.cutmix.probability=1"}),
+      IsSpec("recipe { preset: 'mixup' mix { cutmix { probability: 1 alpha: 2 } } }"));
+  EXPECT_THAT(SpecOf({"--recipe", "unheard-of", "--alpha", "2"}),
+              IsSpec("recipe { preset: 'unheard-of' mix { alpha: 2 } }"));
+}
+
+TEST(SpecFlagsTest, ASetFieldTakesPrecedenceOverAlpha) {
+  EXPECT_EQ(SpecOf({"--alpha", "2", "--set", "recipe.mix.alpha=3"}).recipe().mix().alpha(), 3);
+}
+
 TEST(SpecFlagsTest, WhatIsNoNumberIsRefused) {
   const std::vector<std::string> wrong[] = {
-      {"--batch", "-1"},      {"--batch", "x"},       {"--batch", "4294967296"},
-      {"--seed", "1.5"},      {"--labels", "some"},   {"--temperature", "hot"},
-      {"--validation", "5k"}, {"--pool", "training"}, {"--statistics", "own"},
+      {"--batch", "-1"},       {"--batch", "x"},         {"--batch", "4294967296"},
+      {"--seed", "1.5"},       {"--labels", "some"},     {"--temperature", "hot"},
+      {"--validation", "5k"},  {"--pool", "training"},   {"--statistics", "own"},
+      {"--policy", "delayed"}, {"--policy", "newest:1"}, {"--policy", "oldest"},
   };
   for (const auto& args : wrong) {
     SpecFlags flags;

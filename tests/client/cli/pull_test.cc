@@ -116,6 +116,42 @@ TEST_F(PullTest, PullSaysHowOftenItConnectedAgain) {
   EXPECT_THAT(err_, StartsWith("mixfeed: connected again 1 times\nmixfeed: 4 batches"));
 }
 
+TEST_F(PullTest, PullUnmixedAsksForTheStepsImages) {
+  ASSERT_EQ(Run({"pull", "--unmixed", "--steps", "2", "--from-step", "3", "--rank", "1", "--world",
+                 "2", "--json"}),
+            kExitOk)
+      << err_;
+  ASSERT_EQ(Lines().size(), 2u);
+  EXPECT_EQ(Lines()[0]["step"], 3);
+  EXPECT_EQ(Lines()[1]["step"], 5);
+  const ordered_json line = Lines()[0];
+  EXPECT_THAT(Keys(line), ElementsAre("step", "digest", "images", "rows", "bytes", "type",
+                                      "labelled_rows", "unlabelled_rows", "views", "temperature"));
+  EXPECT_EQ(line["images"], 3);
+  EXPECT_EQ(line["bytes"], 3 * 4 + 3 * 4 * 4);
+  EXPECT_EQ(line["type"], "uint8");
+  EXPECT_EQ(line["labelled_rows"], 2);
+  EXPECT_EQ(line["unlabelled_rows"], 1);
+  EXPECT_EQ(line["views"], 1);
+  EXPECT_EQ(server_.calls("GetBatch"), 0);
+  EXPECT_THAT(err_, StartsWith("mixfeed: 2 batches, 6 images"));
+}
+
+TEST_F(PullTest, PullUnmixedPrintsForPeople) {
+  ASSERT_EQ(Run({"pull", "--unmixed", "--steps", "1"}), kExitOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("3 images  60 bytes  uint8  2 labelled"),
+                          HasSubstr("+ 1 views of 1 unlabelled")));
+}
+
+TEST_F(PullTest, PullUnmixedTakesNoFlagsOfBatches) {
+  for (const char* flag : {"--format=uint8", "--layout=nhwc", "--targets=soft", "--normalise=unit",
+                           "--sharing=broadcast", "--prefetch=2", "--get"}) {
+    EXPECT_EQ(Run({"pull", "--unmixed", flag}), kExitUsage) << flag;
+    EXPECT_THAT(err_, AllOf(HasSubstr("--unmixed"), HasSubstr(" excludes "))) << flag;
+  }
+  EXPECT_EQ(Run({"pull", "--unmixed", "--rank", "2", "--world", "2"}), kExitError);
+}
+
 // Interrupts when it is flushed for the second time: pull flushes once a batch.
 class InterruptingBuffer final : public std::stringbuf {
  public:

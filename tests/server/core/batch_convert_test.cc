@@ -134,16 +134,21 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
   batch.row_index = {2, 5};
   batch.rows = {{.sample = 100, .pool = PoolId::kLabelled, .view = 0},
                 {.sample = 200, .pool = PoolId::kUnlabelled, .view = 1}};
+  batch.run = "second";
   batch.partner = {5, 0};
   batch.lambda = {0.75f, 1.0f};
   batch.guess = GuessOrigin{.model = "m",
                             .version = 3,
+                            .update = 8,
+                            .weights = "0123",
+                            .more = {{"second", 8, 2, "4567"}},
                             .age = 4,
                             .environment = "here",
                             .environment_changed = true,
                             .confidence = 0.75f};
   const v1::BatchHeader header = HeaderOf("id", batch);
   EXPECT_EQ(header.feed_id(), "id");
+  EXPECT_EQ(header.run(), "second");
   EXPECT_EQ(header.step(), 12u);
   EXPECT_EQ(header.rows(), 2u);
   EXPECT_EQ(header.classes(), 7u);
@@ -158,6 +163,13 @@ TEST(HeaderOfTest, CarriesAllThatTheBatchKnows) {
   EXPECT_THAT(header.lambda(), ElementsAre(0.75f, 1.0f));
   EXPECT_EQ(header.guess().model(), "m");
   EXPECT_EQ(header.guess().version(), 3u);
+  EXPECT_EQ(header.guess().update(), 8u);
+  EXPECT_EQ(header.guess().weights(), "0123");
+  ASSERT_EQ(header.guess().more_size(), 1);
+  EXPECT_EQ(header.guess().more(0).model(), "second");
+  EXPECT_EQ(header.guess().more(0).version(), 8u);
+  EXPECT_EQ(header.guess().more(0).update(), 2u);
+  EXPECT_EQ(header.guess().more(0).weights(), "4567");
   EXPECT_EQ(header.guess().age(), 4u);
   EXPECT_EQ(header.guess().environment(), "here");
   EXPECT_EQ(header.guess().confidence(), 0.75f);

@@ -23,6 +23,7 @@ using ::testing::HasSubstr;
 // Blue, green, red, as the legend has them.
 const cv::Vec3b kOwnColour(205, 122, 38);
 const cv::Vec3b kPartnerColour(30, 118, 240);
+const cv::Vec3b kHoleColour(160, 38, 214);
 
 // What a server has of an open feed, without the server.
 OpenedFeed FeedOf(FeedKit* kit, const FeedSpec& spec, const std::string& id = "feed") {
@@ -107,7 +108,7 @@ TEST(ContactSheetTest, SharesBarIsAsLongAsLambdaSays) {
   ASSERT_FALSE(content.rows[0].shares.empty());
   const cv::Mat sheet = Decode(SheetOf(&kit, feed, {.rows = 1, .scale = 2}));
   const cv::Mat card = sheet.rowRange(100, sheet.rows);
-  constexpr int kMark = 32 * 3;
+  constexpr int kMark = 80 * 3;  // 16 pixels are magnified to fill the place
   const double own = CountPixels(card, kOwnColour) - kMark;
   const double partner = CountPixels(card, kPartnerColour) - kMark;
   EXPECT_NEAR(own / (own + partner), 0.75, 0.01);
@@ -128,6 +129,124 @@ TEST(ContactSheetTest, CutMixBoxIsFramedOnPartnerAndResult) {
     }
   }
   EXPECT_GT(framed, 0);
+}
+
+TEST(ContactSheetTest, SmallImagesFillTheirPlace) {
+  const auto height = [](int side, int scale) {
+    FeedKit kit({.shape = {3, side, side}});
+    return SheetOf(&kit, FeedOf(&kit, kit.Spec("supervised")), {.rows = 1, .scale = scale}).height;
+  };
+  EXPECT_EQ(height(8, 1), height(8, 8));
+  EXPECT_EQ(height(16, 1), height(16, 5));
+  EXPECT_LT(height(32, 3), height(32, 4));
+}
+
+TEST(ContactSheetTest, AHoleIsGreyAndOutlined) {
+  FeedKit kit({.shape = {3, 32, 32}});
+  const OpenedFeed feed = FeedOf(&kit, kit.Spec("cutout/airbench"));
+  const SheetContent content = RowsOf(&kit, feed, 1);
+  const SheetTile& view = content.rows[0].tiles[1];
+  ASSERT_EQ(view.hole.area(), 12 * 12);
+  for (int y = view.hole.y0; y < view.hole.y1; ++y) {
+    for (int x = view.hole.x0; x < view.hole.x1; ++x) {
+      const auto at = static_cast<size_t>((y * 32 + x) * 3);
+      ASSERT_EQ(std::to_integer<int>(view.pixels[at]), 128);  // 127.5
+    }
+  }
+  // The outline, two pixels of 12 * 3 a side, and the legend's swatch.
+  const cv::Mat sheet = Decode(SheetOf(&kit, feed, {.rows = 1}));
+  EXPECT_EQ(CountPixels(sheet, kHoleColour), 36 * 36 - 32 * 32 + 10 * 10);
+}
+
+// Rendered with the consumer's normalisation and back, levels are what they are without it.
+TEST(SheetRowsTest, AHoleChangesNothingBesideIt) {
+  FeedKit kit({.shape = {3, 32, 32}});
+  FeedSpec spec = kit.Spec("cutout/airbench");
+  const SheetContent with = RowsOf(&kit, FeedOf(&kit, spec));
+  spec.recipe.view.cutout.size = 0;
+  const SheetContent without = RowsOf(&kit, FeedOf(&kit, spec, "without"));
+  for (size_t r = 0; r < with.rows.size(); ++r) {
+    const SheetTile& view = with.rows[r].tiles[1];
+    for (int y = 0; y < 32; ++y) {
+      for (int x = 0; x < 32; ++x) {
+        if (y >= view.hole.y0 && y < view.hole.y1 && x >= view.hole.x0 && x < view.hole.x1)
+          continue;
+        const auto at = static_cast<size_t>((y * 32 + x) * 3);
+        ASSERT_EQ(view.pixels[at], without.rows[r].tiles[1].pixels[at]) << r;
+      }
+    }
+  }
+}
+
+TEST(ContactSheetTest, ABatchThatIsNotMixedHasNoLegendOfMixing) {
+  FeedKit kit({.shape = {3, 16, 16}});
+  FeedSpec spec = kit.Spec("cutmix");
+  spec.recipe.mix.probability = 1e-9;
+  const OpenedFeed feed = FeedOf(&kit, spec);
+  EXPECT_FALSE(RowsOf(&kit, feed).mixed);
+  const cv::Mat sheet = Decode(SheetOf(&kit, feed));
+  EXPECT_EQ(CountPixels(sheet, kOwnColour) + CountPixels(sheet, kPartnerColour), 0);
+  spec.recipe.mix.probability = 1;
+  EXPECT_TRUE(RowsOf(&kit, FeedOf(&kit, spec, "always")).mixed);
+}
+
+TEST(SheetRowsTest, SharesThatAreTheBatchsAreTold) {
+  FeedKit kit;
+  const auto shares = [&](const std::string& preset) {
+    return RowsOf(&kit, FeedOf(&kit, kit.Spec(preset), preset)).shares;
+  };
+  const float lambda = FeedOf(&kit, kit.Spec("mixup"), "mixup").maker->MakePlan(0)->lambda[0];
+  EXPECT_THAT(shares("mixup"), ::testing::ElementsAre(lambda, 1 - lambda));
+  EXPECT_EQ(shares("mixup/multiway").size(), 3u);
+  EXPECT_THAT(shares("mixmatch"), ::testing::IsEmpty());
+}
+
+TEST(SheetRowsTest, RowsHaveTheirNumberInThePlan) {
+  FeedKit kit;
+  const SheetContent content = RowsOf(&kit, FeedOf(&kit, kit.Spec("mixmatch")), 3);
+  ASSERT_EQ(content.rows.size(), 3u);
+  EXPECT_EQ(content.rows[0].index, 0);
+  EXPECT_EQ(content.rows[1].index, 8);
+  EXPECT_EQ(content.rows[2].index, 16);
+}
+
+TEST(SheetRowsTest, TheLastEntryHasTheClassesThatAreLeft) {
+  FeedKit kit;
+  FeedSpec spec = kit.Spec("supervised");
+  spec.recipe.mix.label_smoothing = 0.1;
+  for (const SheetRow& row : RowsOf(&kit, FeedOf(&kit, spec)).rows) {
+    ASSERT_EQ(row.targets.size(), 4u);
+    EXPECT_NEAR(row.targets[0].weight, 0.91, 1e-6);
+    EXPECT_EQ(row.targets[3].name, "others");
+    EXPECT_NEAR(row.targets[3].weight, 0.07, 1e-6);
+  }
+  spec.recipe.mix.label_smoothing = 0;
+  for (const SheetRow& row : RowsOf(&kit, FeedOf(&kit, spec, "hard")).rows) {
+    EXPECT_EQ(row.targets.size(), 1u);
+  }
+}
+
+TEST(SheetRowsTest, TargetsOfHiddenLabelsAreNotToldAsGuesses) {
+  FeedKit kit;
+  FeedSpec spec = kit.Spec("mixmatch");
+  spec.recipe = kit.Spec("eval").recipe;
+  spec.recipe.ordered_pool = PoolId::kUnlabelled;
+  for (const SheetRow& row : RowsOf(&kit, FeedOf(&kit, spec)).rows) {
+    EXPECT_TRUE(row.hidden);
+    EXPECT_TRUE(row.targets.empty());
+  }
+  spec.recipe.ordered_pool = PoolId::kTest;
+  const SheetContent test = RowsOf(&kit, FeedOf(&kit, spec, "test"));
+  EXPECT_FALSE(test.rows[0].hidden);
+  EXPECT_EQ(test.rows[0].targets.size(), 1u);
+}
+
+TEST(SheetRowsTest, AWeightIsNotRoundedToAllOrNothing) {
+  EXPECT_EQ(WeightText(0.25f), "0.25");
+  EXPECT_EQ(WeightText(0.996f), ">.99");
+  EXPECT_EQ(WeightText(0.004f), "<.01");
+  EXPECT_EQ(WeightText(1), "1.00");
+  EXPECT_EQ(WeightText(0), "0.00");
 }
 
 TEST(SheetRowsTest, TilesAreImageViewsPartnerAndResult) {

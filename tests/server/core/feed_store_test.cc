@@ -85,11 +85,17 @@ TEST_F(FeedStoreTest, DamagedRecordIsLeftOutWithAWarning) {
   EXPECT_THAT(log.str(), ::testing::HasSubstr("feed a of run \"run of a\" is not restored"));
 }
 
-TEST_F(FeedStoreTest, FileThatIsNoDatabaseIsTold) {
-  std::ofstream(path_) << std::string(10'000, 'x');
-  const absl::Status status = FeedStore::Open(path_).status();
-  EXPECT_FALSE(status.ok());
-  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(path_));
+TEST_F(FeedStoreTest, AFileThatCannotBeOpenedIsTold) {
+  const std::string path = directory_.File("no/such/feeds.sqlite");
+  EXPECT_THAT(std::string(FeedStore::Open(path).status().message()), ::testing::HasSubstr(path));
+}
+
+TEST_F(FeedStoreTest, ADamagedFileIsSetAside) {
+  std::ofstream(path_) << std::string(5000, 'x');
+  EXPECT_TRUE(OpenStore()->ReadAll()->empty());
+  EXPECT_TRUE(std::ifstream(path_ + ".damaged-1").good());
+  ASSERT_TRUE(OpenStore()->Put(MakeRecord("a")).ok());
+  EXPECT_THAT(Ids(OpenStore().get()), ElementsAre("a"));
 }
 
 }  // namespace

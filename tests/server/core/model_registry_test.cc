@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <stop_token>
@@ -11,83 +10,20 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/core/batch_convert.h"
-#include "tests/testing/temp_dir.h"
+#include "tests/server/core/registry_kit.h"
 
-namespace mixfeed {
+namespace mixfeed::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::TempDir;
-
-// A model that only knows its info.
-class FakeModel final : public GuessModel {
- public:
-  explicit FakeModel(GuessModelInfo info) : info_(std::move(info)) {}
-  const GuessModelInfo& info() const override { return info_; }
-  absl::Status Guess(std::span<const float>, int, bool, std::span<float>) override {
-    return absl::UnimplementedError("fake");
-  }
-
- private:
-  const GuessModelInfo info_;
-};
-
-v1::RegisterModelHeader Header(const std::string& name, const std::string& kind = "torchscript") {
-  v1::RegisterModelHeader header;
-  header.set_name(name);
-  header.set_kind(kind);
-  header.set_classes(10);
-  *header.mutable_image() = ShapeToProto({});
-  header.set_update(5);
-  return header;
-}
-
-class ModelRegistryTest : public ::testing::Test {
- protected:
-  std::unique_ptr<ModelRegistry> OpenRegistry() {
-    auto registry =
-        ModelRegistry::Open(*ModelStore::Open(directory_.File("models")),
-                            {.try_model = [this](const ModelSource& source,
-                                                 const std::stop_token&) { return Try(source); },
-                             .load = [this](const ModelSource& source) { return Load(source); }});
-    EXPECT_TRUE(registry.ok()) << registry.status();
-    return *std::move(registry);
-  }
-
-  absl::Status Try(const ModelSource& source) {
-    done_.push_back(absl::StrCat("try ", source.archive));
-    if (source.archive == "cancelled") cancelled_.request_stop();
-    return source.archive == "hangs" ? absl::DeadlineExceededError("hangs") : absl::OkStatus();
-  }
-  absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source) {
-    done_.push_back(absl::StrCat("load ", source.archive));
-    if (source.archive == broken_) return absl::InvalidArgumentError("broken");
-    return std::make_shared<FakeModel>(source.info);
-  }
-
-  std::vector<std::string> Files() {
-    std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_.File("models"))) {
-      files.push_back(entry.path().filename().string());
-    }
-    std::sort(files.begin(), files.end());
-    return files;
-  }
-
-  const TempDir directory_;
-  std::vector<std::string> done_;  // what was tried and loaded, in order
-  std::string broken_ = "none";
-  std::stop_source cancelled_;
-};
 
 TEST_F(ModelRegistryTest, ModelIsTriedBeforeItIsLoaded) {
   const auto registry = OpenRegistry();
   const auto model = registry->Register(Header("m"), "net");
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_THAT(done_, ElementsAre("try net", "load net"));
-  EXPECT_EQ(model->version(), 1u);
+  EXPECT_EQ(model->version(), 0u);
   EXPECT_EQ(model->update(), 5u);
   EXPECT_EQ(model->archive_bytes(), 3u);
 }
@@ -126,7 +62,7 @@ TEST_F(ModelRegistryTest, SourceHasWhatTheHeaderSays) {
   ASSERT_TRUE(registry->Register(header, "").ok());
   const GuessModelInfo& info = (*registry->Find("m"))->info();
   EXPECT_EQ(info.name, "m");
-  EXPECT_EQ(info.version, 1);
+  EXPECT_EQ(info.version, 0);
   EXPECT_EQ(info.update, 5);
   EXPECT_EQ(info.kind, "resnet-small");
   EXPECT_EQ(info.classes, 10);
@@ -145,9 +81,9 @@ TEST_F(ModelRegistryTest, NewVersionTakesTheNamesPlaceAndOnlyItsFileStays) {
   ASSERT_TRUE(registry->Register(Header("m"), "one").ok());
   const std::shared_ptr<GuessModel> first = *registry->Find("m");
   ASSERT_TRUE(registry->Register(Header("m"), "two").ok());
-  EXPECT_EQ((*registry->Find("m"))->info().version, 2);
-  EXPECT_EQ(first->info().version, 1);  // whoever guesses with it goes on
-  EXPECT_THAT(Files(), ElementsAre("v2-m.model"));
+  EXPECT_EQ((*registry->Find("m"))->info().version, 1);
+  EXPECT_EQ(first->info().version, 0);  // whoever guesses with it goes on
+  EXPECT_THAT(Files(), ElementsAre("v1-m.model"));
 }
 
 TEST_F(ModelRegistryTest, NamesThatLookLikeVersionsOrPathsAreKeptApart) {
@@ -169,8 +105,8 @@ TEST_F(ModelRegistryTest, StoredModelsAreLoadedAgainWithoutATrial) {
   const auto registry = OpenRegistry();
   EXPECT_THAT(done_, ElementsAre("load two"));
   ASSERT_EQ(registry->List().size(), 1u);
-  EXPECT_EQ(registry->List()[0].version(), 2u);
-  EXPECT_EQ(registry->Register(Header("m"), "three")->version(), 3u);
+  EXPECT_EQ(registry->List()[0].version(), 1u);
+  EXPECT_EQ(registry->Register(Header("m"), "three")->version(), 2u);
 }
 
 TEST_F(ModelRegistryTest, StoredModelThatNoLongerLoadsIsSkippedButItsVersionsCountOn) {
@@ -179,7 +115,7 @@ TEST_F(ModelRegistryTest, StoredModelThatNoLongerLoadsIsSkippedButItsVersionsCou
   const auto registry = OpenRegistry();
   EXPECT_TRUE(registry->List().empty());
   EXPECT_EQ(registry->Find("m").status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(registry->Register(Header("m"), "good")->version(), 2u);
+  EXPECT_EQ(registry->Register(Header("m"), "good")->version(), 1u);
 }
 
 TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
@@ -190,24 +126,24 @@ TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
   }
   const auto registry = OpenRegistry();
   ASSERT_EQ(registry->List().size(), 1u);
-  EXPECT_EQ(registry->List()[0].version(), 1u);
+  EXPECT_EQ(registry->List()[0].version(), 0u);
 }
 
 TEST_F(ModelRegistryTest, UnfinishedFilesAreRemoved) {
   ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
   std::ofstream(directory_.File("models/v2-m.model.tmp-4711")) << "half";
   OpenRegistry();
-  EXPECT_THAT(Files(), ElementsAre("v1-m.model"));
+  EXPECT_THAT(Files(), ElementsAre("v0-m.model"));
 }
 
 TEST_F(ModelRegistryTest, RegisterOnceDoesNothingForTheSameHeaderAndArchive) {
   const auto registry = OpenRegistry();
-  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 1u);
-  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 1u);
-  EXPECT_EQ(registry->RegisterOnce(Header("m"), "other")->version(), 2u);
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 0u);
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "net")->version(), 0u);
+  EXPECT_EQ(registry->RegisterOnce(Header("m"), "other")->version(), 1u);
   v1::RegisterModelHeader header = Header("m");
   header.set_update(6);
-  EXPECT_EQ(registry->RegisterOnce(header, "other")->version(), 3u);
+  EXPECT_EQ(registry->RegisterOnce(header, "other")->version(), 2u);
 }
 
 TEST_F(ModelRegistryTest, DigestFollowsHeaderAndArchive) {
@@ -240,8 +176,8 @@ TEST_F(ModelRegistryTest, NamesAreBounded) {
   const absl::Status full = registry->Register(Header("more"), "net").status();
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(full.message()), HasSubstr("header.name: 64 models"));
-  EXPECT_EQ(registry->Register(Header("m0"), "net")->version(), 2u);
+  EXPECT_EQ(registry->Register(Header("m0"), "net")->version(), 1u);
 }
 
 }  // namespace
-}  // namespace mixfeed
+}  // namespace mixfeed::testing

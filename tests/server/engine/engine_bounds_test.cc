@@ -130,6 +130,7 @@ TEST_F(EngineBoundsTest, BadOptionsAreRefused) {
   EXPECT_THAT(refused({.max_consumers = 0}), HasSubstr("max_consumers is 0"));
   EXPECT_THAT(refused({.max_pending_calls = 0}), HasSubstr("max_pending_calls is 0"));
   EXPECT_THAT(refused({.idle_limit_ms = 0}), HasSubstr("idle_limit_ms is 0"));
+  EXPECT_THAT(refused({.weights_wait_ms = 0}), HasSubstr("weights_wait_ms is 0"));
 }
 
 TEST_F(EngineBoundsTest, ConsumersAreBounded) {

@@ -42,6 +42,17 @@ TEST_F(EngineCallTest, CallsForOneBatchShareOneFrame) {
   EXPECT_EQ(engine_->stats().batches_made, 2);
 }
 
+TEST_F(EngineCallTest, WhatIsServedIsCountedByFeed) {
+  for (const int64_t step : {7, 3, 3})
+    ASSERT_TRUE(TestCall(engine_.get(), "mixup", step).Await().ok());
+  EXPECT_FALSE(TestCall(engine_.get(), "eval", 13).Await().ok());
+  EXPECT_EQ(engine_->TrafficOf("mixup").served, 3);
+  EXPECT_EQ(engine_->TrafficOf("mixup").served_through, 8);
+  EXPECT_EQ(engine_->TrafficOf("eval").served, 0);
+  EXPECT_EQ(engine_->TrafficOf("eval").served_through, 0);
+  EXPECT_EQ(engine_->TrafficOf("none").served, 0);
+}
+
 TEST_F(EngineCallTest, BadCallsAreAnsweredBeforeTheyReturn) {
   struct Case {
     const char* feed;
@@ -83,6 +94,28 @@ TEST_F(EngineCallTest, MissingGuessModelIsFailedPrecondition) {
   kit_->model = nullptr;
   EXPECT_EQ(TestCall(engine_.get(), "mixmatch", 0).Await().status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(EngineCallTest, ViewsDoNotWaitForGuessesThatAreBeingMade) {
+  Restart({.guess_workers = 1});
+  kit_->model->gate().Close();
+  TestCall guessed(engine_.get(), "mixmatch", 0);
+  kit_->model->gate().AwaitWaiting(1);
+  const BatchFormat views = (*engine_->FindFeed("mixmatch"))->ViewsFormat();
+  Gate done;
+  absl::StatusOr<FramePtr> answer = absl::UnknownError("not yet");
+  done.Close();
+  const auto call =
+      engine_->GetBatch("mixmatch", 0, views, {}, [&](absl::StatusOr<FramePtr> frame) {
+        answer = std::move(frame);
+        done.Open();
+      });
+  done.Pass();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(static_cast<const FakeEncoder::Frame&>(**answer).batch().views.has_value());
+  EXPECT_FALSE(guessed.answered());
+  kit_->model->gate().Open();
+  EXPECT_TRUE(guessed.Await().ok());
 }
 
 TEST_F(EngineCallTest, CancelledCallIsAnsweredOnceAndItsBatchNotMade) {

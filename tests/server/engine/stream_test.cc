@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "server/engine/batch_series.h"
 #include "tests/augment/batch/feed_kit.h"
 
@@ -157,6 +159,61 @@ TEST_F(StreamTest, StreamsAreToldOfBatchesTheyWaitFor) {
   batch->state = State::kReady;
   NewStream(options_);
   EXPECT_EQ(batch->waiters.size(), 2u);
+}
+
+TEST_F(StreamTest, StreamsThatAreGoneDoNotFillABatchThatWaitsOn) {
+  const auto stays = NewStream(options_);
+  const auto batch = stays->TakeQueued();
+  for (int i = 0; i < 1000; ++i) NewStream(options_);
+  EXPECT_LE(batch->waiters.size(), 8u);
+  EXPECT_EQ(batch->waiters[0].lock(), stays);
+}
+
+TEST_F(StreamTest, WaitsForWeightsOnlyWithACreditForTheNextBatch) {
+  const Stream::Clock::time_point start;
+  const auto stream = NewStream({.credits = 1, .prefetch = 1, .slots = 2});
+  const auto weights_since = [&](int now_ms) {
+    stream->UpdateWaiting(start + milliseconds(now_ms), /*life=*/true);
+    return stream->weights_since();
+  };
+  const auto head = stream->TakeQueued();
+  const auto next = stream->TakeQueued();
+  next->state = State::kWaiting;
+  EXPECT_EQ(weights_since(1), std::nullopt);  // its next batch is being made
+  head->state = State::kWaiting;
+  head->error = absl::UnavailableError("update 1 is missing");
+  EXPECT_EQ(weights_since(2), start + milliseconds(2));
+  EXPECT_EQ(weights_since(3), start + milliseconds(2));  // what the client does is no life here
+  EXPECT_EQ(stream->missing(), head->error);
+  EXPECT_EQ(stream->waiting_since(), std::nullopt);
+  head->frame = std::make_shared<const EncodedFrame>();
+  head->state = State::kReady;
+  EXPECT_EQ(weights_since(4), std::nullopt);
+  stream->TakeDelivery();
+  EXPECT_EQ(weights_since(5), std::nullopt);  // there is no credit for the one that waits
+  ASSERT_TRUE(stream->Grant(1, 8).ok());
+  EXPECT_EQ(weights_since(6), start + milliseconds(6));
+  stream->End(absl::NotFoundError("gone"));
+  EXPECT_EQ(weights_since(7), std::nullopt);
+}
+
+TEST_F(StreamTest, BatchThatWaitsIsCollectedOnceAndLetsLaterOnesBeTaken) {
+  const auto a = NewStream(options_);
+  const auto b = NewStream(options_, 1);
+  a->TakeQueued()->state = State::kWaiting;
+  a->TakeQueued()->state = State::kWaiting;
+  std::set<BatchKey> waiting;
+  for (const auto& stream : {a, b}) stream->CollectWaiting(&waiting);
+  EXPECT_THAT(waiting, ElementsAre(BatchKey{series_, 0}, BatchKey{series_, 1}));
+  EXPECT_THAT(MakeAll(b.get()), ElementsAre(2, 3));
+}
+
+TEST_F(StreamTest, SeriesFindsOnlyBatchesThatSomebodyHolds) {
+  EXPECT_EQ(series_->Find(3), nullptr);
+  auto batch = series_->Want(3);
+  EXPECT_EQ(series_->Find(3), batch);
+  batch.reset();
+  EXPECT_EQ(series_->Find(3), nullptr);
 }
 
 TEST_F(StreamTest, SeriesAreSharedPerFormatAndShare) {

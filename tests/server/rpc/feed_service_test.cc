@@ -175,6 +175,78 @@ TEST_F(FeedServiceTest, GuessWithoutAModelSaysHowToRegisterOne) {
   ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "mixfeed model register");
 }
 
+v1::Views GetViews(const Stubs& stubs, const std::string& feed_id, uint64_t step,
+                   grpc::Status* status = nullptr) {
+  v1::GetViewsRequest request;
+  request.set_feed_id(feed_id);
+  request.set_step(step);
+  return Call(stubs.feeds.get(), &v1::FeedService::Stub::GetViews, request, status);
+}
+
+TEST_F(FeedServiceTest, ViewsNeedNoModelAndShowNoHiddenLabel) {
+  const v1::OpenFeedResponse feed = Open(stubs_, TinySpec("mixmatch"));
+  const v1::Views views = GetViews(stubs_, feed.feed_id(), 3);
+  const v1::ViewsHeader& header = views.header();
+  EXPECT_EQ(header.batch().step(), 3u);
+  EXPECT_EQ(header.batch().rows(), 24u);
+  EXPECT_FALSE(header.batch().has_guess());
+  EXPECT_EQ(header.images(), 24u);
+  EXPECT_EQ(feed.images(), 24u);
+  EXPECT_EQ(header.type(), v1::UINT8);
+  EXPECT_EQ(header.labelled_rows(), 8u);
+  EXPECT_EQ(header.unlabelled_rows(), 8u);
+  EXPECT_EQ(header.views(), 2u);
+  EXPECT_EQ(header.temperature(), 0.5);
+  EXPECT_EQ(views.pixels().size(), 24u * 3 * 32 * 32);
+  const size_t hidden = 16 * 10 * sizeof(float);
+  ASSERT_EQ(views.targets().size(), hidden + 8 * 10 * sizeof(float));
+  EXPECT_EQ(views.targets().substr(views.targets().size() - hidden), std::string(hidden, '\0'));
+}
+
+TEST_F(FeedServiceTest, ViewsOfAnOrderedFeedAreTheDatasetsOwnBytes) {
+  const v1::Views views = GetViews(stubs_, Open(stubs_, TinySpec("eval")).feed_id(), 0);
+  const auto& pixels = server_->dataset().test.pixels;
+  EXPECT_EQ(views.pixels(), std::string(pixels.begin(), pixels.begin() + 8 * 3 * 32 * 32));
+  EXPECT_EQ(views.header().views(), 0u);
+  EXPECT_EQ(views.header().temperature(), 0);
+}
+
+TEST_F(FeedServiceTest, ViewsHaveThePartnersFromOutsideOfTheBatch) {
+  v1::FeedSpec spec = TinySpec("mixup");
+  spec.mutable_recipe()->mutable_mix()->mutable_partner()->set_source(v1::Partner::LABELLED_POOL);
+  const v1::OpenFeedResponse feed = Open(stubs_, spec);
+  EXPECT_EQ(feed.rows(), 8u);
+  EXPECT_EQ(feed.images(), 16u);
+  const v1::Views views = GetViews(stubs_, feed.feed_id(), 0);
+  EXPECT_EQ(views.header().images(), 16u);
+  EXPECT_EQ(views.header().batch().rows(), 8u);
+  for (int r = 0; r < 8; ++r) EXPECT_GE(views.header().batch().partner(r), 8u);
+}
+
+TEST_F(FeedServiceTest, GetViewsRefusesWithTheField) {
+  grpc::Status status;
+  GetViews(stubs_, "0123", 0, &status);
+  ExpectStatus(status, StatusCode::NOT_FOUND, "feed_id is \"0123\"");
+  const std::string id = Open(stubs_, TinySpec("eval")).feed_id();
+  GetViews(stubs_, id, 7, &status);
+  ExpectStatus(status, StatusCode::OUT_OF_RANGE, "step");
+  GetViews(stubs_, id, ~uint64_t{0}, &status);
+  ExpectStatus(status, StatusCode::OUT_OF_RANGE, "step is 18446744073709551615");
+}
+
+TEST(FeedLimitsTest, ViewsThatNoSlotHoldsAreRefused) {
+  TestServer server([](ServerOptions* options) { options->max_slot_bytes = 1 << 20; });
+  const Stubs stubs(server.address());
+  // 0.8 MB of batch, and as much again of partners.
+  v1::FeedSpec spec = TinySpec("mixup", 256);
+  spec.mutable_recipe()->mutable_mix()->mutable_partner()->set_source(v1::Partner::LABELLED_POOL);
+  const std::string id = Open(stubs, spec).feed_id();
+  EXPECT_EQ(GetBatch(stubs, id, 0).header().rows(), 256u);
+  grpc::Status status;
+  GetViews(stubs, id, 0, &status);
+  ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "--max-slot-bytes");
+}
+
 TEST_F(FeedServiceTest, ClosedFeedIsUnknownUntilOpenedAgain) {
   const std::string id = Open(stubs_, TinySpec("mixup"), "closing").feed_id();
   v1::CloseFeedRequest request;

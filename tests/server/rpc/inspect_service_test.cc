@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +19,7 @@ namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the kit of these tests
 using grpc::StatusCode;
+using ::testing::HasSubstr;
 using Inspect = v1::InspectService::Stub;
 
 constexpr int kClasses = 10;
@@ -85,6 +88,13 @@ TEST_F(InspectServiceTest, ServerInfoTellsLimitsAndContents) {
   EXPECT_EQ(info.max_slot_bytes(), static_cast<uint64_t>(ServerOptions().max_slot_bytes));
 }
 
+// What a guess of the server's says of where it was made.
+TEST_F(InspectServiceTest, ServerInfoTellsTheEnvironmentOfGuesses) {
+  const v1::Batch batch = GetBatch(stubs_, OpenFeed("mixmatch"), 0);
+  EXPECT_EQ(Info(stubs_).environment(), batch.header().guess().environment());
+  EXPECT_THAT(Info(stubs_).environment(), HasSubstr("libtorch"));
+}
+
 TEST_F(InspectServiceTest, ServerInfoCountsWhatIsAlive) {
   const std::string id = OpenFeed("mixup");
   const uint64_t made = Info(stubs_).batches_made();
@@ -112,6 +122,8 @@ TEST_F(InspectServiceTest, FeedsAreListedWithTheirConsumers) {
   EXPECT_EQ(found->run(), "listed");
   EXPECT_EQ(found->spec().recipe().preset(), "mixup");
   EXPECT_EQ(found->consumers(), 1u);
+  EXPECT_GE(found->served(), 1u);
+  EXPECT_EQ(found->served_through(), found->served());
   stream.Cancel();
 }
 
@@ -205,13 +217,14 @@ TEST_F(InspectServiceTest, ContactSheetGrowsWithRowsAndScale) {
 
 // An ordered feed sends the dataset's images themselves, so that they can be found in the sheet.
 TEST_F(InspectServiceTest, ContactSheetShowsTheBatchsPixels) {
-  const cv::Mat sheet = Decode(Sheet(stubs_, OpenFeed("eval"), 1, 1));
+  constexpr int kScale = 4;
+  const cv::Mat sheet = Decode(Sheet(stubs_, OpenFeed("eval"), 1, kScale));
   const auto& pixels = server_->dataset().test.pixels;
-  constexpr int kSide = 32;
+  constexpr int kSide = 32 * kScale;
   cv::Mat image(kSide, kSide, CV_8UC3);
   for (int y = 0; y < kSide; ++y) {
     for (int x = 0; x < kSide; ++x) {
-      const auto at = static_cast<size_t>(y * kSide + x);
+      const auto at = static_cast<size_t>(y / kScale * 32 + x / kScale);
       image.at<cv::Vec3b>(y, x) = {pixels[at + 2048], pixels[at + 1024], pixels[at]};
     }
   }
@@ -268,7 +281,7 @@ TEST_F(InspectServiceTest, RecipesAreListedWholeWithTheirSources) {
   EXPECT_TRUE(field->read());
   grpc::Status status;
   list("cutmax", &status);
-  ExpectStatus(status, StatusCode::NOT_FOUND, "recipe is \"cutmax\"; known: mixmatch, ");
+  ExpectStatus(status, StatusCode::NOT_FOUND, "recipe is \"cutmax\"; known: cutmix, ");
 }
 
 TEST_F(InspectServiceTest, RequestsAreRefusedWithTheField) {

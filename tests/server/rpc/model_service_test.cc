@@ -53,7 +53,7 @@ TEST_F(ModelServiceTest, RegisteredArchiveIsListedWithWhatTheServerFilledIn) {
   header.set_update(41);
   const v1::Model model = Register(stubs_, header, archive, nullptr, 1000).model();
   EXPECT_EQ(model.name(), "good");
-  EXPECT_EQ(model.version(), 1u);
+  EXPECT_EQ(model.version(), 0u);
   EXPECT_EQ(model.kind(), "torchscript");
   EXPECT_EQ(model.classes(), 10u);
   EXPECT_EQ(model.image().height(), 32u);
@@ -67,9 +67,9 @@ TEST_F(ModelServiceTest, RegisteredArchiveIsListedWithWhatTheServerFilledIn) {
 }
 
 TEST_F(ModelServiceTest, VersionsCountRegistrationsUnderTheName) {
+  EXPECT_EQ(Register(stubs_, ModelHeader("counted"), GoodArchive(kClasses)).model().version(), 0u);
   EXPECT_EQ(Register(stubs_, ModelHeader("counted"), GoodArchive(kClasses)).model().version(), 1u);
-  EXPECT_EQ(Register(stubs_, ModelHeader("counted"), GoodArchive(kClasses)).model().version(), 2u);
-  EXPECT_EQ(Register(stubs_, ModelHeader("other"), GoodArchive(kClasses)).model().version(), 1u);
+  EXPECT_EQ(Register(stubs_, ModelHeader("other"), GoodArchive(kClasses)).model().version(), 0u);
 }
 
 TEST_F(ModelServiceTest, BuiltInNetworkNeedsNoArchive) {
@@ -83,7 +83,7 @@ TEST_F(ModelServiceTest, RefusedModelLeavesTheNameAsItWas) {
   grpc::Status status;
   Register(stubs_, ModelHeader("kept"), "no archive at all", &status);
   EXPECT_FALSE(status.ok());
-  EXPECT_EQ(Find(Models(), "kept")->version(), 1u);
+  EXPECT_EQ(Find(Models(), "kept")->version(), 0u);
 }
 
 TEST_F(ModelServiceTest, UnfitArchivesAreRefusedWithTheReason) {
@@ -384,7 +384,7 @@ TEST(GuessingTest, MixMatchBatchesNameTheModelThatGuessed) {
   const v1::Batch batch = GetBatch(stubs, id, 0);
   EXPECT_EQ(batch.header().rows(), 24u);
   EXPECT_EQ(batch.header().guess().model(), "good");
-  EXPECT_EQ(batch.header().guess().version(), 1u);
+  EXPECT_EQ(batch.header().guess().version(), 0u);
   EXPECT_FALSE(batch.header().guess().environment().empty());
 }
 
@@ -396,7 +396,7 @@ TEST(GuessingTest, JournalledStepsStayAsTheyAreWhenANewVersionIsRegistered) {
   const std::string before = GetBatch(stubs, id, 0).SerializeAsString();
   Register(stubs, ModelHeader("m"), LinearArchive(MakeLinearNetwork(kClasses, 3, 2)));
   EXPECT_EQ(GetBatch(stubs, id, 0).SerializeAsString(), before);
-  EXPECT_EQ(GetBatch(stubs, id, 1).header().guess().version(), 2u);
+  EXPECT_EQ(GetBatch(stubs, id, 1).header().guess().version(), 1u);
 }
 
 TEST(GuessingTest, SeveralModelsNeedAName) {
@@ -417,9 +417,9 @@ TEST(GuessingTest, SeveralModelsNeedAName) {
 
 TEST(ModelsAtStartTest, AreThereAndNotRegisteredAgainOnRestart) {
   TestServer server([](ServerOptions* options) { options->models = {"small=resnet-small"}; });
-  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 1u);
+  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 0u);
   server.Restart();
-  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 1u);
+  EXPECT_EQ(Info(Stubs(server.address())).models(0).version(), 0u);
   EXPECT_EQ(Info(Stubs(server.address())).models_size(), 1);
 }
 

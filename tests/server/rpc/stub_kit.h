@@ -66,7 +66,10 @@ inline v1::FeedSpec TinySpec(const std::string& preset, uint32_t batch = 8) {
   v1::FeedSpec spec;
   spec.mutable_recipe()->set_preset(preset);
   spec.set_batch(batch);
-  if (preset == "mixmatch") spec.mutable_split()->set_labelled(50);
+  if (preset == "mixmatch") {
+    spec.mutable_split()->set_labelled(50);
+    spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::NEWEST);
+  }
   return spec;
 }
 

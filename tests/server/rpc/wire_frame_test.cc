@@ -51,6 +51,21 @@ TEST_F(WireFrameTest, BulkIsSentFromTheSlotsMemory) {
   EXPECT_EQ(static_cast<const void*>(slices[3].begin()), batch->slot->data() + 128);
 }
 
+TEST_F(WireFrameTest, SoIsTheBulkOfViews) {
+  const std::shared_ptr<Batch> batch = MakeBatch(&slots_);
+  BatchViews& views = batch->views.emplace();
+  views.images = batch->rows;
+  views.guess = {-1, -1};
+  views.labelled_rows = 2;
+  const absl::StatusOr<FramePtr> frame = encode_("id", batch);
+  ASSERT_TRUE(frame.ok()) << frame.status();
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(BytesOf(**frame).Dump(&slices).ok());
+  ASSERT_EQ(slices.size(), 4u);
+  EXPECT_EQ(static_cast<const void*>(slices[1].begin()), batch->slot->data());
+  EXPECT_EQ(static_cast<const void*>(slices[3].begin()), batch->slot->data() + 128);
+}
+
 TEST_F(WireFrameTest, SlotReturnsWhenTheLastSliceIsGone) {
   FramePtr frame = *encode_("id", MakeBatch(&slots_));
   grpc::ByteBuffer in_transport = BytesOf(*frame);

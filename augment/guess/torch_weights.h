@@ -1,0 +1,40 @@
+#ifndef MIXFEED_AUGMENT_GUESS_TORCH_WEIGHTS_H_
+#define MIXFEED_AUGMENT_GUESS_TORCH_WEIGHTS_H_
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "augment/weights/state_dict.h"
+
+namespace at {
+class Tensor;
+}
+
+// Weights as plain data and as LibTorch's tensors.
+namespace mixfeed {
+
+// A new tensor of the type, shape and memory layout of `like` with the values of `given`.
+// InvalidArgument, naming the tensor, for another shape, or integers in place of floating point
+// numbers or the other way round.
+absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Tensor& like);
+
+// The tensors in the safetensors form (state_dict.h). InvalidArgument for a type that it has not.
+absl::StatusOr<std::string> WriteWeights(
+    const std::vector<std::pair<std::string, at::Tensor>>& tensors);
+
+// GuessModel::Average of a model with these `tensors`, of which those named in `parameters` are
+// averaged.
+absl::StatusOr<std::string> WriteAverage(std::vector<std::pair<std::string, at::Tensor>> tensors,
+                                         const std::set<std::string>& parameters,
+                                         const StateDict& average, double decay);
+
+absl::Status MissingWeight(const std::string& name);
+absl::Status UnknownWeight(const std::string& name);
+
+}  // namespace mixfeed
+
+#endif  // MIXFEED_AUGMENT_GUESS_TORCH_WEIGHTS_H_

@@ -1,0 +1,176 @@
+"""Connections to a server, and what a feed is opened with."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import numbers
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+from mixfeed import _core
+from mixfeed._errors import InvalidArgument
+from mixfeed._feed import ConsumerOptions, Feed
+
+_DEFAULT_SERVER = "127.0.0.1:50051"
+_LONGEST = 86400.0  # seconds: a day
+
+
+def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", tls_cert: str = "", tls_key: str = "",
+            wait: float = 30.0, deadline: float = 30.0) -> Connection:
+    """A connection to the server at "HOST:PORT"; by default at MIXFEED_SERVER, else at 127.0.0.1:50051.
+
+    Nothing is connected before the first use. tls trusts the system's authorities, tls_ca those in a PEM file; tls_cert
+    and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop whose
+    server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise. Raises
+    InvalidArgument for a time out of range.
+    """
+    if server is None:
+        server = os.environ.get("MIXFEED_SERVER") or _DEFAULT_SERVER
+    return Connection(server, tls=tls, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, wait=wait, deadline=deadline)
+
+
+class Connection:
+    """What connect() returns. Thread safe; can be pickled; each process connects by itself. Raises, with its first use,
+    Unavailable when no server answers, and ForkedProcess in a child of a process that was connected."""
+
+    def __init__(self, server: str, *, tls: bool, tls_ca: str, tls_cert: str, tls_key: str, wait: float,
+                 deadline: float) -> None:
+        self.server = server
+        self._arguments: dict[str, Any] = dict(server=server, tls=tls, tls_ca=os.fspath(tls_ca),
+                                               tls_cert=os.fspath(tls_cert), tls_key=os.fspath(tls_key),
+                                               wait_ms=_milliseconds("wait", wait),
+                                               deadline_ms=_milliseconds("deadline", deadline))
+        self._client: _core.Client | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_client": None}
+
+    def open(self, recipe: str | None = None, *, labels: int | Literal["all"] | None = None, batch: int | None = None,
+             seed: int | None = None, split_seed: int | None = None, validation: int | None = None,
+             views: int | None = None, temperature: float | None = None, alpha: float | None = None,
+             dataset: str | None = None, model: str | Sequence[str] | None = None, policy: str | None = None,
+             weights: Literal["pushed", "ema"] | None = None, statistics: Literal["batch", "running"] | None = None,
+             pool: str | None = None, set: Mapping[str, Any] | None = None, spec: Mapping[str, Any] | None = None,
+             run: str | None = None, steps: int | None = None, from_step: int = 0, steps_per_epoch: int = 1024,
+             dtype: Any = "float32", layout: Literal["nchw", "nhwc"] = "nchw", normalise: str | None = None,
+             targets: Literal["soft", "pairs"] = "soft", rank: int = 0, world: int = 1,
+             sharing: Literal["round-robin", "broadcast", "split"] = "round-robin", prefetch: int = 4,
+             server_prefetch: int = 0, **unknown: Any) -> Feed:
+        """A feed. What is not given is the recipe's; names and meanings are those of the CLI's flags.
+
+        What the batches are:
+            recipe: a name of `mixfeed recipes`; default "mixmatch", the published algorithm.
+            labels: labelled images, or "all". split_seed: which ones. validation: images held out from training.
+            batch: B, labelled images a step, 1..4096, default 64; mixmatch has B (views + 1) rows.
+            seed: of everything random but the split, default 0. views: K, of each unlabelled image, 1..8.
+            temperature: of sharpening, 0.01..100. alpha: of lambda ~ Beta(alpha, alpha), 0.01..101.
+            dataset: the server's name of it; not needed when it has only one.
+            model: the guess model's name, or several. policy: which of its weights guess: "lockstep" (those of the
+                step's update, as published: push_weights after every step), "delayed:N", "newest" (a trainer that pushes
+                none), "pinned:VERSION". weights: "pushed" or their average, "ema". statistics: of batch norm, "batch" or
+                "running".
+            pool: what the recipe "eval" goes through; Feed.eval is shorter.
+            set: any other field, as {"recipe.mix.alpha": 0.5}; `mixfeed recipes show` has them all.
+            spec: a whole spec in protobuf's JSON form (FeedInfo.spec), which the other arguments override.
+            run: name that the trainers of one training share, 1 to 128 of [A-Za-z0-9._-]; default: a new one.
+        Which of them:
+            steps: the step at which the feed ends; default: endless. from_step: where loops begin.
+            rank, world, sharing: which of several trainers this is: "round-robin" (steps with step mod world == rank),
+                "broadcast" (all steps), "split" (a share of the rows of every step).
+            steps_per_epoch: for logs alone.
+        In what form:
+            dtype: of the pixels: "float32", "float16", "bfloat16", "uint8", or NumPy's or PyTorch's type.
+            layout: "nchw" or "nhwc". normalise: "signed" (-1..1, the default), "unit", "raw" (0..255; uint8's default
+                and only choice), "cifar10", ... targets: "soft", or "pairs" of (y_a, y_b, lambda).
+            prefetch: batches on their way or waiting, which bounds memory; three more are unpacked ahead. server_prefetch:
+                steps that the server makes ahead of that, 0: its default.
+
+        Raises TypeError for a keyword that is not known, InvalidArgument for a value that is seen to be wrong without
+        the server; what the server refuses is raised when the feed is first used.
+        """
+        if unknown:
+            raise _unknown_keyword(next(iter(unknown)))
+        settings = dict(recipe=recipe, labels=labels, batch=batch, seed=seed, split_seed=split_seed, validation=validation,
+                        views=views, temperature=temperature, alpha=alpha, dataset=dataset, model=model, policy=policy,
+                        weights=weights, statistics=statistics, pool=pool)
+        options = ConsumerOptions(dtype=_dtype_name(dtype), layout=layout, normalise=normalise or "", targets=targets,
+                                  sharing=sharing, rank=rank, world=world, prefetch=prefetch,
+                                  server_prefetch=server_prefetch)
+        return Feed(self, _build_spec(spec, settings, set or {}), run or secrets.token_hex(8), options, steps, from_step,
+                    steps_per_epoch)
+
+    def info(self) -> dict[str, Any]:
+        """The server's version, device, datasets, models and load, as GetServerInfo has them."""
+        info: dict[str, Any] = json.loads(self._connected().server_info_json())
+        return info
+
+    def close(self) -> None:
+        """Forgets the connection; the next use makes a new one. Feeds that were used keep theirs."""
+        self._client = None
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mixfeed.Connection to {self.server}>"
+
+    def _connected(self) -> _core.Client:
+        if self._client is None:
+            self._client = _core.Client(**self._arguments)
+        return self._client
+
+
+def _milliseconds(name: str, seconds: float) -> int:
+    if not 0.001 <= seconds <= _LONGEST:
+        raise InvalidArgument(f"{name}: {seconds} given, must be 0.001..{_LONGEST:.0f} seconds")
+    return round(seconds * 1000)
+
+
+def _unknown_keyword(name: str) -> TypeError:
+    known = [p.name for p in inspect.signature(Connection.open).parameters.values()
+             if p.name not in ("self", "unknown")]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    return TypeError(f"open() has no argument '{name}'; did you mean '{nearest}'? Other fields of a spec are given as "
+                     "set={'recipe.mix.alpha': 0.5}")
+
+
+def _dtype_name(dtype: Any) -> str:
+    """The name of NumPy's and PyTorch's types as of their names: "torch.float32", numpy.float32."""
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    return name.rpartition(".")[2]
+
+
+def _text(value: Any) -> str:
+    """A value as the CLI would be given it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return "true" if value else "false"
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, numbers.Real):
+        return repr(float(value))
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return f"[{', '.join(_text(item) for item in value)}]"
+    raise TypeError(f"{value!r} is no text, number, bool or list of numbers")
+
+
+def _build_spec(base: Mapping[str, Any] | None, settings: Mapping[str, Any], fields: Mapping[str, Any]) -> bytes:
+    if isinstance(settings["model"], (list, tuple)):
+        settings = {**settings, "model": ",".join(settings["model"])}
+    texts = {name.replace("_", "-"): _text(value) for name, value in settings.items() if value is not None}
+    return _core.build_spec("" if base is None else json.dumps(base), texts, edit_texts(fields))
+
+
+def edit_texts(fields: Mapping[str, Any]) -> list[str]:
+    """"PATH=VALUE" of each, as the CLI's --set takes it."""
+    return [f"{path}={_text(value)}" for path, value in fields.items()]

@@ -1,0 +1,91 @@
+"""Pushing a module's weights to the model that guesses."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from types import TracebackType
+
+import torch
+
+from mixfeed._errors import InvalidArgument
+from mixfeed._feed import Feed, whole
+from mixfeed._weights import ModelVersions, NamedTensor, to_safetensors
+from mixfeed.torch._modules import SAFETENSORS_NAMES
+
+def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
+    if tensor.dtype not in SAFETENSORS_NAMES:
+        raise InvalidArgument(f"{name}: {tensor.dtype} cannot be pushed, only {', '.join(map(str, SAFETENSORS_NAMES))}")
+    packed = tensor.contiguous()
+    numbers = packed.view(torch.int16) if packed.dtype == torch.bfloat16 else packed
+    return NamedTensor(name, SAFETENSORS_NAMES[packed.dtype], tuple(packed.shape), numbers.numpy().tobytes())
+
+
+class WeightPusher:
+    """What push_weights returns. Call step() after every optimiser step, from one thread; close() when all is done, or
+    use it in a `with`."""
+
+    def __init__(self, module: torch.nn.Module, versions: ModelVersions, every: int, update: int, rewind: bool) -> None:
+        self._module = module
+        self._versions = versions
+        self._every = every
+        self._rewind = rewind  # of the next push
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "mixfeed-push")
+        self._pending: concurrent.futures.Future[None] | None = None
+        self.update = update  # optimiser steps so far
+
+    @property
+    def version(self) -> int:
+        """The model's newest version, as far as pushes have arrived."""
+        return self._versions.version
+
+    def step(self) -> None:
+        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background. Waits
+        for the push before, whose error it raises: Aborted when another trainer pushed, InvalidArgument for weights that
+        do not fit the model, Unavailable without a server."""
+        self.update += 1
+        if self.update % self._every == 0:
+            self.push()
+
+    def push(self) -> None:
+        """Sends the weights of now, whether or not it is their turn."""
+        self.wait()
+        state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
+        self._pending = self._thread.submit(self._send, state, self.update, self._rewind)
+        self._rewind = False
+
+    def wait(self) -> None:
+        """Until what was pushed has arrived; raises as step() does."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """wait(), and ends the thread."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+
+    def __enter__(self) -> WeightPusher:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def _send(self, state: dict[str, torch.Tensor], update: int, rewind: bool) -> None:
+        weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
+        self._versions.push(weights, update, self._every, rewind)
+
+
+def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: str | None = None, update: int = 0,
+                 rewind: bool = False) -> WeightPusher:
+    """Keeps the model that guesses for `feed` at the weights of `module`, of the same architecture.
+
+    every: optimiser steps between two pushes; more than 1 needs policy="newest" or "pinned". model: its name; default:
+    the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push may be of
+    an earlier update than the model's newest. A moving average of what is pushed is the server's to keep:
+    `mixfeed model register --ema-decay`, weights="ema". Raises FailedPrecondition when the server has no such model.
+    """
+    every = whole("every", every, low=1, high=2**32 - 1)
+    return WeightPusher(module, ModelVersions(feed, model), every, whole("update", update), rewind)

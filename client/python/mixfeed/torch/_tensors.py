@@ -1,0 +1,45 @@
+"""A batch's arrays as tensors."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.dlpack import from_dlpack
+
+from mixfeed import _core
+
+
+class TensorBatch(NamedTuple):
+    """A batch's fields, as mixfeed.Batch describes them; indices are int64 here, as PyTorch's indexing wants them."""
+
+    images: torch.Tensor  # [rows, C, H, W] or [rows, H, W, C], of the feed's dtype
+    targets: torch.Tensor  # float32 [rows, classes]; [rows, 3] under targets="pairs"
+    partner: torch.Tensor  # int64 [rows]
+    lam: torch.Tensor  # float32 [rows]
+    sample_ids: torch.Tensor  # int64 [rows]
+    row: torch.Tensor  # int64 [rows]
+    pool: torch.Tensor  # int64 [rows], of mixfeed.Pool
+    view: torch.Tensor  # int64 [rows]
+    box: torch.Tensor | None  # int64 [rows, 4]
+    n_labelled: int
+    lambda_u: float
+    layer: int
+    step: int
+    guess_version: int | None
+
+
+def to_tensors(batch: _core.Batch) -> TensorBatch:
+    """A batch's arrays as tensors over the same memory, which they keep; only the indices are copied, to int64."""
+
+    def index(array: Any) -> torch.Tensor:
+        indices: torch.Tensor = torch.from_numpy(array).long()
+        return indices
+
+    images = batch.images
+    return TensorBatch(
+        images=from_dlpack(images) if isinstance(images, _core.Bfloat16Array) else torch.from_numpy(images),
+        targets=torch.from_numpy(batch.targets), partner=index(batch.partner), lam=torch.from_numpy(batch.lam),
+        sample_ids=index(batch.sample_ids), row=index(batch.row), pool=index(batch.pool), view=index(batch.view),
+        box=None if batch.box is None else index(batch.box), n_labelled=batch.n_labelled, lambda_u=batch.lambda_u,
+        layer=batch.layer, step=batch.step, guess_version=batch.guess_version)

@@ -1,0 +1,45 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstring>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <string>
+
+#include "augment/figure/chart.h"
+#include "client/python/native/look.h"
+#include "client/python/native/raise.h"
+
+namespace mixfeed::python {
+namespace {
+
+namespace py = pybind11;
+
+py::bytes Draw(const py::capsule& capsule) {
+  const char* const name = capsule.name();
+  if (name == nullptr || std::strcmp(name, kFigureCapsule) != 0) throw py::type_error("no figure");
+  return py::bytes(ValueOrRaise(DrawFigure(*capsule.get_pointer<const Figure>())).png);
+}
+
+py::array_t<uint8_t> Decode(const std::string& png) {
+  const cv::Mat bytes(1, static_cast<int>(png.size()), CV_8UC1, const_cast<char*>(png.data()));
+  const cv::Mat image = png.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
+  if (image.empty()) {
+    Raise(absl::DataLossError("png: these bytes are no image that OpenCV can read"));
+  }
+  py::array_t<uint8_t> array({image.rows, image.cols, 3});
+  cv::Mat rgb(image.rows, image.cols, CV_8UC3, array.mutable_data());
+  cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
+  return array;
+}
+
+}  // namespace
+
+// The one module of the package that loads OpenCV, which takes a second: imported when something is
+// drawn. It shares no type with _core but the figures' capsules.
+PYBIND11_MODULE(_draw, module) {
+  module.def("draw", Draw, py::arg("figure"), "A figure as a PNG file's bytes.");
+  module.def("decode", Decode, py::arg("png"), "A PNG as uint8 [height, width, RGB].");
+}
+
+}  // namespace mixfeed::python

@@ -1,0 +1,54 @@
+"""A mixfeed-server of the bench's own, on a free port."""
+import pathlib
+import subprocess
+import tempfile
+
+import mixfeed
+
+from network import weights_file
+
+
+class FeedServer:
+    """binaries: the folder with mixfeed and mixfeed-server. threads: that guess. Use it in a `with`."""
+
+    def __init__(self, binaries, data, threads):
+        self._binaries = pathlib.Path(binaries)
+        self._work = tempfile.TemporaryDirectory(prefix="mixfeed-accuracy-")
+        self._log = pathlib.Path(self._work.name, "log")
+        command = [self._binaries / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", f"cifar10={data}",
+                   "--state-dir", pathlib.Path(self._work.name, "state"), "--threads", "1", "--guess-threads",
+                   str(threads), "--idle-limit-ms", "3600000"]  # an evaluation may take long on a busy machine
+        with open(self._log, "wb") as log:
+            # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
+                                             start_new_session=True)
+        self.address = self._process.stdout.readline().rpartition(" ")[2].strip()
+        if not self.address:
+            self._process.wait()
+            raise RuntimeError(f"mixfeed-server did not start:\n{self._log.read_text()}")
+        self.connection = mixfeed.connect(self.address, wait=600, deadline=3600)
+
+    def register(self, name, network):
+        """Makes `network`, a network.ResNetSmall, a guess model: the built-in network with its weights."""
+        path = pathlib.Path(self._work.name, "weights.pt")
+        weights_file(network, path)
+        subprocess.run([self._binaries / "mixfeed", "model", "register", name, "--kind", "resnet-small", "--file", path,
+                        "--server", self.address], check=True, stdout=subprocess.DEVNULL)
+
+    def split(self, labels, split_seed):
+        """Indices of the labelled and of the unlabelled images, as `mixfeed split` writes them."""
+        command = [self._binaries / "mixfeed", "split", "--labels", str(labels), "--split-seed", str(split_seed),
+                   "--server", self.address]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        lists = {words[0]: [int(word) for word in words[1:]] for words in map(str.split, text.splitlines())}
+        return lists["labelled"], lists["unlabelled"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.connection.close()
+        self._process.terminate()
+        self._process.wait()
+        self._process.stdout.close()
+        self._work.cleanup()

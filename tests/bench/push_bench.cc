@@ -1,0 +1,194 @@
+// What a trainer's push costs, over loopback to a server process with two guess threads:
+//
+// - WRN-28-2, 1.5 M parameters: from the call of PushWeights to the first batch that is guessed
+//   with the new weights, less what the same batch takes when its weights are there, and less what
+//   the disk takes to sync a file of that size. Beside the limit of 15 ms.
+// - The small network: guessed views/s of a MixMatch stream (uint8, policy newest), without pushes
+//   and with one every 10 batches, against its bare forward passes on the same threads. Beside the
+//   goal of 0.95.
+//
+// Prints medians of short alternating rounds, since the machine's speed drifts.
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "augment/guess/torch_runtime.h"
+#include "augment/pool/file_io.h"
+#include "client/feed_client.h"
+#include "tests/testing/child_process.h"
+#include "tests/testing/cifar_files.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_dataset.h"
+
+namespace mixfeed {
+namespace {
+
+constexpr double kLimitMs = 15;
+constexpr int kPushes = 15;
+constexpr double kGoal = 0.95;
+constexpr int kRounds = 7;
+constexpr int kBatches = 30;  // of a round of the stream
+constexpr int kBatchesAPush = 10;
+constexpr uint32_t kForwardMs = 300;
+
+template <typename Value>
+Value Must(absl::StatusOr<Value> value) {
+  if (value.ok()) return *std::move(value);
+  std::cerr << value.status() << '\n';
+  std::exit(1);
+}
+void Must(const absl::Status& status) {
+  if (status.ok()) return;
+  std::cerr << status << '\n';
+  std::exit(1);
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+template <typename Work>
+double Milliseconds(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+std::string InitialWeights(TorchRuntime* runtime, const std::string& kind) {
+  ModelSource source;
+  source.info.name = source.info.kind = kind;
+  return Must(Must(runtime->Load(source))->Weights());
+}
+
+// One model on a server, and its trainer's counts.
+class Trainer {
+ public:
+  Trainer(FeedClient* client, std::string model, std::string weights)
+      : client_(*client), model_(std::move(model)), weights_(std::move(weights)) {
+    v1::RegisterModelHeader header;
+    header.set_name(model_);
+    header.set_kind(model_);
+    Must(client_.RegisterModel(header, "").status());
+  }
+
+  void Push() {
+    v1::PushWeightsHeader header;
+    header.set_model(model_);
+    header.set_replaces(version_);
+    header.set_update(++update_);
+    version_ = Must(client_.PushWeights(header, weights_)).model().version();
+  }
+
+  std::unique_ptr<Feed> Open(v1::Guess::Policy policy) {
+    v1::FeedSpec spec;
+    spec.mutable_recipe()->set_preset("mixmatch");
+    spec.mutable_recipe()->mutable_guess()->set_model(model_);
+    spec.mutable_recipe()->mutable_guess()->set_policy(policy);
+    spec.mutable_split()->set_labelled(100);
+    spec.set_batch(64);
+    return Must(client_.OpenFeed(spec));
+  }
+
+  size_t bytes() const { return weights_.size(); }
+
+ private:
+  FeedClient& client_;
+  const std::string model_;
+  const std::string weights_;
+  uint64_t version_ = 0;
+  uint64_t update_ = 0;
+};
+
+void MeasurePush(Trainer* trainer, const std::string& folder) {
+  const auto lockstep = trainer->Open(v1::Guess::LOCKSTEP);
+  const auto newest = trainer->Open(v1::Guess::NEWEST);
+  v1::PixelFormat format;
+  format.set_type(v1::UINT8);
+  const std::string file(trainer->bytes(), 'w');
+  Must(lockstep->GetBatch(0, format).status());
+  std::vector<double> calls, firsts, bares, syncs;
+  for (uint64_t step = 1; step <= kPushes; ++step) {
+    double call = 0;
+    firsts.push_back(Milliseconds([&] {
+      call = Milliseconds([&] { trainer->Push(); });
+      Must(lockstep->GetBatch(step, format).status());
+    }));
+    calls.push_back(call);
+    bares.push_back(Milliseconds([&] { Must(newest->GetBatch(step, format).status()); }));
+    syncs.push_back(
+        Milliseconds([&] { Must(WriteFileDurably(absl::StrCat(folder, "/", step), file)); }));
+  }
+  const double cost = Median(firsts) - Median(bares) - Median(syncs);
+  std::cout
+      << absl::StrFormat(
+             "push of wrn-28-2 (%.1f MB): call %.1f ms; to the first batch %.1f ms, of which guess "
+             "and "
+             "batch %.1f, file and sync %.1f: the rest %.1f ms, %.2f of the limit of %.0f ms\n",
+             static_cast<double>(trainer->bytes()) / 1e6, Median(calls), Median(firsts),
+             Median(bares), Median(syncs), cost, cost / kLimitMs, kLimitMs)
+      << std::flush;
+}
+
+void MeasureStream(Trainer* trainer) {
+  const auto feed = trainer->Open(v1::Guess::NEWEST);
+  StreamOptions options;
+  options.format.set_type(v1::UINT8);
+  const auto stream = Must(feed->Stream(options));
+  // Guessed views/s.
+  const auto rate = [&](bool push) {
+    double views = 0;
+    const double ms = Milliseconds([&] {
+      for (int i = 0; i < kBatches; ++i) {
+        const ReceivedBatch batch = Must(stream->Next());
+        views += batch.header().rows() - feed->info().spec().batch();
+        if (push && i % kBatchesAPush == 0) trainer->Push();
+      }
+    });
+    return 1000 * views / ms;
+  };
+  rate(false);  // fills the window
+  std::vector<double> bare, without, with, ratios, ratios_with;
+  for (int round = 0; round < kRounds; ++round) {
+    Must(feed->MeasureForward(kForwardMs));  // meanwhile the stream's window fills
+    bare.push_back(Must(feed->MeasureForward(kForwardMs)).images_per_second());
+    rate(false);  // the window is full again, and what was made meanwhile is gone
+    without.push_back(rate(false));
+    with.push_back(rate(true));
+    ratios.push_back(without.back() / bare.back());
+    ratios_with.push_back(with.back() / bare.back());
+  }
+  std::cout << absl::StrFormat(
+                   "stream of the small network: %.0f bare views/s; guessed without pushes %.0f: "
+                   "%.3f of them; "
+                   "with a push every %d batches %.0f: %.3f (goal %.2f)\n",
+                   Median(bare), Median(without), Median(ratios), kBatchesAPush, Median(with),
+                   Median(ratios_with), kGoal)
+            << std::flush;
+}
+
+void Run() {
+  const testing::TempDir dir;
+  testing::WriteCifar10(dir.File("cifar"), testing::TinyDataset(/*train=*/2000, /*test=*/100));
+  const testing::ServerProcess server(
+      MIXFEED_SERVER_PROGRAM, {"--data", absl::StrCat("cifar=", dir.File("cifar")), "--state-dir",
+                               dir.File("state"), "--threads", "2", "--device", "cpu"});
+  const auto client = Must(FeedClient::Connect({.server = server.address()}));
+  TorchRuntime runtime(2);
+  Trainer large(client.get(), "wrn-28-2", InitialWeights(&runtime, "wrn-28-2"));
+  MeasurePush(&large, dir.path());
+  Trainer small(client.get(), "resnet-small", InitialWeights(&runtime, "resnet-small"));
+  MeasureStream(&small);
+}
+
+}  // namespace
+}  // namespace mixfeed
+
+int main() { mixfeed::Run(); }

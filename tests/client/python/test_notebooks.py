@@ -1,0 +1,154 @@
+"""The example scripts run, print their tables and save pictures; with tiny settings."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BIN, CHECKOUT, Server
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+image_module = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
+
+EXAMPLES = CHECKOUT / "client/python/examples"
+# Of each: the titles of its tables with their numbers of rows, and its pictures.
+EXPECTED = {
+    "mixup": ({"3 steps of 16": 3}, ["batch.png", "mixup.png"]),
+    "label_preserving": ({"Loss of one network": 2, "100 labels": 4},
+                         ["lambda-mixup.png", "lambda-label-preserving.png", "label_preserving.png"]),
+    "manifold_mixup": ({"3 steps of 16": 3, "Layers that were mixed": 4}, ["manifold_mixup.png"]),
+    "mixmatch": ({"100 labels": 2}, ["guesses.png", "mixmatch.png"]),
+    "mixing_principles": ({"Portion of the rows": 3, "Law of lambda": 4, "Wrong labels": 4,
+                           "Labelled images a class": 2}, ["mixing_principles.png"]),
+    "what_mixing_does": ({"3 steps": 6, "MixMatch, 100 labels": 2}, ["what_mixing_does.png"]),
+}
+WITH_LABELS = {"label_preserving", "mixmatch", "what_mixing_does"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Its models are others than the other tests'."""
+    started = Server(tmp_path_factory.mktemp("server"))
+    yield started
+    started.kill()
+
+
+def run(name, *arguments, **environment):
+    done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)], capture_output=True,
+                          text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tables(output):
+    """Titles, and the rows below their heads."""
+    found = {}
+    for block in output.split("\n\n"):
+        lines = block.strip("\n").splitlines()
+        if len(lines) > 2:
+            found[lines[0]] = lines[2:]
+    return found
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_example_prints_tables_and_saves_pictures(server, tmp_path, name):
+    titles, pictures = EXPECTED[name]
+    labels = ["--labels", 100] if name in WITH_LABELS else []
+    output = run(name, "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100, "--network",
+                 "small", "--out", tmp_path, *labels)
+    found = tables(output)
+    for title, rows in titles.items():
+        (table,) = [table for head, table in found.items() if head.startswith(title)]
+        assert len(table) == rows, table
+        for row in table:
+            for number in re.findall(r"\b\d+\.\d{3}\b", row):
+                assert float(number) >= 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(pictures)
+    for picture in pictures:
+        image = image_module.imread(tmp_path / picture)
+        assert image.ndim == 3 and min(image.shape[:2]) > 100 and image.std() > 0.01
+        assert f"plot: {tmp_path / picture}" in output
+
+
+def test_a_seed_gives_the_same_numbers(server, tmp_path):
+    arguments = ["--server", server.address, "--steps", 2, "--batch", 16, "--test-images", 50, "--out", tmp_path]
+    (first,), (again,), (other,) = (
+        [table for head, table in tables(run("mixup", *arguments, "--seed", seed)).items() if "test images" in head]
+        for seed in (5, 5, 6))
+    assert len(first) == 3 and first == again and first != other
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_help_says_what_an_example_shows(name):
+    output = run(name, "--help")
+    for option in ("--server", "--seed", "--out", "--quick", "--steps"):
+        assert option in output
+    assert len(output.split("usage:")[1].split("options:")[0].split()) > 30  # what it is about
+
+
+def test_a_resnet_at_224_pixels(server, tmp_path):
+    pytest.importorskip("torchvision", reason="torchvision is not installed")
+    output = run("mixup", "--server", server.address, "--steps", 1, "--batch", 2, "--test-images", 2, "--network",
+                 "resnet18", "--out", tmp_path)
+    assert "1 steps of 2, 2 test images" in output
+
+
+def own_servers(tmp_path):
+    """Servers that were started with a folder of this test's."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_text().split("\0")
+        except OSError:  # it has ended
+            continue
+        if command[0].endswith("mixfeed-server") and str(tmp_path / "cache") in " ".join(command):
+            found.append(process)
+    return found
+
+
+def own_server_environment(tmp_path):
+    return {"MIXFEED_SERVER": "", "MIXFEED_BIN": str(BIN), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def test_without_a_server_one_is_started_and_ended(server, tmp_path):
+    output = run("mixup", "--data", f"cifar={server.work / 'cifar'}", "--steps", 1, "--batch", 16, "--test-images", 50,
+                 "--out", tmp_path, **own_server_environment(tmp_path))
+    assert "1 steps of 16, 50 test images" in output
+    assert own_servers(tmp_path) == []
+
+
+def refusal(examples, *arguments, **environment):
+    done = subprocess.run([sys.executable, examples / "mixup.py", *arguments], capture_output=True, text=True,
+                          env={**os.environ, "MIXFEED_SERVER": "", **environment})
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path):
+    said = refusal(EXAMPLES, "--data", "=", "--out", tmp_path, **own_server_environment(tmp_path))
+    assert said.startswith("the server did not start: ")
+
+
+def test_without_a_server_s_program_it_is_said_where_to_get_one(tmp_path):
+    away = tmp_path / "far/from/any/examples"  # the checkout's build folder is found from the examples' own
+    shutil.copytree(EXAMPLES, away)
+    said = refusal(away, "--out", tmp_path, MIXFEED_BIN="/nowhere", PATH="/nowhere")
+    assert said.startswith("no mixfeed-server in MIXFEED_BIN, PATH or build/release/bin")
+
+
+def test_an_interrupted_example_ends_its_server(server, tmp_path):
+    example = subprocess.Popen([sys.executable, EXAMPLES / "mixup.py", "--data", f"cifar={server.work / 'cifar'}",
+                                "--batch", "16", "--steps", "1000000", "--out", tmp_path], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True,
+                               env={**os.environ, **own_server_environment(tmp_path)},
+                               # What runs in a shell's background inherits that it ignores Ctrl-C.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    assert example.stdout.readline().startswith("plot:")
+    assert len(own_servers(tmp_path)) == 1
+    example.send_signal(signal.SIGINT)
+    assert example.wait() != 0
+    assert own_servers(tmp_path) == []

@@ -1,0 +1,264 @@
+"""mixfeed.torch: tensors, datasets in and out of DataLoaders, states, distributed ranks and pushed weights."""
+import itertools
+import pickle
+import subprocess
+import sys
+
+import mixfeed
+import pytest
+
+from conftest import Server, run_cli
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+import mixfeed.torch  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Without the feeds of other tests, whose policies decide which pushes are taken."""
+    started = Server(tmp_path_factory.mktemp("server"))
+    yield started
+    started.kill()
+
+
+def steps_of(batches):
+    return [batch.step for batch in batches]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.uint8, torch.bfloat16])
+def test_tensors_share_the_batch_s_memory(connection, dtype):
+    feed = connection.open("mixup", batch=8, run="tensors", dtype=dtype)
+    batch = feed[2]
+    tensors = mixfeed.torch.to_tensors(batch)
+    assert tensors.images.dtype == dtype and tensors.images.shape == (8, 3, 32, 32)
+    assert tensors.targets.data_ptr() == batch.targets.ctypes.data and tensors.targets.data_ptr() % 64 == 0
+    if dtype != torch.bfloat16:
+        assert tensors.images.data_ptr() == batch.images.ctypes.data
+    expected = torch.from_numpy(feed.with_options(dtype="float32")[2].images)
+    if dtype == torch.uint8:
+        expected = (expected + 1) * 127.5
+    assert (tensors.images.float() - expected).abs().max() <= {torch.uint8: 0.51, torch.bfloat16: 2**-8}.get(dtype, 1e-3)
+    batch.release()
+    del batch
+    assert torch.allclose(tensors.images.float().mean(), expected.mean(), atol=0.5)
+    assert tensors.partner.dtype == torch.int64 and tensors.images[tensors.partner].shape == tensors.images.shape
+
+
+def test_dlpack_takes_every_array(connection):
+    batch = connection.open("mixup", batch=8, dtype="bfloat16")[0]
+    again = torch.from_dlpack(batch.images)
+    assert again.dtype == torch.bfloat16
+    assert torch.from_dlpack(batch.images).data_ptr() == again.data_ptr()
+    assert torch.equal(torch.from_dlpack(batch.lam), torch.from_numpy(batch.lam))
+
+
+
+@pytest.mark.parametrize("workers, context", [(0, None), (2, "fork"), (2, "spawn")])
+def test_a_loader_gives_every_step_in_order(server, workers, context):
+    # Nothing has been asked of this connection yet; but fork() copies what other tests connected.
+    script = f"""
+import sys, mixfeed, mixfeed.torch, numpy as np
+
+if __name__ == "__main__":
+    feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, seed=4, steps=11, from_step=2)
+    dataset = mixfeed.torch.FeedDataset(feed)
+    assert len(dataset) == 9
+    loader = mixfeed.torch.FeedLoader(dataset, num_workers={workers}, multiprocessing_context={context!r})
+    seen = []
+    for batch in loader:
+        seen.append((batch.step, batch.images.clone().numpy()))
+        assert dataset.state_dict()["next_step"] == batch.step + 1 == dataset.next_step
+        if batch.step == 5:
+            break  # what the workers have made ahead is not lost
+    assert len(dataset) == 5
+    seen += [(batch.step, batch.images.clone().numpy()) for batch in loader]
+    assert len(dataset) == 0 and list(loader) == []
+    assert [step for step, _ in seen] == list(range(2, 11)), seen
+    for step, images in seen:
+        assert np.array_equal(feed[step].images, images)
+"""
+    subprocess.run([sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", script, server.address], check=True)
+
+
+def test_a_plain_data_loader_shares_the_steps_too(server):
+    script = """
+import sys, mixfeed, mixfeed.torch
+from torch.utils.data import DataLoader
+if __name__ == "__main__":
+    feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, steps=12, rank=1, world=2)
+    loader = DataLoader(mixfeed.torch.FeedDataset(feed), batch_size=None, num_workers=2)
+    assert [batch.step for batch in loader] == [1, 3, 5, 7, 9, 11]
+"""
+    subprocess.run([sys.executable, "-c", script, server.address], check=True)
+
+
+def test_workers_of_a_process_that_connected_say_what_to_do(connection):
+    feed = connection.open("mixup", batch=8, steps=4)
+    assert feed[0].step == 0
+    loader = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed), num_workers=1, multiprocessing_context="fork")
+    with pytest.raises(Exception, match="multiprocessing_context='spawn'"):
+        next(iter(loader))
+
+
+def test_what_a_loader_cannot_do_is_refused(connection):
+    split = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, world=2, sharing="split", steps=2))
+    with pytest.raises(Exception, match="sharing='split' allows 0 or 1"):
+        next(iter(mixfeed.torch.FeedLoader(split, num_workers=2, multiprocessing_context="spawn")))
+    with pytest.raises(ValueError, match="persistent_workers"):
+        mixfeed.torch.FeedLoader(split, num_workers=2, persistent_workers=True)
+    with pytest.raises(TypeError, match="endless"):
+        len(mixfeed.torch.FeedDataset(connection.open("mixup")))
+
+
+@pytest.mark.parametrize("sharing", ["round-robin", "broadcast", "split"])
+def test_a_state_loses_and_repeats_nothing(connection, sharing):
+    world = 2
+    feeds = [connection.open("mixup", batch=8, run="state", steps=9, rank=rank, world=world, sharing=sharing)
+             for rank in range(world)]
+    datasets = [mixfeed.torch.FeedDataset(feed) for feed in feeds]
+    seen = [steps_of(itertools.islice(dataset, 3)) for dataset in datasets]
+    states = [dataset.state_dict() for dataset in datasets]
+    assert states[0] == states[1] and states[0]["run"] == "state"
+    rest = []
+    for rank in range(world):  # in other processes, as far as states go
+        again = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=9, rank=rank, world=world,
+                                                          sharing=sharing))
+        again.load_state_dict(pickle.loads(pickle.dumps(states[0])))
+        assert again.feed.run == "state" and len(again) == len(again)
+        rest.append(steps_of(again))
+    if sharing == "round-robin":
+        assert sorted(sum(seen + rest, [])) == list(range(9))
+    else:
+        assert all(seen[rank] + rest[rank] == list(range(9)) for rank in range(world))
+
+
+def test_another_world_size_goes_on_with_every_step_once(connection):
+    def datasets(world):
+        return [mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="grown", steps=20, rank=rank, world=world))
+                for rank in range(world)]
+
+    seen, state = [], {"run": "grown", "next_step": 0}
+    for world, rounds in [(2, 3), (3, 2), (1, 1), (4, 9)]:
+        members = datasets(world)
+        for member in members:
+            member.load_state_dict(state)
+            seen += steps_of(itertools.islice(member, rounds))
+        if world < 4:
+            (state,) = {str(member.state_dict()): member.state_dict() for member in members}.values()
+    assert sorted(seen) == list(range(20))
+
+
+def test_ranks_are_torch_distributed_s(connection):
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8))
+        assert (dataset.feed.options.rank, dataset.feed.options.world) == (0, 1)
+        kept = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, rank=2, world=3))
+        assert (kept.feed.options.rank, kept.feed.options.world) == (2, 3)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_distributed_ranks_share_the_steps(server, tmp_path):
+    script = """
+import sys, torch, mixfeed, mixfeed.torch
+rank = int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[3]}", rank=rank, world_size=2)
+feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, run="ddp", steps=6)
+print([batch.step for batch in mixfeed.torch.FeedDataset(feed)])
+torch.distributed.barrier()
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", script, server.address, str(rank), str(tmp_path / "store")],
+                                  stdout=subprocess.PIPE, text=True) for rank in range(2)]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["[0, 2, 4]\n", "[1, 3, 5]\n"]
+
+
+class Tiny(torch.nn.Module):
+    """Always sure of one class: which, its bias says."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+        self.head = torch.nn.Linear(3, 10)
+
+    def forward(self, x):
+        return self.head(self.norm(x).mean([2, 3]))
+
+
+def sure_of(module, label):
+    with torch.no_grad():
+        module.head.weight.zero_()
+        module.head.bias.copy_(torch.nn.functional.one_hot(torch.tensor(label), 10) * 20.0)
+
+
+@pytest.fixture
+def tiny(server, tmp_path, request):
+    module = Tiny()
+    sure_of(module, 0)
+    name = request.node.name.replace("[", "-").replace("]", "")[:100]
+    torch.jit.script(module).save(str(tmp_path / "tiny.pt"))
+    run_cli("model", "register", name, "--kind", "torchscript", "--file", tmp_path / "tiny.pt", "--server", server.address)
+    return name, module
+
+
+def guessed(batch):
+    """The classes of the unlabelled rows' targets, which nothing was mixed into."""
+    return set(batch.targets[batch.n_labelled:].argmax(1).tolist())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pushed_weights_guess_the_next_step(connection, tiny, dtype):
+    name, module = tiny
+    module = module.to(dtype)
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, steps=6, set={"recipe.mix.enabled": False})
+    versions = []
+    with mixfeed.torch.push_weights(module, feed) as pusher:
+        assert pusher.version == 0
+        for batch in feed:  # lockstep: step t waits for the weights of update t
+            assert guessed(batch) == {batch.step} and batch.guess_update == batch.step and batch.guess_age == 0
+            versions.append(batch.guess_version)
+            sure_of(module, batch.step + 1)
+            pusher.step()
+        pusher.wait()
+        assert pusher.version == pusher.update == 6
+    assert versions == list(range(6))
+
+
+def test_every_nth_update_is_pushed(connection, tiny):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest", set={"recipe.mix.enabled": False})
+    with mixfeed.torch.push_weights(module, feed, every=3) as pusher:
+        sure_of(module, 7)
+        for _ in range(7):
+            pusher.step()
+        pusher.wait()
+        assert pusher.version == 2
+        assert feed[0].guess_update == 6 and guessed(feed[0]) == {7}
+
+
+def test_pushes_that_fail_say_so(connection, tiny):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    with mixfeed.torch.push_weights(torch.nn.Linear(3, 10), feed) as wrong:
+        wrong.step()
+        with pytest.raises(ValueError, match="weight"):
+            wrong.wait()
+    first, second = (mixfeed.torch.push_weights(module, feed) for _ in range(2))
+    first.step()
+    first.close()
+    second.step()
+    with pytest.raises(mixfeed.Aborted):
+        second.close()
+    with pytest.raises(mixfeed.FailedPrecondition, match="'nobody'"):
+        mixfeed.torch.push_weights(module, feed, model="nobody")
+    strange = torch.nn.Linear(3, 10)
+    strange.register_buffer("odd", torch.zeros(1, dtype=torch.int16))
+    with pytest.raises(ValueError, match="odd: torch.int16 cannot be pushed"):
+        with mixfeed.torch.push_weights(strange, feed) as pusher:
+            pusher.step()
+    with pytest.raises(ValueError, match="every: 0"):
+        mixfeed.torch.push_weights(module, feed, every=0)
+    again = mixfeed.torch.push_weights(module, feed, update=0, rewind=True)
+    again.push()
+    again.close()
+    assert again.version == first.version + 1

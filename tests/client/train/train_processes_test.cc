@@ -1,0 +1,136 @@
+// Trainings that Ctrl-C stops, and those of two processes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/cancellation.h"
+#include "tests/client/train/learner_kit.h"
+#include "tests/client/train/train_program_kit.h"
+
+namespace mixfeed {
+namespace {
+
+using testing::Args;
+using testing::Ended;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::RunWith;
+using testing::Tensors;
+using testing::TrainProgramTest;
+
+// Interrupted at a line of the log: the update is finished and saved, and the training goes on.
+class InterruptingBuffer : public std::stringbuf {
+ public:
+  InterruptingBuffer(Cancellation* interrupt, const std::string& at)
+      : interrupt_(interrupt), at_(at) {}
+  int sync() override {
+    if (str().find(at_) != std::string::npos) interrupt_->Cancel();
+    return std::stringbuf::sync();
+  }
+
+ private:
+  Cancellation* const interrupt_;
+  const std::string at_;
+};
+
+TEST_F(TrainProgramTest, CtrlCSavesAndTheTrainingGoesOn) {
+  ASSERT_EQ(Train({"--run", "whole", "--steps", "6", "--checkpoint", File("whole.ckpt")}).code,
+            kExitOk);
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt, R"("update":3)");
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const Args args = Training(
+      {"--eval-every", "0", "--steps", "6", "--run", "cut", "--checkpoint", File("cut.ckpt")});
+  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
+  const Ended stopped{0, buffer.str(), err.str()};
+  EXPECT_THAT(stopped.err, IsEmpty());
+  EXPECT_EQ(stopped.Lines("end").at(0)["interrupted"], true);
+  EXPECT_EQ(stopped.Lines("end").at(0)["update"], 3);
+  EXPECT_EQ(stopped.Lines("checkpoint").at(0)["update"], 3);
+  const Ended rest = Resume({"--checkpoint", File("cut.ckpt"), "--eval-every", "0"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_EQ(StateOf("cut.ckpt"), StateOf("whole.ckpt"));
+}
+
+TEST_F(TrainProgramTest, CtrlCBeforeTheFirstUpdateSavesToo) {
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt, R"("begin")");
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const Args args = Training({"--eval-every", "0", "--steps", "2", "--run", "cut", "--checkpoint",
+                              File("cut.ckpt"), "--policy", "delayed:1"});
+  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted) << err.str();
+  const Ended stopped{0, buffer.str(), err.str()};
+  EXPECT_EQ(stopped.Lines("end").at(0)["interrupted"], true);
+  const Ended rest = Resume({"--checkpoint", File("cut.ckpt"), "--eval-every", "0"});
+  EXPECT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_EQ(rest.Lines("end").at(0)["update"], 2);
+}
+
+// The one that is interrupted tells the others, and all stop after the same update.
+TEST_F(TrainProgramTest, CtrlCAtOneOfTwoProcessesStopsBothAfterOneUpdate) {
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt, R"("update":2)");
+  std::ostream out(&buffer);
+  const auto args = [&](const char* rank) {
+    return Training({"--eval-every", "0", "--steps", "1000", "--run", "two", "--world", "2",
+                     "--rendezvous", "file:" + File("meet"), "--rank", rank, "--checkpoint",
+                     File("two.ckpt")});
+  };
+  Ended other;
+  std::thread second([&] { other = RunWith(args("1")); });
+  std::ostringstream err;
+  EXPECT_EQ(RunTrain(args("0"), out, err, {.interrupt = &interrupt}), kExitInterrupted);
+  second.join();
+  EXPECT_EQ(other.code, kExitInterrupted) << other.err;
+  EXPECT_THAT(err.str() + other.err, IsEmpty());
+  const Ended first{0, buffer.str(), err.str()};
+  EXPECT_EQ(first.Lines("end").at(0)["update"], 3);
+  EXPECT_EQ(first.Lines("checkpoint").at(0)["update"], 3);
+}
+
+// Two processes with a batch each are one with two, but for the rounding of sums: 1e-6 of the
+// largest weight.
+TEST_F(TrainProgramTest, TwoProcessesTrainWhatOneWithTwoBatchesTrains) {
+  const Args training = {"--steps", "4"};
+  const auto with = [&](const Args& more) {
+    Args args = training;
+    args.insert(args.end(), more.begin(), more.end());
+    return Train(args);
+  };
+  ASSERT_EQ(with({"--run", "one", "--accumulate", "2", "--checkpoint", File("one.ckpt")}).code,
+            kExitOk);
+  Ended ended[2];
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([&, rank] {
+      ended[rank] =
+          with({"--run", "two", "--world", "2", "--rank", std::to_string(rank), "--rendezvous",
+                "file:" + File("meet"), "--checkpoint", File("two.ckpt")});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Ended& end : ended) ASSERT_EQ(end.code, kExitOk) << end.err;
+  EXPECT_EQ(ended[0].Lines("update").size(), 4u);
+  EXPECT_THAT(ended[1].out, IsEmpty());
+  const Tensors one = testing::ToTensors(StateOf("one.ckpt"));
+  const Tensors two = testing::ToTensors(StateOf("two.ckpt"));
+  ASSERT_EQ(one.size(), two.size());
+  for (const auto& [name, values] : one) {
+    if (!name.starts_with("weights/")) continue;
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_NEAR(two.at(name)[i], values[i], 1e-6) << name;
+    }
+  }
+  // A checkpoint of two is of two.
+  EXPECT_THAT(Resume({"--checkpoint", File("two.ckpt")}).err,
+              HasSubstr("is of a training of 2 processes"));
+}
+
+}  // namespace
+}  // namespace mixfeed

@@ -1,0 +1,108 @@
+// The trainer and the server as processes of their own, which are killed.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "client/train/checkpoint.h"
+#include "tests/integration/feed_fixture.h"
+
+namespace mixfeed::testing {
+namespace {
+
+// The parameter: a policy.
+class TrainTest : public FeedTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  TrainTest() : server_(StartServer("a", {"--guess-threads", "1"})) {}
+
+  std::string File(const std::string& run) const { return dir().File(run + ".ckpt"); }
+
+  // Under a constant schedule, which does not depend on `steps`.
+  std::vector<std::string> Training(const std::string& run, uint64_t steps) const {
+    return {"--server",
+            server_->address(),
+            "--labels",
+            "100",
+            "--batch",
+            "4",
+            "--threads",
+            "1",
+            "--run",
+            run,
+            "--policy",
+            GetParam(),
+            "--steps",
+            std::to_string(steps),
+            "--eval-every",
+            "6",
+            "--log-every",
+            "1",
+            "--checkpoint",
+            File(run),
+            "--checkpoint-every",
+            "4",
+            "--json"};
+  }
+
+  static ChildProcess Start(const std::vector<std::string>& args) {
+    return {MIXFEED_TRAIN_PROGRAM, args};
+  }
+
+  // Reads up to a line with `text`, which it returns; empty where there is none.
+  static std::string ReadTo(ChildProcess& process, const std::string& text) {
+    for (std::string line = process.ReadLine(); !line.empty(); line = process.ReadLine()) {
+      if (line.find(text) != std::string::npos) return line;
+    }
+    return "";
+  }
+
+  static void RunToTheEnd(ChildProcess& process) {
+    EXPECT_NE(ReadTo(process, R"("event":"end")"), "");
+    EXPECT_EQ(WEXITSTATUS(process.End(0)), 0);
+  }
+
+  std::string StateOf(const std::string& run) const {
+    const auto bytes = ReadCheckpointFile(File(run));
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    const auto checkpoint = ParseCheckpoint(run, bytes.value_or(""));
+    EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+    return checkpoint.ok() ? checkpoint->tensors.bytes() : "";
+  }
+
+  static constexpr uint64_t kMany = 100'000;  // more than there is time for
+
+  const std::unique_ptr<ServerProcess> server_;
+};
+
+// Killed after updates whose weights were pushed and whose steps were guessed, past its newest
+// checkpoint; then ended by a signal, wherever that finds it; then by its last update.
+TEST_P(TrainTest, KilledAndResumedItEndsWithTheWeightsOfAnUninterruptedTraining) {
+  ChildProcess killed = Start(Training("cut", kMany));
+  ASSERT_NE(ReadTo(killed, R"("event":"update","update":7)"), "");
+  EXPECT_EQ(WTERMSIG(killed.End(SIGKILL)), SIGKILL);
+
+  std::vector<std::string> again = Training("cut", kMany);
+  again.push_back("--resume");
+  ChildProcess interrupted = Start(again);
+  ASSERT_NE(ReadTo(interrupted, R"("event":"update","update":9)"), "");
+  interrupted.Signal(SIGINT);
+  const auto end = nlohmann::json::parse(ReadTo(interrupted, R"("event":"end")"));
+  EXPECT_EQ(end["interrupted"], true);
+  EXPECT_EQ(WEXITSTATUS(interrupted.End(0)), 130);
+  const uint64_t steps = end["update"].get<uint64_t>() + 3;
+
+  again = Training("cut", steps);
+  again.push_back("--resume");
+  ChildProcess last = Start(again);
+  RunToTheEnd(last);
+  ChildProcess whole = Start(Training("whole", steps));
+  RunToTheEnd(whole);
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, TrainTest, ::testing::Values("lockstep", "delayed:3"),
+                         [](const auto& tested) { return std::string(tested.param).substr(0, 7); });
+
+}  // namespace
+}  // namespace mixfeed::testing
