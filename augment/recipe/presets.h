@@ -38,6 +38,8 @@ std::span<const Preset> Presets();
 // The names of all presets, those nearest to the one that was given first.
 std::vector<std::string> PresetNames(const std::string& given);
 
+inline constexpr char kDefaultPreset[] = "mixmatch";  // of a spec that names none; see spec.proto
+
 // NotFound lists the known names, the nearest first.
 absl::StatusOr<const Preset*> FindPresetEntry(const std::string& name);
 absl::StatusOr<Recipe> FindPreset(const std::string& name);

@@ -49,9 +49,7 @@ std::string TextLine(const ReceivedBatch& batch) {
 }
 
 // The reader of frames lets no other types pass than there are.
-std::string TypeText(v1::PixelType type) {
-  return EnumText(*v1::PixelType_descriptor()->FindValueByNumber(type));
-}
+std::string TypeText(v1::PixelType type) { return EnumText(*v1::PixelType_descriptor(), type); }
 
 std::string JsonLine(const ReceivedViews& views) {
   const v1::ViewsHeader& header = views.header();

@@ -15,11 +15,6 @@
 namespace mixfeed {
 namespace {
 
-std::string PoolText(v1::Pool pool) {
-  const auto* value = v1::Pool_descriptor()->FindValueByNumber(pool);
-  return value == nullptr ? absl::StrCat(pool) : EnumText(*value);
-}
-
 // "y0,x0..y1,x1", the ends outside, as in the contract.
 std::string BoxText(const v1::Box& box) {
   return absl::StrCat(box.y0(), ",", box.x0(), "..", box.y1(), ",", box.x1());
@@ -102,7 +97,7 @@ class PlanTable {
     if (sent) partner = mixed ? absl::StrCat(row.partner()) : "not mixed";
     const std::string cells[] = {absl::StrCat(index),
                                  absl::StrCat(row.sample()),
-                                 PoolText(row.pool()),
+                                 EnumText(*v1::Pool_descriptor(), row.pool()),
                                  row.has_label() ? absl::StrCat(row.label()) : "-",
                                  absl::StrCat(row.view()),
                                  absl::StrCat(row.crop_y(), ",", row.crop_x()),

@@ -8,12 +8,6 @@
 namespace mixfeed {
 namespace {
 
-template <typename Enum>
-std::string TextOf(const google::protobuf::EnumDescriptor& type, Enum value) {
-  const auto* known = type.FindValueByNumber(value);
-  return known == nullptr ? std::to_string(value) : EnumText(*known);
-}
-
 Json DatasetJson(const v1::DatasetInfo& dataset) {
   Json object = ToJson(dataset);
   object.erase("error");
@@ -22,7 +16,7 @@ Json DatasetJson(const v1::DatasetInfo& dataset) {
 
 Json SplitJson(const RunReport& report) {
   const v1::Split& split = report.feed.spec().split();
-  return {{"rule", TextOf(*v1::Split::Rule_descriptor(), split.rule())},
+  return {{"rule", EnumText(*v1::Split::Rule_descriptor(), split.rule())},
           {"seed", split.seed()},
           {"labelled", report.split.labelled_size()},
           {"unlabelled", report.split.unlabelled_size()},
@@ -31,7 +25,7 @@ Json SplitJson(const RunReport& report) {
 }
 
 Json PolicyJson(const v1::Guess& guess) {
-  return {{"policy", TextOf(*v1::Guess::Policy_descriptor(), guess.policy())},
+  return {{"policy", EnumText(*v1::Guess::Policy_descriptor(), guess.policy())},
           {"delay", guess.policy() == v1::Guess::DELAYED ? Json(guess.delay()) : Json(nullptr)},
           {"version", guess.policy() == v1::Guess::PINNED ? Json(guess.version()) : Json(nullptr)},
           {"batches_per_update", guess.batches_per_update()},

@@ -1,12 +1,18 @@
 #include "client/spec/enum_text.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
 namespace mixfeed {
 
 std::string EnumText(const google::protobuf::EnumValueDescriptor& value) {
   return absl::StrReplaceAll(absl::AsciiStrToLower(value.name()), {{"_", "-"}});
+}
+
+std::string EnumText(const google::protobuf::EnumDescriptor& type, int number) {
+  const google::protobuf::EnumValueDescriptor* const value = type.FindValueByNumber(number);
+  return value == nullptr ? absl::StrCat(number) : EnumText(*value);
 }
 
 std::vector<std::string> EnumTexts(const google::protobuf::EnumDescriptor& type) {

@@ -19,8 +19,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-constexpr char kDefaultPreset[] = "mixmatch";  // of a spec that names none; see spec.proto
-
 // Reads what a message sets into a recipe's values. Recipes and their messages have the same fields
 // under the same paths.
 class Reader {

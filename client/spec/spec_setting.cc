@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
+#include "augment/recipe/presets.h"
 #include "client/spec/enum_text.h"
 #include "client/spec/local_spec.h"
 #include "client/spec/parse_number.h"
@@ -17,7 +18,7 @@ namespace {
 // Fields of another recipe would make it something that has neither's name.
 std::string SetRecipe(const std::string& text, v1::FeedSpec* spec) {
   const std::string& given = spec->recipe().preset();
-  if ((given.empty() ? kDefaultRecipe : given) != text) spec->clear_recipe();
+  if ((given.empty() ? kDefaultPreset : given) != text) spec->clear_recipe();
   spec->mutable_recipe()->set_preset(text);
   return "";
 }

@@ -11,7 +11,6 @@
 
 namespace mixfeed {
 
-inline constexpr char kDefaultRecipe[] = "mixmatch";  // of a spec that names none; see spec.proto
 inline constexpr char kAlphaSetting[] = "alpha";
 
 // What users set most of a spec, as a text under a name: a flag of the CLI ("--split-seed") and a

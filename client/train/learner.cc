@@ -107,7 +107,7 @@ class ResidualLearner final : public Learner {
 
   void Drop() override {
     const at::NoGradGuard no_grad;
-    if (begun_) Rewind();
+    Rewind();
     Clear();
   }
 
@@ -237,15 +237,10 @@ class ResidualLearner final : public Learner {
   }
 
   // Every batch of an update begins with the update's first running statistics, so that the order
-  // of batches does not matter, nor which process has which.
+  // of batches does not matter, nor which process has which: EndBatch goes back to them.
   void BeginBatch() {
-    if (in_batch_) return;
-    in_batch_ = true;
-    if (!begun_) {
-      before_.clear();
-      for (const size_t i : statistics_) before_.push_back(Tensor(i).clone());
-      begun_ = true;
-    }
+    if (!before_.empty()) return;
+    for (const size_t i : statistics_) before_.push_back(Tensor(i).clone());
   }
 
   void EndBatch() {
@@ -255,15 +250,14 @@ class ResidualLearner final : public Learner {
     }
     for (size_t i = 0; i < statistics_.size(); ++i) moved_[i].add_(Tensor(statistics_[i]), share);
     Rewind();
-    in_batch_ = false;
   }
 
   void Rewind() {
-    for (size_t i = 0; i < statistics_.size(); ++i) Tensor(statistics_[i]).copy_(before_[i]);
+    for (size_t i = 0; i < before_.size(); ++i) Tensor(statistics_[i]).copy_(before_[i]);
   }
 
   void Clear() {
-    in_batch_ = begun_ = false;
+    before_.clear();
     moved_.clear();
     for (const size_t i : parameters_) Tensor(i).mutable_grad() = at::Tensor();
   }
@@ -362,9 +356,7 @@ class ResidualLearner final : public Learner {
   uint64_t updates_ = 0;
 
   // Of the update under way.
-  bool begun_ = false;
-  bool in_batch_ = false;
-  std::vector<at::Tensor> before_;  // running statistics
+  std::vector<at::Tensor> before_;  // running statistics; empty before the first batch
   std::vector<at::Tensor> moved_;   // what they are to be; sums of the batches' shares
 };
 

@@ -54,15 +54,18 @@ absl::Status Publisher::Register() {
 }
 
 absl::Status Publisher::CheckModel(const v1::Model& model) const {
-  const auto text = [](const std::string& kind, uint32_t classes, const v1::ImageShape& image,
-                       const std::string& normalisation) {
+  const bool averages = options_.ema_decay > 0;  // else the feed does not ask for the average
+  const auto text = [averages](const std::string& kind, uint32_t classes,
+                               const v1::ImageShape& image, const std::string& normalisation,
+                               double ema_decay) {
     return absl::StrCat(kind, " for ", classes, " classes of ", ImageText(image),
-                        ", normalised as ", normalisation);
+                        ", normalised as ", normalisation,
+                        averages ? absl::StrCat(", averaged with a decay of ", ema_decay) : "");
   };
-  const std::string there =
-      text(model.kind(), model.classes(), model.image(), model.normalisation().name());
-  const std::string here =
-      text(options_.network, options_.classes, options_.image, options_.normalisation);
+  const std::string there = text(model.kind(), model.classes(), model.image(),
+                                 model.normalisation().name(), model.ema_decay());
+  const std::string here = text(options_.network, options_.classes, options_.image,
+                                options_.normalisation, options_.ema_decay);
   if (there == here) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("model: ", options_.model, " at the server is ",
                                                  there, "; this training's is ", here));

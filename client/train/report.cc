@@ -13,6 +13,8 @@ namespace mixfeed {
 namespace {
 
 constexpr size_t kEvalsOfMedian = 20;
+// Of a training's memory and of its checkpoints; then every other line is forgotten.
+constexpr size_t kMaxLines = 8192;
 constexpr double kRoom = 1.1;  // of an axis, over the largest value
 
 Json ToJson(const UpdateReport& report) {
@@ -139,7 +141,7 @@ absl::Status TrainReport::Updated(const UpdateReport& report) {
   if (report.update % options_.log_every != 0 && report.update != options_.steps) {
     return absl::OkStatus();
   }
-  updates_.push_back(report);
+  Remember(report);
   // On a terminal the bar says it.
   if (!options_.json && console_->terminal) return absl::OkStatus();
   Json json = Event("update", ToJson(report));
@@ -214,6 +216,15 @@ void TrainReport::Restore(const Json& history) {
     evals_.push_back({static_cast<uint64_t>(number(json, "update")), number(json, "accuracy"),
                       number(json, "loss"), static_cast<uint64_t>(number(json, "images"))});
   }
+}
+
+void TrainReport::Remember(const UpdateReport& report) {
+  if (updates_.size() >= kMaxLines) {
+    size_t kept = 0;
+    for (size_t i = 1; i < updates_.size(); i += 2) updates_[kept++] = updates_[i];
+    updates_.resize(kept);
+  }
+  updates_.push_back(report);
 }
 
 absl::Status TrainReport::Line(const Json& json, const std::string& text) {

@@ -57,7 +57,8 @@ class TrainReport {
   // Also draws what there is. InvalidArgument for a picture that cannot be written.
   absl::Status End(uint64_t update, bool interrupted);
 
-  // What was told so far, for a training that goes on; Restore ignores what it does not know.
+  // What was told so far, for a training that goes on, of long trainings only every other, fourth,
+  // and so on, line; Restore ignores what it does not know.
   Json History() const;
   void Restore(const Json& history);
 
@@ -68,6 +69,7 @@ class TrainReport {
     uint64_t updates = 0;
     uint64_t rows = 0;
   };
+  void Remember(const UpdateReport& report);
   absl::Status Line(const Json& json, const std::string& text);
   absl::Status Draw() const;
   double Seconds() const;
@@ -78,7 +80,7 @@ class TrainReport {
   const ReportOptions options_;
   std::optional<Progress> bar_;
   Rate rate_;
-  std::vector<UpdateReport> updates_;  // those with a line
+  std::vector<UpdateReport> updates_;  // those with a line, at most 8,192
   std::vector<EvalReport> evals_;
 };
 

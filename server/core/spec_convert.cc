@@ -13,7 +13,6 @@
 namespace mixfeed {
 namespace {
 
-constexpr char kDefaultPreset[] = "mixmatch";
 // ValidateFeedSpec wants a dataset's name; the message may leave it to the server.
 constexpr char kAnyDataset[] = "any";
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace mixfeed {
 namespace {
 
@@ -110,6 +112,7 @@ std::vector<GuessNumber> NumbersOf(const v1::GuessSpan& span) {
       {"guess_update", "The trainer's updates that they are of.",
        static_cast<double>(span.update())},
       {"guess_steps", "Steps that they guessed.", static_cast<double>(span.steps())},
+      {"guess_confidence", "Mean largest probability of the guesses.", span.confidence()},
       {"guess_sharpened_confidence", "Mean largest probability of the sharpened guesses.",
        span.sharpened_confidence()},
       {"guess_entropy_nats", "Mean entropy of the guesses.", span.entropy()},
@@ -148,22 +151,22 @@ void AddGuessNumbers(std::span<const Newest> newest, std::vector<MetricFamily>* 
   }
 }
 
-MetricFamily Confidence(std::span<const Newest> newest) {
+// Gauges and not a histogram, whose counts may only grow: these are of the newest version alone.
+MetricFamily ConfidenceShares(std::span<const Newest> newest) {
   MetricFamily family =
-      Family("guess_confidence", "Largest probability of the guesses.", MetricType::Histogram);
+      Family("guess_confidence_ratio", "Share of guesses whose largest probability is at most le.",
+             MetricType::Gauge);
   for (const Newest& of : newest) {
-    ClientMetric metric;
-    metric.label = of.labels;
-    ClientMetric::Histogram& histogram = metric.histogram;
-    histogram.sample_count = of.span->images();
-    histogram.sample_sum = of.span->confidence() * static_cast<double>(of.span->images());
+    if (of.span->images() == 0) continue;
     const int bins = of.span->confidence_histogram_size();
     uint64_t below = 0;
     for (int bin = 0; bin < bins; ++bin) {
       below += of.span->confidence_histogram(bin);
-      histogram.bucket.push_back({below, static_cast<double>(bin + 1) / bins});
+      Labels labels = of.labels;
+      labels.push_back({"le", absl::StrCat(static_cast<double>(bin + 1) / bins)});
+      AddNumber(static_cast<double>(below) / static_cast<double>(of.span->images()),
+                std::move(labels), &family);
     }
-    family.metric.push_back(std::move(metric));
   }
   return family;
 }
@@ -201,7 +204,7 @@ std::vector<MetricFamily> MakeMetricFamilies(const v1::GetServerInfoResponse& in
   AddModels(info, &families);
   const std::vector<Newest> newest = NewestSpans(guesses);
   AddGuessNumbers(newest, &families);
-  families.push_back(Confidence(newest));
+  families.push_back(ConfidenceShares(newest));
   families.push_back(Classes(newest));
   families.push_back(Warnings(guesses));
   return families;

@@ -38,6 +38,7 @@ absl::Status MetricsServer::Impl::Listen(const std::string& address, Collect col
   MIXFEED_ASSIGN_OR_RETURN(const HostPort at, ParseHostPort("--metrics", address));
   http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   http.set_socket_options(AllowOnlyFreePorts);
+  http.set_keep_alive_max_count(1);  // two idle connections would hold both threads
   http.Get("/metrics",
            [collect = std::move(collect)](const httplib::Request&, httplib::Response& response) {
              response.set_content(prometheus::TextSerializer().Serialize(collect()),

@@ -12,7 +12,9 @@
 namespace mixfeed {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -61,6 +63,7 @@ class FakeModels : public FeedClient {
     model_.model.set_classes(header.classes());
     *model_.model.mutable_image() = header.image();
     *model_.model.mutable_normalisation() = header.normalisation();
+    model_.model.set_ema_decay(header.ema_decay());
     model_.has_versions = true;
     Add(0, kInitial);
     v1::RegisterModelResponse response;
@@ -238,6 +241,17 @@ TEST_F(ResumedPublisherTest, AModelOfAnotherKindOrShapeIsRefused) {
   EXPECT_THAT(message([](PublisherOptions* o) { o->normalisation = "signed"; }),
               HasSubstr("normalised as cifar10; this training's is resnet-small for 10 classes of "
                         "3x32x32, normalised as signed"));
+  EXPECT_THAT(message([](PublisherOptions* o) { o->ema_decay = 0.5; }),
+              AllOf(HasSubstr("cifar10, averaged with a decay of 0; this"),
+                    EndsWith("cifar10, averaged with a decay of 0.5")));
+}
+
+TEST(PublisherTest, AnAverageThatTheFeedDoesNotAskForIsLeftAlone) {
+  FakeModels server;
+  PublisherOptions options = Options();
+  options.ema_decay = 0.5;
+  MustAttach(&server, 0, kInitial, options);
+  MustAttach(&server, 0, kInitial);
 }
 
 TEST(PublisherTest, AnAnswerThatIsLostIsAskedForAndAPushThatIsLostIsMadeAgain) {

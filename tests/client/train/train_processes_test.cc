@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -94,28 +96,32 @@ TEST_F(TrainProgramTest, CtrlCAtOneOfTwoProcessesStopsBothAfterOneUpdate) {
   EXPECT_EQ(first.Lines("checkpoint").at(0)["update"], 3);
 }
 
+// Rank 0 and rank 1 of a world of two, each in a thread; they meet in the file.
+std::array<Ended, 2> RunPair(const std::string& meet, const Args& args,
+                             const std::function<Ended(const Args&)>& run) {
+  std::array<Ended, 2> ended;
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    Args all = args;
+    all.insert(all.end(),
+               {"--world", "2", "--rank", std::to_string(rank), "--rendezvous", "file:" + meet});
+    threads.emplace_back([&ended, &run, rank, all] { ended[rank] = run(all); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Ended& end : ended) EXPECT_EQ(end.code, kExitOk) << end.err;
+  return ended;
+}
+
 // Two processes with a batch each are one with two, but for the rounding of sums: 1e-6 of the
 // largest weight.
 TEST_F(TrainProgramTest, TwoProcessesTrainWhatOneWithTwoBatchesTrains) {
-  const Args training = {"--steps", "4"};
-  const auto with = [&](const Args& more) {
-    Args args = training;
-    args.insert(args.end(), more.begin(), more.end());
-    return Train(args);
-  };
-  ASSERT_EQ(with({"--run", "one", "--accumulate", "2", "--checkpoint", File("one.ckpt")}).code,
-            kExitOk);
-  Ended ended[2];
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < 2; ++rank) {
-    threads.emplace_back([&, rank] {
-      ended[rank] =
-          with({"--run", "two", "--world", "2", "--rank", std::to_string(rank), "--rendezvous",
-                "file:" + File("meet"), "--checkpoint", File("two.ckpt")});
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (const Ended& end : ended) ASSERT_EQ(end.code, kExitOk) << end.err;
+  const auto train = [this](const Args& args) { return Train(args); };
+  ASSERT_EQ(
+      Train({"--steps", "4", "--run", "one", "--accumulate", "2", "--checkpoint", File("one.ckpt")})
+          .code,
+      kExitOk);
+  const auto ended = RunPair(
+      File("meet"), {"--steps", "4", "--run", "two", "--checkpoint", File("two.ckpt")}, train);
   EXPECT_EQ(ended[0].Lines("update").size(), 4u);
   EXPECT_THAT(ended[1].out, IsEmpty());
   const Tensors one = testing::ToTensors(StateOf("one.ckpt"));
@@ -130,6 +136,19 @@ TEST_F(TrainProgramTest, TwoProcessesTrainWhatOneWithTwoBatchesTrains) {
   // A checkpoint of two is of two.
   EXPECT_THAT(Resume({"--checkpoint", File("two.ckpt")}).err,
               HasSubstr("is of a training of 2 processes"));
+}
+
+TEST_F(TrainProgramTest, TwoProcessesGoOnWithTheWeightsOfAnUninterruptedTraining) {
+  const auto train = [this](const Args& args) { return Train(args); };
+  const auto resume = [this](const Args& args) { return Resume(args); };
+  const auto args = [this](const char* run, const char* steps) {
+    return Args{"--schedule", "constant", "--run",        run,
+                "--steps",    steps,      "--checkpoint", File(run)};
+  };
+  RunPair(File("meet"), args("whole", "4"), train);
+  RunPair(File("meet again"), args("cut", "2"), train);
+  RunPair(File("and again"), {"--steps", "4", "--checkpoint", File("cut")}, resume);
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
 }
 
 }  // namespace

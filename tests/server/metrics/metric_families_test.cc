@@ -67,11 +67,11 @@ TEST(MetricFamiliesTest, TellOfTheNewestVersionOfEachModel) {
                     version: 3
                     update: 30
                     steps: 4
-                    images: 100
+                    images: 80
                     confidence: 0.75
                     sharpened_confidence: 0.875
                     confidence_histogram: 10
-                    confidence_histogram: 90
+                    confidence_histogram: 70
                     entropy: 0.25
                     agreement: 0.5
                     class_mean: 0.125
@@ -83,7 +83,7 @@ TEST(MetricFamiliesTest, TellOfTheNewestVersionOfEachModel) {
                     max_age: 5
                     validation { accuracy: 0.6875 calibration_error: 0.0625 drift: 0.03125 }
                   }
-                  spans { model: "b" version: 9 images: 0 })pb"});
+                  spans { model: "b" version: 9 images: 0 confidence_histogram: 0 })pb"});
   const std::string of_a = "{feed=\"f\",run=\"r\",model=\"a\"";
   for (const std::string& line : {"version" + of_a + "} 3",
                                   "update" + of_a + "} 30",
@@ -99,10 +99,9 @@ TEST(MetricFamiliesTest, TellOfTheNewestVersionOfEachModel) {
                                   "validation_accuracy_ratio" + of_a + "} 0.6875",
                                   "calibration_error" + of_a + "} 0.0625",
                                   "drift" + of_a + "} 0.03125",
-                                  "confidence_count" + of_a + "} 100",
-                                  "confidence_sum" + of_a + "} 75",
-                                  "confidence_bucket" + of_a + ",le=\"0.5\"} 10",
-                                  "confidence_bucket" + of_a + ",le=\"1\"} 100",
+                                  "confidence" + of_a + "} 0.75",
+                                  "confidence_ratio" + of_a + ",le=\"0.5\"} 0.125",
+                                  "confidence_ratio" + of_a + ",le=\"1\"} 1",
                                   "class_ratio" + of_a + ",class=\"cat\"} 0.125",
                                   "class_ratio" + of_a + ",class=\"dog\"} 0.875",
                                   std::string("version{feed=\"f\",run=\"r\",model=\"b\"} 9"),
@@ -110,6 +109,7 @@ TEST(MetricFamiliesTest, TellOfTheNewestVersionOfEachModel) {
     EXPECT_THAT(text, HasSubstr("\nmixfeed_guess_" + line + "\n"));
   }
   EXPECT_THAT(text, Not(HasSubstr("version" + of_a + "} 1\n")));
+  EXPECT_THAT(text, Not(HasSubstr("model=\"b\",le=")));
 }
 
 TEST(MetricFamiliesTest, LeaveOutWhatASpanDoesNotHave) {

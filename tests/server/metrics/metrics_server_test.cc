@@ -39,6 +39,7 @@ TEST(MetricsServerTest, AnswersEveryRequestWithTheNumbersOfNow) {
     const std::string answer = testing::HttpGet((*server)->port(), "/metrics");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK"));
     EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain"));
+    EXPECT_THAT(answer, HasSubstr("Connection: close"));  // an idle one would hold a thread
     EXPECT_THAT(answer, HasSubstr("# HELP asked_total How often.\n# TYPE asked_total counter\n"));
     EXPECT_THAT(answer, HasSubstr(absl::StrCat("\nasked_total ", asked)));
   }
