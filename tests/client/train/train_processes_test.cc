@@ -59,6 +59,18 @@ TEST_F(TrainProgramTest, CtrlCSavesAndTheTrainingGoesOn) {
   EXPECT_EQ(StateOf("cut.ckpt"), StateOf("whole.ckpt"));
 }
 
+TEST_F(TrainProgramTest, CtrlCDoesNotHideThatNothingCouldBeSaved) {
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt, R"("update":1)");
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const std::string file = File("absent/cut.ckpt");
+  const Args args =
+      Training({"--eval-every", "0", "--steps", "5", "--run", "cut", "--checkpoint", file});
+  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitError);
+  EXPECT_THAT(err.str(), HasSubstr(file));
+}
+
 TEST_F(TrainProgramTest, CtrlCBeforeTheFirstUpdateSavesToo) {
   Cancellation interrupt;
   InterruptingBuffer buffer(&interrupt, R"("begin")");

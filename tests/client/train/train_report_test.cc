@@ -16,7 +16,7 @@ TEST(TrainReportTest, HistoryOfALongTrainingThinsOutAndEndsWithTheNewestLine) {
   constexpr uint64_t kSteps = 100'000;
   std::ostringstream out, err;
   Console console{out, err};
-  TrainReport report(&console, {.steps = kSteps, .log_every = 1});
+  TrainReport report(&console, {.steps = kSteps, .log_every = 1, .png = ""});
   ASSERT_TRUE(report.Begin(0, {}).ok());
   for (uint64_t update = 1; update <= kSteps; ++update) {
     ASSERT_TRUE(report.Updated({.update = update, .loss = 1.0 / double(update)}).ok());
@@ -31,7 +31,7 @@ TEST(TrainReportTest, HistoryOfALongTrainingThinsOutAndEndsWithTheNewestLine) {
   }
   EXPECT_LT(lines[0]["update"], kSteps / 1000);  // it still begins at the begin
 
-  TrainReport resumed(&console, {.steps = kSteps});
+  TrainReport resumed(&console, {.steps = kSteps, .png = ""});
   resumed.Restore(history);
   EXPECT_EQ(resumed.History(), history);
 }
