@@ -9,18 +9,16 @@ import numpy as np
 import pytest
 
 import mixfeed
-from conftest import Server, run_cli
+from conftest import run_cli
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MIXMATCH = dict(labels=100, batch=8, policy="newest", model="small")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def cli(server, *arguments):

@@ -1,6 +1,5 @@
 """The example scripts run, print their tables and save pictures; with tiny settings."""
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -9,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import BIN, CHECKOUT, Server
+from conftest import BIN, CHECKOUT, running, servers_in
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 image_module = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
@@ -30,11 +29,9 @@ WITH_LABELS = {"label_preserving", "mixmatch", "what_mixing_does"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def run(name, *arguments, **environment):
@@ -97,19 +94,6 @@ def test_a_resnet_at_224_pixels(server, tmp_path):
     assert "1 steps of 2, 2 test images" in output
 
 
-def own_servers(tmp_path):
-    """Servers that were started with a folder of this test's."""
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = process.read_text().split("\0")
-        except OSError:  # it has ended
-            continue
-        if command[0].endswith("mixfeed-server") and str(tmp_path / "cache") in " ".join(command):
-            found.append(process)
-    return found
-
-
 def own_server_environment(tmp_path):
     return {"MIXFEED_SERVER": "", "MIXFEED_BIN": str(BIN), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
@@ -118,7 +102,7 @@ def test_without_a_server_one_is_started_and_ended(server, tmp_path):
     output = run("mixup", "--data", f"cifar={server.work / 'cifar'}", "--steps", 1, "--batch", 16, "--test-images", 50,
                  "--out", tmp_path, **own_server_environment(tmp_path))
     assert "1 steps of 16, 50 test images" in output
-    assert own_servers(tmp_path) == []
+    assert servers_in(tmp_path) == []
 
 
 def refusal(examples, *arguments, **environment):
@@ -141,14 +125,11 @@ def test_without_a_server_s_program_it_is_said_where_to_get_one(tmp_path):
 
 
 def test_an_interrupted_example_ends_its_server(server, tmp_path):
-    example = subprocess.Popen([sys.executable, EXAMPLES / "mixup.py", "--data", f"cifar={server.work / 'cifar'}",
-                                "--batch", "16", "--steps", "1000000", "--out", tmp_path], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True,
-                               env={**os.environ, **own_server_environment(tmp_path)},
-                               # What runs in a shell's background inherits that it ignores Ctrl-C.
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    assert example.stdout.readline().startswith("plot:")
-    assert len(own_servers(tmp_path)) == 1
-    example.send_signal(signal.SIGINT)
-    assert example.wait() != 0
-    assert own_servers(tmp_path) == []
+    command = [sys.executable, EXAMPLES / "mixup.py", "--data", f"cifar={server.work / 'cifar'}", "--batch", "16",
+               "--steps", "1000000", "--out", tmp_path]
+    with running(command, env={**os.environ, **own_server_environment(tmp_path)}) as example:
+        assert example.stdout.readline().startswith("plot:")
+        assert len(servers_in(tmp_path)) == 1
+        example.send_signal(signal.SIGINT)
+        example.communicate(timeout=60)
+    assert example.returncode != 0 and servers_in(tmp_path) == []

@@ -5,18 +5,16 @@ import sys
 
 import pytest
 
-from conftest import CHECKOUT, Server
+from conftest import CHECKOUT
 
 SCRIPTS = CHECKOUT / "tests/client/python/scripts"
 MOST_CHANGED_LINES = 10
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 @pytest.fixture(scope="module")

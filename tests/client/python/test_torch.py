@@ -7,18 +7,16 @@ import sys
 import mixfeed
 import pytest
 
-from conftest import Server, run_cli
+from conftest import run_cli
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Without the feeds of other tests, whose policies decide which pushes are taken."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def steps_of(batches):

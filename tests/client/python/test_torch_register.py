@@ -5,18 +5,14 @@ import mixfeed
 import numpy as np
 import pytest
 
-from conftest import Server
-
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Without the feeds and models of other tests."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 class Net(torch.nn.Module):
