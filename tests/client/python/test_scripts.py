@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 
+import mixfeed
 import pytest
 
 from conftest import CHECKOUT
@@ -45,6 +46,19 @@ def test_the_readme_shows_the_diffs_as_they_are(diffs):
     readme = (CHECKOUT / "client/python/README.md").read_text()
     shown = re.findall(r"^```diff\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     assert shown == [diffs.diff(name) for name in diffs.SCRIPTS]
+
+
+def test_the_recipes_are_what_the_readme_says_of_them():
+    def values(recipe):
+        return {field["path"]: field["value"] for field in mixfeed.show_recipe(recipe)["fields"]}
+
+    mixmatch, mixup = values("mixmatch"), values("mixup")
+    assert (mixmatch["recipe.mix.lambda_scope"], mixup["recipe.mix.lambda_scope"]) == ("per_row", "per_batch")
+    assert (mixmatch["recipe.view.pad_mode"], mixup["recipe.view.pad_mode"]) == ("reflect", "zero")
+    assert mixmatch["recipe.labelled_sampling"] == mixup["recipe.labelled_sampling"] == "epochs"
+    assert [field["path"] for field in mixfeed.diff_recipes("mixup", "mixup/facebookresearch")] == ["source"]
+    (changed,) = mixfeed.diff_recipes("mixup", set={"recipe.view.pad_mode": "reflect"})
+    assert changed["path"] == "recipe.view.pad_mode"
 
 
 @pytest.mark.parametrize("script", ["mixmatch", "mixmatch_feed", "mixup", "mixup_feed"])
