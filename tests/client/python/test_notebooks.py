@@ -1,6 +1,7 @@
 """The example scripts run, print their tables and save pictures; with tiny settings."""
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -51,24 +52,45 @@ def tables(output):
     return found
 
 
+def numbers_in(row):
+    """A table's cells that are numbers: whole ones, those of print_table, of either sign, and what is none or endless.
+    """
+    cells = re.split(r"  +", row.strip())
+    return [float(cell) for cell in cells if re.fullmatch(r"-?(\d+(\.\d{3})?|nan|inf)", cell)]
+
+
+def test_numbers_of_a_table_are_found():
+    assert numbers_in("mixup 0.2  -1.250  0.104  3") == [-1.25, 0.104, 3]
+    assert str(numbers_in("a  nan  -inf")) == "[nan, -inf]"
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_example_prints_tables_and_saves_pictures(server, tmp_path, name):
     titles, pictures = EXPECTED[name]
     labels = ["--labels", 100] if name in WITH_LABELS else []
-    output = run(name, "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100, "--network",
-                 "small", "--out", tmp_path, *labels)
+    output = run(name, "--quick", "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100, "--out",
+                 tmp_path, *labels)
     found = tables(output)
     for title, rows in titles.items():
         (table,) = [table for head, table in found.items() if head.startswith(title)]
         assert len(table) == rows, table
         for row in table:
-            for number in re.findall(r"\b\d+\.\d{3}\b", row):
-                assert float(number) >= 0
+            numbers = numbers_in(row)
+            assert numbers and all(0 <= number < 100 for number in numbers), row
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(pictures)
     for picture in pictures:
         image = image_module.imread(tmp_path / picture)
         assert image.ndim == 3 and min(image.shape[:2]) > 100 and image.std() > 0.01
         assert f"plot: {tmp_path / picture}" in output
+
+
+def test_quick_ends_within_two_minutes_on_two_cores(server, tmp_path):
+    """The example that takes longest, as it is; in time on the processor, since the machine may be busy."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = run("what_mixing_does", "--quick", "--server", server.address, "--labels", 100, "--out", tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "\n80 steps, 100 test images\n" in output
+    assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2 < 120
 
 
 def test_a_seed_gives_the_same_numbers(server, tmp_path):
