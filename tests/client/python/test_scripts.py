@@ -6,7 +6,7 @@ import sys
 import mixfeed
 import pytest
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, importable
 
 SCRIPTS = CHECKOUT / "tests/client/python/scripts"
 MOST_CHANGED_LINES = 10
@@ -20,12 +20,9 @@ def server(module_server):
 
 @pytest.fixture(scope="module")
 def diffs():
-    sys.path.insert(0, str(SCRIPTS))
-    try:
+    with importable(SCRIPTS):
         import diffs as module
-        return module
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    return module
 
 
 @pytest.mark.parametrize("name", ["mixmatch", "mixup"])

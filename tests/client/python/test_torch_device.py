@@ -175,7 +175,7 @@ def test_errors_of_the_feed_are_raised_in_the_loop(connection, fake):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_loader_copies_in_the_process_that_trains(connection, fake, monkeypatch, workers):
+def test_a_loader_copies_in_the_process_that_trains(connection, fake, workers):
     feed = connection.open("mixup", batch=8, steps=5)
     dataset = mixfeed.torch.FeedDataset(feed).to("cuda")
     arguments = dict(num_workers=1, multiprocessing_context="spawn") if workers else {}

@@ -88,7 +88,7 @@ def test_each_layer_is_mixed_where_it_is_computed(manifold_feed, batch_of, net, 
         assert not torch.equal(logits, net(batch.images))  # nothing is left in it
 
 
-def test_layer_0_comes_mixed(manifold_feed, batch_of, net):
+def test_layer_0_comes_mixed(manifold_feed, batch_of):
     batch = batch_of[0]
     views = manifold_feed.views(batch.step).labelled_images()
     assert np.allclose(batch.images, mixed_by_hand(torch.from_numpy(views), batch), atol=1e-6)
