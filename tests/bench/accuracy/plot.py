@@ -14,6 +14,7 @@ import statistics
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import ScalarFormatter  # noqa: E402
 
 import results  # noqa: E402
 from arms import ARMS  # noqa: E402
@@ -117,20 +118,20 @@ def draw_staleness(runs, ends, path):
         return statistics.mean(curve.ages), curve.accuracy[ends[arm]]
     for seed in sorted({seed for arm in fixed for seed in runs[arm]}):
         points = [point(arm, runs[arm][seed]) for arm in fixed if seed in runs[arm]]
-        axes.plot(*zip(*points), color="#0072B2", alpha=0.35, linewidth=1, marker="o", markersize=3)
+        axes.plot(*zip(*sorted(points)), color="#0072B2", alpha=0.35, linewidth=1, marker="o", markersize=3)
     common = set.intersection(*(set(runs[arm]) for arm in fixed))
     if common:
         means = [[statistics.mean(values) for values in zip(*(point(arm, runs[arm][seed]) for seed in common))]
                  for arm in fixed]
-        axes.plot(*zip(*means), color="#0072B2", linewidth=2, marker="o",
+        axes.plot(*zip(*sorted(means)), color="#0072B2", linewidth=2, marker="o",
                   label=f"lockstep and delayed, mean of {len(common)} seed{'s' * (len(common) > 1)}")
     for arm in NEWEST:
         for number, curve in enumerate(runs.get(arm, {}).values()):
             axes.plot(*point(arm, curve), color=ARMS[arm].colour, marker="D", linestyle="none",
                       label=None if number else f"{arm}, at the mean age that it had")
     axes.set_xscale("symlog", linthresh=1)
-    axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
-    axes.set_xlim(-0.1, 140)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlim(left=-0.1)
     axes.legend(frameon=False, fontsize=9)
     figure.tight_layout()
     figure.savefig(path)
