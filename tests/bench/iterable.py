@@ -32,9 +32,9 @@ def running_server(folder: pathlib.Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as work:
         log = pathlib.Path(work, "log")
         with open(log, "wb") as stderr:
-            server = subprocess.Popen([folder / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", "generated",
-                                       "--state-dir", pathlib.Path(work, "state")], stdout=subprocess.PIPE, stderr=stderr,
-                                      text=True)
+            command = [folder / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", "generated", "--state-dir",
+                       pathlib.Path(work, "state")]
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert server.stdout is not None
         try:
             address = server.stdout.readline().rpartition(" ")[2].strip()

@@ -175,8 +175,8 @@ class Feed:
         IndexError (OutOfRange) past the end, and InvalidArgument on a feed with sharing="split" or targets="pairs",
         since mix() makes whole steps with soft targets.
         """
-        self._viewed = self._fetched_views(step)
-        return self._viewed
+        views = self._viewed = self._fetched_views(step)
+        return views
 
     def mix(self, step: int, probabilities: Any = None, *, guesses: Any = None) -> _core.Batch:
         """The step's batch, made here of its views and a trainer's own guesses; for guesses equal to the server's it is

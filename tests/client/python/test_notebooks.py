@@ -68,8 +68,8 @@ def test_numbers_of_a_table_are_found():
 def test_an_example_prints_tables_and_saves_pictures(server, tmp_path, name):
     titles, pictures = EXPECTED[name]
     labels = ["--labels", 100] if name in WITH_LABELS else []
-    output = run(name, "--quick", "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100, "--out",
-                 tmp_path, *labels)
+    output = run(name, "--quick", "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100,
+                 "--out", tmp_path, *labels)
     found = tables(output)
     for title, rows in titles.items():
         (table,) = [table for head, table in found.items() if head.startswith(title)]

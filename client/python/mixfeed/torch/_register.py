@@ -45,7 +45,8 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
     classes, image (C, H, W): each by default that of the server's datasets, when all have the same. normalise: of the
     pixels that the network is used to, as open() takes it. statistics: of batch norm, that it must be able to guess
     with: the step's own ("batch", as MixMatch is published) or the module's ("running"). update: optimiser steps that
-    its weights have had. ema_decay: of a moving average that the server keeps of what is pushed, an update, below 1; 0: none.
+    its weights have had. ema_decay: of a moving average that the server keeps of what is pushed, an update, below 1;
+    0: none.
 
     Raises InvalidArgument for a module that cannot be scripted or does not fit, with what to change; PermissionDenied
     on a server that takes no models from others; Unavailable without a server.
