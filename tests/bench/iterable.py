@@ -9,6 +9,7 @@ Run it with the Python that the package is installed in. Exits with 1 when a goa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import statistics
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
 import mixfeed
 
@@ -24,14 +26,28 @@ RATIO_GOAL = 0.9
 PIXELS = 32 * 32 * 3
 
 
-def start_server(folder: pathlib.Path, work: str) -> tuple[subprocess.Popen[str], str]:
-    server = subprocess.Popen([folder / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", "generated",
-                               "--state-dir", work], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert server.stdout is not None
-    for line in server.stdout:
-        if "listening" in line:
-            return server, line.split()[-1]
-    sys.exit("the server did not start")
+@contextlib.contextmanager
+def running_server(folder: pathlib.Path) -> Iterator[str]:
+    """The address of a server of the bench's own, whose log is shown when something fails."""
+    with tempfile.TemporaryDirectory() as work:
+        log = pathlib.Path(work, "log")
+        with open(log, "wb") as stderr:
+            command = [folder / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", "generated", "--state-dir",
+                       pathlib.Path(work, "state")]
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().rpartition(" ")[2].strip()
+            if not address:
+                raise RuntimeError("the server did not start")
+            yield address
+        except Exception:
+            print(log.read_text(), file=sys.stderr)
+            raise
+        finally:
+            server.terminate()
+            server.wait()
+            server.stdout.close()
 
 
 def cost_us(connection: mixfeed.Connection, batches: int = 500) -> tuple[float, float]:
@@ -67,7 +83,7 @@ def images_per_second(connection: mixfeed.Connection, batch: int, dtype: str, se
 def client_images_per_second(program: pathlib.Path, address: str, batch: int, dtype: str, seconds: float) -> float:
     output = subprocess.run([program, "bench", "--server", address, "--recipe", "mixup", "--batch", str(batch),
                              "--format", dtype, "--rounds", "1", "--seconds", str(seconds), "--json"],
-                            check=True, capture_output=True, text=True)
+                            check=True, stdout=subprocess.PIPE, text=True)
     return float(json.loads(output.stdout)["fresh_images_per_second"])
 
 
@@ -79,29 +95,24 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     args = parser.parse_args()
     missed = False
-    with tempfile.TemporaryDirectory() as work:
-        server, address = start_server(args.bin, work)
-        try:
-            connection = mixfeed.connect(address)
-            cost, on_processor = cost_us(connection)
-            missed |= cost >= COST_GOAL_US
-            print(f"next(feed), a batch that is there: {cost:.1f} us, {on_processor:.1f} of them on the processor "
-                  f"(goal: below {COST_GOAL_US})")
-            for dtype, width in (("float32", 4), ("uint8", 1)):
-                ours, theirs = [], []
-                for round_ in range(args.rounds):
-                    theirs.append(client_images_per_second(args.bin / "mixfeed", address, args.batch, dtype,
-                                                           args.seconds))
-                    ours.append(images_per_second(connection, args.batch, dtype, args.seconds, round_))
-                python, client = statistics.median(ours), statistics.median(theirs)
-                ratio = statistics.median(a / b for a, b in zip(ours, theirs))
-                missed |= ratio < RATIO_GOAL
-                print(f"{dtype:8} for batch in feed {python:11,.0f} images/s, {python * PIXELS * width / 1e9:.2f} GB/s; "
-                      f"C++ client {client:11,.0f}; ratio {ratio:.2f} (goal: {RATIO_GOAL}, median of {args.rounds} "
-                      "pairs)")
-        finally:
-            server.terminate()
-            server.wait()
+    with running_server(args.bin) as address:
+        connection = mixfeed.connect(address)
+        cost, on_processor = cost_us(connection)
+        missed |= cost >= COST_GOAL_US
+        print(f"next(feed), a batch that is there: {cost:.1f} us, {on_processor:.1f} of them on the processor "
+              f"(goal: below {COST_GOAL_US})")
+        for dtype, width in (("float32", 4), ("uint8", 1)):
+            ours, theirs = [], []
+            for round_ in range(args.rounds):
+                theirs.append(client_images_per_second(args.bin / "mixfeed", address, args.batch, dtype,
+                                                       args.seconds))
+                ours.append(images_per_second(connection, args.batch, dtype, args.seconds, round_))
+            python, client = statistics.median(ours), statistics.median(theirs)
+            ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+            missed |= ratio < RATIO_GOAL
+            print(f"{dtype:8} for batch in feed {python:11,.0f} images/s, {python * PIXELS * width / 1e9:.2f} GB/s; "
+                  f"C++ client {client:11,.0f}; ratio {ratio:.2f} (goal: {RATIO_GOAL}, median of {args.rounds} "
+                  "pairs)")
     sys.exit(missed)
 
 

@@ -93,7 +93,7 @@ def _stage(before: int, after: int) -> nn.Sequential:
 
 
 class ResNet18(nn.Module):
-    """torchvision's ResNet-18, of random weights, on images that are enlarged to 224 pixels."""
+    """torchvision's ResNet-18, of random weights, on images that are enlarged to RESNET_SIDE pixels."""
 
     LAYERS = ("net.layer1", "net.layer2", "net.layer3")
 
@@ -106,7 +106,7 @@ class ResNet18(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """What the last layer classifies: [n, 512]."""
-        return self.net(F.interpolate(x, size=(224, 224), mode="bilinear", align_corners=False))
+        return self.net(F.interpolate(x, size=(RESNET_SIDE, RESNET_SIDE), mode="bilinear", align_corners=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

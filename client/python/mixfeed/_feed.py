@@ -114,7 +114,7 @@ class Feed:
         self._consumer = options.native()
         self._native: _core.Feed | None = None
         self._known: FeedInfo | None = None
-        self._viewed: _core.Views | None = None  # what views() gave last, for mix()
+        self._viewed: _core.Views | None = None  # what views() gave last, until mix() has used it
         self._iterators: weakref.WeakSet[FeedIterator] = weakref.WeakSet()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -163,22 +163,19 @@ class Feed:
 
     def views(self, step: int) -> _core.Views:
         """A step's images before they are guessed and mixed, for a trainer that guesses itself: with a network that the
-        server does not know, or has no weights of. Then mix() makes the batch. The server makes no guess of the step.
+        server does not know, or has no weights of. The server makes no guess of the step; mix() makes the batch.
 
             views = feed.views(step)
             with torch.no_grad():
-                guesses = torch.stack([net(torch.from_numpy(view)).softmax(1) for view in views.unlabelled_images()])
-            batch = feed.mix(step, guesses)
+                probabilities = torch.stack([net(torch.from_numpy(view)).softmax(1)
+                                             for view in views.unlabelled_images()])
+            batch = feed.mix(step, probabilities)
 
-        One round trip. Raises IndexError (OutOfRange) past the end, InvalidArgument on a feed with sharing="split" or
-        targets="pairs", of whose batches mix() makes none.
+        One round trip. The feed holds the views, too, until mix() has used them, the next views(), or close(). Raises
+        IndexError (OutOfRange) past the end, and InvalidArgument on a feed with sharing="split" or targets="pairs",
+        since mix() makes whole steps with soft targets.
         """
-        for name, value in (("sharing", "split"), ("targets", "pairs")):
-            if getattr(self.options, name) == value:
-                raise InvalidArgument(f"{name}: {value!r} given; a trainer's own guesses make whole steps with soft "
-                                      "targets")
-        views = self._opened().get_views(self._consumer, self._checked(step))
-        self._viewed = views
+        views = self._viewed = self._fetched_views(step)
         return views
 
     def mix(self, step: int, probabilities: Any = None, *, guesses: Any = None) -> _core.Batch:
@@ -187,14 +184,25 @@ class Feed:
 
         probabilities: a network's, floating point [n_views, n_unlabelled, classes] or [n_views * n_unlabelled,
         classes], each row a distribution to within 1e-3, of NumPy or PyTorch; averaged over the views and sharpened at
-        the recipe's temperature, as the server would. guesses: instead, [n_unlabelled, classes], used as they are. Fetches
-        the views, unless they were the last that views() gave. Raises InvalidArgument for shapes, types and rows that
-        are no distributions, TypeError unless one of the two is given.
+        the recipe's temperature, as the server would. guesses: instead, [n_unlabelled, classes], used as they are.
+
+        Uses the views that views() gave last, if they are of this step and not released, else fetches them. Raises
+        InvalidArgument for shapes, types and rows that are no distributions, TypeError unless one of the two is given,
+        and what views() raises.
         """
-        viewed, self._viewed = self._viewed, None
+        viewed = self._viewed
         if viewed is None or viewed.released or viewed.step != step:
-            viewed, self._viewed = self.views(step), None
-        return _guesses.mix(viewed, probabilities, guesses)
+            return _guesses.mix(self._fetched_views(step), probabilities, guesses)
+        batch = _guesses.mix(viewed, probabilities, guesses)
+        self._viewed = None  # their memory is the caller's to keep; after an error they are still wanted
+        return batch
+
+    def _fetched_views(self, step: int) -> _core.Views:
+        for name, value in (("sharing", "split"), ("targets", "pairs")):
+            if getattr(self.options, name) == value:
+                raise InvalidArgument(f"{name}: {value!r} given; a trainer's own guesses make whole steps with soft "
+                                      "targets")
+        return self._opened().get_views(self._consumer, self._checked(step))
 
     def _checked(self, step: int) -> int:
         step = operator.index(step)

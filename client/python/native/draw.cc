@@ -6,7 +6,9 @@
 #include <opencv2/imgproc.hpp>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "augment/figure/chart.h"
+#include "augment/pool/opencv_border.h"
 #include "client/python/native/look.h"
 #include "client/python/native/raise.h"
 
@@ -15,22 +17,36 @@ namespace {
 
 namespace py = pybind11;
 
+// What `call`, of a StatusOr, gives; it runs without the GIL and must touch no Python object.
+template <typename Call>
+auto Unlocked(const Call& call) {
+  const py::gil_scoped_release unlocked;
+  return call();
+}
+
 py::bytes Draw(const py::capsule& capsule) {
   const char* const name = capsule.name();
   if (name == nullptr || std::strcmp(name, kFigureCapsule) != 0) throw py::type_error("no figure");
-  return py::bytes(ValueOrRaise(DrawFigure(*capsule.get_pointer<const Figure>())).png);
+  const Figure& figure = *capsule.get_pointer<const Figure>();
+  return py::bytes(ValueOrRaise(Unlocked([&] { return DrawFigure(figure); })).png);
+}
+
+absl::StatusOr<cv::Mat> DecodeRgb(const std::string& png) {
+  return StopOpenCvExceptions("png", [&]() -> absl::StatusOr<cv::Mat> {
+    const cv::Mat bytes(1, static_cast<int>(png.size()), CV_8UC1, const_cast<char*>(png.data()));
+    const cv::Mat image = png.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
+    if (image.empty()) {
+      return absl::DataLossError("png: these bytes are no image that OpenCV can read");
+    }
+    cv::Mat rgb;
+    cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
+    return rgb;
+  });
 }
 
 py::array_t<uint8_t> Decode(const std::string& png) {
-  const cv::Mat bytes(1, static_cast<int>(png.size()), CV_8UC1, const_cast<char*>(png.data()));
-  const cv::Mat image = png.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
-  if (image.empty()) {
-    Raise(absl::DataLossError("png: these bytes are no image that OpenCV can read"));
-  }
-  py::array_t<uint8_t> array({image.rows, image.cols, 3});
-  cv::Mat rgb(image.rows, image.cols, CV_8UC3, array.mutable_data());
-  cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
-  return array;
+  const cv::Mat rgb = ValueOrRaise(Unlocked([&] { return DecodeRgb(png); }));
+  return py::array_t<uint8_t>({rgb.rows, rgb.cols, 3}, rgb.data);  // a copy
 }
 
 }  // namespace

@@ -22,10 +22,14 @@ class FeedServer:
             # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
                                              start_new_session=True)
-        self.address = self._process.stdout.readline().rpartition(" ")[2].strip()
-        if not self.address:
-            self._process.wait()
-            raise RuntimeError(f"mixfeed-server did not start:\n{self._log.read_text()}")
+        try:
+            self.address = self._process.stdout.readline().rpartition(" ")[2].strip()
+            if not self.address:
+                self._process.wait()
+                raise RuntimeError(f"mixfeed-server did not start:\n{self._log.read_text()}")
+        except BaseException:  # Ctrl-C too
+            self._stop()
+            raise
         self.connection = mixfeed.connect(self.address, wait=600, deadline=3600)
 
     def register(self, name, network):
@@ -48,6 +52,9 @@ class FeedServer:
 
     def __exit__(self, *error):
         self.connection.close()
+        self._stop()
+
+    def _stop(self):
         self._process.terminate()
         self._process.wait()
         self._process.stdout.close()

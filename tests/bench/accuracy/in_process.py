@@ -70,7 +70,7 @@ def interleave(groups):
 
 
 class InProcessMixMatch:
-    """Trains `network` (its weights change). settings: trainer.Settings. step() is one update."""
+    """Trains `network` (its weights change). settings: a settings.Settings. step() is one update."""
 
     def __init__(self, network, train, labelled, unlabelled, settings, seed):
         self.network = network.train()

@@ -49,15 +49,10 @@ class ResNetSmall(nn.Module):
         self.norm = nn.BatchNorm2d(WIDTHS[-1], NORM_EPSILON, momentum)
         self.head = nn.Linear(WIDTHS[-1], classes)
 
-    def forward(self, x, mix=None):
-        """mix: (layer, partner, lambda) of manifold mixup: hidden rows are mixed behind block `layer` (1, 2, ...), each
-        with row partner[row], int64 [rows], by lambda, float32 [rows]. Layer 0 is the input, mixed by the feed."""
+    def forward(self, x):
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        for layer, block in enumerate(self.blocks, start=1):
+        for block in self.blocks:
             x = block(x)
-            if mix is not None and mix[0] == layer:
-                lam = mix[2].view(-1, 1, 1, 1)
-                x = lam * x + (1 - lam) * x[mix[1]]
         return self.head(_activate(self.norm, x).mean([2, 3]))
 
 

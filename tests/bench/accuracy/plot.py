@@ -4,7 +4,7 @@
     plot.py [--csv results.csv] [--out .] [--step 3000]
 
 accuracy.png: test accuracy over updates by arm, staleness.png: what old guesses cost, full.png: the arms on all labels.
-Only runs that were evaluated at --step count (full-*: at the last update that all of them have).
+Only runs that were evaluated at --step count (with all labels: at the last update that all of them have).
 """
 import argparse
 import collections
@@ -14,19 +14,15 @@ import statistics
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import ScalarFormatter  # noqa: E402
 
 import results  # noqa: E402
+from arms import ARMS  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-COLOURS = {"in-process": "black", "lockstep": "#0072B2", "supervised": "#999999", "mixup": "#E69F00",
-           "newest": "#CC79A7", "delayed-1": "#56B4E9", "delayed-10": "#009E73", "delayed-100": "#D55E00",
-           "full-plain": "#999999", "full-mixup": "#E69F00", "full-manifold": "#0072B2"}
-DASHED = {"in-process"}
-STALENESS = ["lockstep", "delayed-1", "delayed-10", "delayed-100", "newest"]
-DIFFERENCES = [("lockstep", "in-process"), ("lockstep", "supervised"), ("lockstep", "mixup"),
-               ("in-process", "supervised"), ("in-process", "mixup"), ("mixup", "supervised"),
-               ("delayed-1", "lockstep"), ("delayed-10", "lockstep"), ("delayed-100", "lockstep"),
-               ("newest", "lockstep"), ("full-mixup", "full-plain"), ("full-manifold", "full-plain")]
+# Their staleness is fixed, or what it happened to be.
+FIXED = [name for name, arm in ARMS.items() if arm.policy is not None and arm.policy != "newest"]
+NEWEST = [name for name, arm in ARMS.items() if arm.policy == "newest"]
 
 
 class Curve:
@@ -41,18 +37,20 @@ class Curve:
 
 
 def curves(rows, labels, batch):
-    """{arm: {seed: Curve}} of the rows with so many labels (full-* have all) and images a step."""
+    """{arm: {seed: Curve}} of the rows with so many labels (or all, where the arm has them) and images a step."""
     found = collections.defaultdict(lambda: collections.defaultdict(Curve))
     for row in rows:
-        if int(row["batch"]) == batch and (row["arm"].startswith("full-") or int(row["labels"]) == labels):
-            found[row["arm"]][row["seed"]].add(row)
+        arm = ARMS.get(row["arm"])  # none: it is not in the table any more
+        if arm is not None and int(row["batch"]) == batch and (arm.full or int(row["labels"]) == labels):
+            found[arm.name][row["seed"]].add(row)
     return found
 
 
 def finished(found, step):
-    """The runs that were evaluated at `step`; the full-* at the last update that all of them have."""
-    full = [max(curve.accuracy) for arm, runs in found.items() if arm.startswith("full-") for curve in runs.values()]
-    ends = {arm: min(full) if arm.startswith("full-") else step for arm in found}
+    """The runs that were evaluated at `step`, or, with all labels, at the last update that all of those have; and which
+    update that is, by arm."""
+    full = [max(curve.accuracy) for arm, runs in found.items() if ARMS[arm].full for curve in runs.values()]
+    ends = {arm: min(full) if ARMS[arm].full else step for arm in found}
     kept = {arm: {seed: curve for seed, curve in runs.items() if ends[arm] in curve.accuracy}
             for arm, runs in found.items()}
     return {arm: runs for arm, runs in kept.items() if runs}, ends
@@ -66,14 +64,14 @@ def spread(values):
 
 def print_tables(runs, ends):
     print("| arm | updates | accuracy, % | seeds | mean age of guesses |\n| --- | --- | --- | --- | --- |")
-    for arm in COLOURS:
+    for arm in ARMS:
         if arm in runs:
             final = [curve.accuracy[ends[arm]] for curve in runs[arm].values()]
             age = statistics.mean(age for curve in runs[arm].values() for age in curve.ages)
             print(f"| {arm} | {ends[arm]:,} | {spread(final)} | {' '.join(sorted(runs[arm]))} | "
-                  f"{f'{age:.1f}' if arm in STALENESS else ''} |")
+                  f"{'' if ARMS[arm].policy is None else f'{age:.1f}'} |")
     print("\n| paired difference | points | of each seed |\n| --- | --- | --- |")
-    for one, other in DIFFERENCES:
+    for one, other in ((arm.name, other) for arm in ARMS.values() for other in arm.against):
         seeds = sorted(set(runs.get(one, {})) & set(runs.get(other, {})))
         if seeds:
             each = [runs[one][seed].accuracy[ends[one]] - runs[other][seed].accuracy[ends[other]] for seed in seeds]
@@ -98,9 +96,10 @@ def draw_accuracy(runs, ends, arms, path):
         steps = [step for step in steps if step <= ends[arm]]
         each = [[curve.accuracy[step] for curve in runs[arm].values()] for step in steps]
         means = [statistics.mean(values) for values in each]
-        axes.fill_between(steps, [min(values) for values in each], [max(values) for values in each], color=COLOURS[arm],
-                          alpha=0.15, linewidth=0)
-        line, = axes.plot(steps, means, color=COLOURS[arm], linewidth=1.8, linestyle="--" if arm in DASHED else "-")
+        axes.fill_between(steps, [min(values) for values in each], [max(values) for values in each],
+                          color=ARMS[arm].colour, alpha=0.15, linewidth=0)
+        line, = axes.plot(steps, means, color=ARMS[arm].colour, linewidth=1.8,
+                          linestyle="--" if ARMS[arm].recipe is None else "-")
         shown[arm] = (means[-1], line, f"{arm}, {means[-1]:.1f} % ({len(runs[arm])} seed{'s' * (len(runs[arm]) > 1)})")
     ordered = sorted(shown.values(), key=lambda entry: -entry[0])
     axes.legend([line for _, line, _ in ordered], [text for *_, text in ordered], frameon=False, fontsize=9,
@@ -113,25 +112,26 @@ def draw_accuracy(runs, ends, arms, path):
 def draw_staleness(runs, ends, path):
     """Accuracy over the age of the weights that guessed; each seed a thin line, their mean a thick one."""
     figure, axes = _axes("age of the weights that guess, updates", "test accuracy, %")
-    fixed = [arm for arm in STALENESS[:-1] if arm in runs]
+    fixed = [arm for arm in FIXED if arm in runs]
 
     def point(arm, curve):
         return statistics.mean(curve.ages), curve.accuracy[ends[arm]]
     for seed in sorted({seed for arm in fixed for seed in runs[arm]}):
         points = [point(arm, runs[arm][seed]) for arm in fixed if seed in runs[arm]]
-        axes.plot(*zip(*points), color="#0072B2", alpha=0.35, linewidth=1, marker="o", markersize=3)
+        axes.plot(*zip(*sorted(points)), color="#0072B2", alpha=0.35, linewidth=1, marker="o", markersize=3)
     common = set.intersection(*(set(runs[arm]) for arm in fixed))
     if common:
         means = [[statistics.mean(values) for values in zip(*(point(arm, runs[arm][seed]) for seed in common))]
                  for arm in fixed]
-        axes.plot(*zip(*means), color="#0072B2", linewidth=2, marker="o",
+        axes.plot(*zip(*sorted(means)), color="#0072B2", linewidth=2, marker="o",
                   label=f"lockstep and delayed, mean of {len(common)} seed{'s' * (len(common) > 1)}")
-    for number, curve in enumerate(runs.get("newest", {}).values()):
-        axes.plot(*point("newest", curve), color="#CC79A7", marker="D", linestyle="none",
-                  label=None if number else "newest, at the mean age that it had")
+    for arm in NEWEST:
+        for number, curve in enumerate(runs.get(arm, {}).values()):
+            axes.plot(*point(arm, curve), color=ARMS[arm].colour, marker="D", linestyle="none",
+                      label=None if number else f"{arm}, at the mean age that it had")
     axes.set_xscale("symlog", linthresh=1)
-    axes.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
-    axes.set_xlim(-0.1, 140)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlim(left=-0.1)
     axes.legend(frameon=False, fontsize=9)
     figure.tight_layout()
     figure.savefig(path)
@@ -150,11 +150,10 @@ def main(arguments=None):
     if not runs:
         parser.error(f"{options.csv} has no run that was evaluated at update {options.step}")
     print_tables(runs, ends)
-    for name, arms in [("accuracy.png", [arm for arm in COLOURS if arm in runs and not arm.startswith("full-")]),
-                       ("full.png", [arm for arm in COLOURS if arm in runs and arm.startswith("full-")])]:
-        if arms:
+    for name, full in [("accuracy.png", False), ("full.png", True)]:
+        if arms := [arm for arm in ARMS if arm in runs and ARMS[arm].full == full]:
             draw_accuracy(runs, ends, arms, options.out / name)
-    if sum(arm in runs for arm in STALENESS[:-1]) > 1:
+    if sum(arm in runs for arm in FIXED) > 1:
         draw_staleness(runs, ends, options.out / "staleness.png")
 
 

@@ -2,11 +2,20 @@
 import contextlib
 import csv
 import fcntl
+import os
 import pathlib
 from typing import NamedTuple
 
 FIELDS = ["arm", "seed", "labels", "batch", "step", "accuracy", "labelled_loss", "unlabelled_loss", "guess_age",
           "wall_s", "threads", "commit"]
+
+
+class StepResult(NamedTuple):
+    """What an update tells; the CSV has the means since the evaluation before."""
+
+    labelled_loss: float
+    unlabelled_loss: float  # without its weight
+    guess_age: int  # updates between the weights that guessed and those that are trained
 
 
 class Key(NamedTuple):
@@ -48,7 +57,7 @@ def append(path, row):
     """row: a value for each of FIELDS."""
     with _locked(path) as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        if file.tell() == 0:
+        if file.seek(0, os.SEEK_END) == 0:  # now that no other runner can write
             writer.writeheader()
         writer.writerow(row)
 

@@ -23,8 +23,9 @@ import torch
 
 import data
 import results
-from arms import ARMS, InProcessRun
-from trainer import Settings
+from arms import ARMS
+from in_process_run import InProcessRun
+from settings import Settings
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[2]
@@ -60,10 +61,14 @@ def parse(arguments):
 
 
 def commit():
-    """Of the checkout; with "+" where scripts of this folder differ from it."""
+    """Of the checkout; with "+" where scripts of this folder differ from it; "unknown" outside a checkout or without
+    git."""
     def git(*words):
         return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, check=True).stdout.strip()
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py") else "")
+    try:
+        return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 class Progress:

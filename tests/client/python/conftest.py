@@ -2,12 +2,13 @@
 
 MIXFEED_BIN: the folder with mixfeed and mixfeed-server; by default build/release/bin of this checkout.
 """
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
-
+import sys
 import time
 
 import numpy as np
@@ -25,6 +26,46 @@ def wait_until(condition, seconds=60):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     return value
+
+
+@contextlib.contextmanager
+def importable(folder):
+    """Within it, the modules in `folder` can be imported."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+@contextlib.contextmanager
+def running(command, **arguments):
+    """A process with pipes, which does not outlive the block: what is still running then gets Ctrl-C, so that it ends
+    what it started itself."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **arguments,
+                               # What runs in a shell's background inherits that it ignores Ctrl-C.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.communicate(timeout=30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def servers_in(folder):
+    """The process ids of the servers that keep something in `folder`."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            program, *arguments = os.fsdecode((process / "cmdline").read_bytes()).split("\0")
+            if program.endswith("mixfeed-server") and any(word.startswith(f"{folder}/") for word in arguments):
+                found.append(int(process.name))
+    return found
 
 
 def class_colours():
@@ -78,6 +119,14 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
+    started = Server(tmp_path_factory.mktemp("server"))
+    yield started
+    started.kill()
+
+
+@pytest.fixture(scope="module")
+def module_server(tmp_path_factory):
+    """A server without the feeds and models of other modules' tests. Such a module's own `server` is this."""
     started = Server(tmp_path_factory.mktemp("server"))
     yield started
     started.kill()

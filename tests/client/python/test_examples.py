@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from conftest import CHECKOUT, Server
+from conftest import CHECKOUT, Server, importable
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,9 @@ def test_softmax_regression_in_numpy(server):
     assert output == run_example("numpy_softmax.py", server, "--steps", 150)  # the same batches again
 
 
-def test_its_gradient_is_that_of_its_loss(server):
-    sys.path.insert(0, str(CHECKOUT / "client/python/examples"))
-    try:
+def test_its_gradient_is_that_of_its_loss():
+    with importable(CHECKOUT / "client/python/examples"):
         import numpy_softmax
-    finally:
-        sys.path.pop(0)
     rng = np.random.RandomState(0)
     images, targets = rng.randn(6, 3, 2, 2), rng.dirichlet(np.ones(4), 6)
     model = numpy_softmax.Linear(12, 4)

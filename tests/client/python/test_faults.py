@@ -44,7 +44,7 @@ def other_server(**answers):
         process.communicate()
 
 
-def test_a_server_of_another_protocol_is_said(stubs):
+def test_a_server_of_another_protocol_is_said():
     with other_server() as address:  # has no mixfeed.v1
         connection = mixfeed.connect(address, wait=5, deadline=5)
         for use in (lambda: connection.open("mixup")[0], lambda: next(iter(connection.open("mixup"))), connection.info):

@@ -203,7 +203,7 @@ def test_no_server_is_said_with_its_address():
         mixfeed.connect("127.0.0.1:9", tls_ca="no.pem").info()
 
 
-def test_a_late_answer_is_a_timeout(connection, server):
+def test_a_late_answer_is_a_timeout(server):
     impatient = mixfeed.connect(server.address, deadline=0.2)
     feed = impatient.open("mixmatch", labels=50, batch=8)  # lockstep: step 1 waits for a push
     assert feed[0].step == 0

@@ -3,24 +3,28 @@ import hashlib
 import io
 import json
 import math
+import struct
+import subprocess
+import sys
+import threading
+import time
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 
 import mixfeed
-from conftest import Server, run_cli
+from conftest import run_cli
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MIXMATCH = dict(labels=100, batch=8, policy="newest", model="small")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def cli(server, *arguments):
@@ -272,9 +276,49 @@ def test_drawing_takes_figures_only():
         _draw.draw(object())
 
 
-def test_the_package_loads_opencv_only_to_draw(connection):
-    import subprocess
-    import sys
+def black_png(width, height, said=None):
+    """A PNG, whose head may say another size, (width, height), than it has."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    head = struct.pack(">IIBBBBB", *(said or (width, height)), 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(height * (1 + 3 * width)))
+    return PNG + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_opencv_s_errors_are_the_package_s():
+    assert mixfeed.Picture(black_png(5, 4)).array.shape == (4, 5, 3)
+    with pytest.raises(mixfeed.Internal, match="png: OpenCV"):
+        mixfeed.Picture(black_png(5, 4, said=(10**6, 10**6))).array
+
+
+def longest_wait(action):
+    """Of another thread while action() runs, as a share of the time that it takes."""
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+
+    other = threading.Thread(target=tick)
+    other.start()
+    begin = time.perf_counter()
+    action()
+    end = time.perf_counter()
+    done.set()
+    other.join()
+    within = [begin, *(tick for tick in ticks if begin < tick < end), end]
+    return max(after - before for before, after in zip(within, within[1:])) / (end - begin)
+
+
+def test_other_threads_run_while_it_draws():
+    from mixfeed import _draw
+    large = black_png(4000, 3000)
+    figure = mixfeed.plot_vicinity()._figure
+    for draws in (lambda: _draw.decode(large), lambda: _draw.draw(figure)):
+        assert min(longest_wait(draws) for _ in range(5)) < 0.5  # on a busy machine the other thread may wait too
+
+
+def test_the_package_loads_opencv_only_to_draw():
     script = "import mixfeed; mixfeed.recipes(); print('opencv' in open('/proc/self/maps').read())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -1,7 +1,7 @@
 """The example scripts run, print their tables and save pictures; with tiny settings."""
 import os
-import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import BIN, CHECKOUT, Server
+from conftest import BIN, CHECKOUT, running, servers_in
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 image_module = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
@@ -30,11 +30,9 @@ WITH_LABELS = {"label_preserving", "mixmatch", "what_mixing_does"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def run(name, *arguments, **environment):
@@ -54,24 +52,45 @@ def tables(output):
     return found
 
 
+def numbers_in(row):
+    """A table's cells that are numbers: whole ones, those of print_table, of either sign, and what is none or endless.
+    """
+    cells = re.split(r"  +", row.strip())
+    return [float(cell) for cell in cells if re.fullmatch(r"-?(\d+(\.\d{3})?|nan|inf)", cell)]
+
+
+def test_numbers_of_a_table_are_found():
+    assert numbers_in("mixup 0.2  -1.250  0.104  3") == [-1.25, 0.104, 3]
+    assert str(numbers_in("a  nan  -inf")) == "[nan, -inf]"
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_example_prints_tables_and_saves_pictures(server, tmp_path, name):
     titles, pictures = EXPECTED[name]
     labels = ["--labels", 100] if name in WITH_LABELS else []
-    output = run(name, "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100, "--network",
-                 "small", "--out", tmp_path, *labels)
+    output = run(name, "--quick", "--server", server.address, "--steps", 3, "--batch", 16, "--test-images", 100,
+                 "--out", tmp_path, *labels)
     found = tables(output)
     for title, rows in titles.items():
         (table,) = [table for head, table in found.items() if head.startswith(title)]
         assert len(table) == rows, table
         for row in table:
-            for number in re.findall(r"\b\d+\.\d{3}\b", row):
-                assert float(number) >= 0
+            numbers = numbers_in(row)
+            assert numbers and all(0 <= number < 100 for number in numbers), row
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(pictures)
     for picture in pictures:
         image = image_module.imread(tmp_path / picture)
         assert image.ndim == 3 and min(image.shape[:2]) > 100 and image.std() > 0.01
         assert f"plot: {tmp_path / picture}" in output
+
+
+def test_quick_ends_within_two_minutes_on_two_cores(server, tmp_path):
+    """The example that takes longest, as it is; in time on the processor, since the machine may be busy."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = run("what_mixing_does", "--quick", "--server", server.address, "--labels", 100, "--out", tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "\n80 steps, 100 test images\n" in output
+    assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2 < 120
 
 
 def test_a_seed_gives_the_same_numbers(server, tmp_path):
@@ -97,19 +116,6 @@ def test_a_resnet_at_224_pixels(server, tmp_path):
     assert "1 steps of 2, 2 test images" in output
 
 
-def own_servers(tmp_path):
-    """Servers that were started with a folder of this test's."""
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = process.read_text().split("\0")
-        except OSError:  # it has ended
-            continue
-        if command[0].endswith("mixfeed-server") and str(tmp_path / "cache") in " ".join(command):
-            found.append(process)
-    return found
-
-
 def own_server_environment(tmp_path):
     return {"MIXFEED_SERVER": "", "MIXFEED_BIN": str(BIN), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
@@ -118,7 +124,7 @@ def test_without_a_server_one_is_started_and_ended(server, tmp_path):
     output = run("mixup", "--data", f"cifar={server.work / 'cifar'}", "--steps", 1, "--batch", 16, "--test-images", 50,
                  "--out", tmp_path, **own_server_environment(tmp_path))
     assert "1 steps of 16, 50 test images" in output
-    assert own_servers(tmp_path) == []
+    assert servers_in(tmp_path) == []
 
 
 def refusal(examples, *arguments, **environment):
@@ -141,14 +147,11 @@ def test_without_a_server_s_program_it_is_said_where_to_get_one(tmp_path):
 
 
 def test_an_interrupted_example_ends_its_server(server, tmp_path):
-    example = subprocess.Popen([sys.executable, EXAMPLES / "mixup.py", "--data", f"cifar={server.work / 'cifar'}",
-                                "--batch", "16", "--steps", "1000000", "--out", tmp_path], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True,
-                               env={**os.environ, **own_server_environment(tmp_path)},
-                               # What runs in a shell's background inherits that it ignores Ctrl-C.
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    assert example.stdout.readline().startswith("plot:")
-    assert len(own_servers(tmp_path)) == 1
-    example.send_signal(signal.SIGINT)
-    assert example.wait() != 0
-    assert own_servers(tmp_path) == []
+    command = [sys.executable, EXAMPLES / "mixup.py", "--data", f"cifar={server.work / 'cifar'}", "--batch", "16",
+               "--steps", "1000000", "--out", tmp_path]
+    with running(command, env={**os.environ, **own_server_environment(tmp_path)}) as example:
+        assert example.stdout.readline().startswith("plot:")
+        assert len(servers_in(tmp_path)) == 1
+        example.send_signal(signal.SIGINT)
+        example.communicate(timeout=60)
+    assert example.returncode != 0 and servers_in(tmp_path) == []

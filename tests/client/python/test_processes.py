@@ -10,7 +10,7 @@ import mixfeed
 import numpy as np
 import pytest
 
-from conftest import wait_until
+from conftest import running, wait_until
 
 # A loop that waits for ever: nobody pushes the weights of update 1. To every line on stdin another thread answers with
 # the function that the main thread is in.
@@ -34,20 +34,18 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("wait, function", [("next(iterator)", "__next__"), ("feed[1]", "__getitem__"),
                                             ("mixfeed.connect('127.0.0.1:9').info()", "_connected")])
 def test_ctrl_c_ends_a_wait_in_which_other_threads_run(server, wait, function):
-    # What runs in a shell's background inherits that it ignores Ctrl-C.
-    process = subprocess.Popen([sys.executable, "-c", WAITING.format(wait=wait), server.address], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    command = [sys.executable, "-c", WAITING.format(wait=wait), server.address]
+    with running(command, stdin=subprocess.PIPE) as process:
 
-    def asked():
-        process.stdin.write("where?\n")
-        process.stdin.flush()
-        return process.stdout.readline() == f"{function}\n"
+        def asked():
+            process.stdin.write("where?\n")
+            process.stdin.flush()
+            return process.stdout.readline() == f"{function}\n"
 
-    wait_until(asked)
-    assert asked() and asked()  # threads get the interpreter while the main one waits
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+        wait_until(asked)
+        assert asked() and asked()  # threads get the interpreter while the main one waits
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
     assert out == "interrupted 1\n" and process.returncode == 0, err
 
 

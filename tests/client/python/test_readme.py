@@ -5,15 +5,13 @@ import sys
 
 import pytest
 
-from conftest import CHECKOUT, Server
+from conftest import CHECKOUT
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """The examples register models, which others must then be told from."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def blocks(readme, address):

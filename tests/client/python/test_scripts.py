@@ -3,30 +3,26 @@ import re
 import subprocess
 import sys
 
+import mixfeed
 import pytest
 
-from conftest import CHECKOUT, Server
+from conftest import CHECKOUT, importable
 
 SCRIPTS = CHECKOUT / "tests/client/python/scripts"
 MOST_CHANGED_LINES = 10
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Its models are others than the other tests'."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 @pytest.fixture(scope="module")
 def diffs():
-    sys.path.insert(0, str(SCRIPTS))
-    try:
+    with importable(SCRIPTS):
         import diffs as module
-        return module
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    return module
 
 
 @pytest.mark.parametrize("name", ["mixmatch", "mixup"])
@@ -47,6 +43,19 @@ def test_the_readme_shows_the_diffs_as_they_are(diffs):
     readme = (CHECKOUT / "client/python/README.md").read_text()
     shown = re.findall(r"^```diff\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     assert shown == [diffs.diff(name) for name in diffs.SCRIPTS]
+
+
+def test_the_recipes_are_what_the_readme_says_of_them():
+    def values(recipe):
+        return {field["path"]: field["value"] for field in mixfeed.show_recipe(recipe)["fields"]}
+
+    mixmatch, mixup = values("mixmatch"), values("mixup")
+    assert (mixmatch["recipe.mix.lambda_scope"], mixup["recipe.mix.lambda_scope"]) == ("per_row", "per_batch")
+    assert (mixmatch["recipe.view.pad_mode"], mixup["recipe.view.pad_mode"]) == ("reflect", "zero")
+    assert mixmatch["recipe.labelled_sampling"] == mixup["recipe.labelled_sampling"] == "epochs"
+    assert [field["path"] for field in mixfeed.diff_recipes("mixup", "mixup/facebookresearch")] == ["source"]
+    (changed,) = mixfeed.diff_recipes("mixup", set={"recipe.view.pad_mode": "reflect"})
+    assert changed["path"] == "recipe.view.pad_mode"
 
 
 @pytest.mark.parametrize("script", ["mixmatch", "mixmatch_feed", "mixup", "mixup_feed"])

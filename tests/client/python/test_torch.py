@@ -1,4 +1,5 @@
 """mixfeed.torch: tensors, datasets in and out of DataLoaders, states, distributed ranks and pushed weights."""
+import contextlib
 import itertools
 import pickle
 import subprocess
@@ -7,18 +8,16 @@ import sys
 import mixfeed
 import pytest
 
-from conftest import Server, run_cli
+from conftest import run_cli, running
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Without the feeds of other tests, whose policies decide which pushes are taken."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 def steps_of(batches):
@@ -50,7 +49,6 @@ def test_dlpack_takes_every_array(connection):
     assert again.dtype == torch.bfloat16
     assert torch.from_dlpack(batch.images).data_ptr() == again.data_ptr()
     assert torch.equal(torch.from_dlpack(batch.lam), torch.from_numpy(batch.lam))
-
 
 
 @pytest.mark.parametrize("workers, context", [(0, None), (2, "fork"), (2, "spawn")])
@@ -168,9 +166,10 @@ feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, run="ddp", steps=6)
 print([batch.step for batch in mixfeed.torch.FeedDataset(feed)])
 torch.distributed.barrier()
 """
-    processes = [subprocess.Popen([sys.executable, "-c", script, server.address, str(rank), str(tmp_path / "store")],
-                                  stdout=subprocess.PIPE, text=True) for rank in range(2)]
-    assert [process.communicate(timeout=120)[0] for process in processes] == ["[0, 2, 4]\n", "[1, 3, 5]\n"]
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(running([sys.executable, "-c", script, server.address, str(rank),
+                                                  str(tmp_path / "store")])) for rank in range(2)]
+        assert [process.communicate(timeout=120)[0] for process in processes] == ["[0, 2, 4]\n", "[1, 3, 5]\n"]
 
 
 class Tiny(torch.nn.Module):

@@ -155,9 +155,13 @@ def test_errors_of_the_feed_are_raised_in_the_loop(connection, fake):
 
     class Failing:
         def __init__(self):
-            self.closed = False
+            self.closed, self.asked_by = False, []
+
+        def __iter__(self):
+            return self
 
         def __next__(self):
+            self.asked_by.append(threading.current_thread())
             raise mixfeed.Unavailable("gone")
 
         def close(self):
@@ -167,10 +171,11 @@ def test_errors_of_the_feed_are_raised_in_the_loop(connection, fake):
     with pytest.raises(mixfeed.Unavailable, match="gone"):
         next(_device.moved_ahead(failing, torch.device("cuda", 0)))
     assert failing.closed
+    assert failing.asked_by == [threading.current_thread()]  # which notices Ctrl-C, too
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_loader_copies_in_the_process_that_trains(connection, fake, monkeypatch, workers):
+def test_a_loader_copies_in_the_process_that_trains(connection, fake, workers):
     feed = connection.open("mixup", batch=8, steps=5)
     dataset = mixfeed.torch.FeedDataset(feed).to("cuda")
     arguments = dict(num_workers=1, multiprocessing_context="spawn") if workers else {}
@@ -182,6 +187,15 @@ def test_a_loader_copies_in_the_process_that_trains(connection, fake, monkeypatc
     assert [batch.step for batch in seen] == list(range(5)) and len(fake) == 1
     assert all(equal(batch, mixfeed.torch.to_tensors(feed[batch.step])) for batch in seen)
     assert len(fake[0].waited) == 5
+
+
+def test_a_loader_does_not_pin_what_is_on_the_device(connection, fake):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=2))
+    loader = mixfeed.torch.FeedLoader(dataset, pin_memory=True)
+    dataset.to("cuda:1")
+    with pytest.raises(mixfeed.InvalidArgument, match="pin_memory: True given for batches that are on 'cuda:1'"):
+        next(iter(loader))
+    assert len(dataset) == 2
 
 
 def test_cuda_that_is_not_there_is_said(connection, monkeypatch):

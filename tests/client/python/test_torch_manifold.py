@@ -88,7 +88,7 @@ def test_each_layer_is_mixed_where_it_is_computed(manifold_feed, batch_of, net, 
         assert not torch.equal(logits, net(batch.images))  # nothing is left in it
 
 
-def test_layer_0_comes_mixed(manifold_feed, batch_of, net):
+def test_layer_0_comes_mixed(manifold_feed, batch_of):
     batch = batch_of[0]
     views = manifold_feed.views(batch.step).labelled_images()
     assert np.allclose(batch.images, mixed_by_hand(torch.from_numpy(views), batch), atol=1e-6)
@@ -101,6 +101,14 @@ def test_batches_of_arrays_are_taken_too(manifold_feed, batch_of, net):
     step = batch_of[2].step
     manifold = mixfeed.torch.ManifoldMixup(net, manifold_feed, ["stem", "body.0", "body.1"])
     assert torch.equal(manifold(manifold_feed[step]), manifold(batch_of[2]))
+
+
+def test_bfloat16_batches_are_taken_too(manifold_feed, batch_of, net):
+    narrow = manifold_feed.with_options(dtype="bfloat16")[batch_of[2].step]
+    manifold = mixfeed.torch.ManifoldMixup(net.bfloat16(), manifold_feed, ["stem", "body.0", "body.1"])
+    logits = manifold(narrow)
+    assert logits.dtype == torch.bfloat16 and torch.equal(logits, manifold(mixfeed.torch.to_tensors(narrow)))
+    assert torch.allclose(logits.float(), by_hand(net.float(), batch_of[2]), atol=0.05)
 
 
 def test_feature_maps_are_mixed_by_whole_rows(manifold_feed, batch_of):
@@ -193,6 +201,41 @@ def test_partners_are_found_in_any_order(manifold_feed, batch_of, net):
     row = next(row for row in range(ROWS) if batch.partner[row] != row)
     with pytest.raises(mixfeed.InvalidArgument, match=f"partner: row {int(batch.partner[row])} of the step is not in"):
         manifold(share_of(batch, [row]))
+
+
+class OnDevice(torch.Tensor):
+    """Says that it is on a GPU, and refuses what would wait for one."""
+
+    WAITS = {torch.Tensor.__bool__, torch.Tensor.__int__, torch.Tensor.__float__, torch.Tensor.__contains__,
+             torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.nonzero, torch.nonzero, torch.Tensor.numpy}
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), named=None):
+        if function == torch.Tensor.device.__get__:
+            return torch.device("cuda", 0)
+        by_mask = function == torch.Tensor.__getitem__ and getattr(arguments[1], "dtype", None) == torch.bool
+        assert not by_mask and function not in cls.WAITS, f"{function} waits for the device"
+        return super().__torch_function__(function, types, arguments, named or {})
+
+
+def test_a_batch_on_a_gpu_is_not_waited_for(manifold_feed, batch_of, net):
+    manifold = mixfeed.torch.ManifoldMixup(net, manifold_feed, ["stem", "body.0", "body.1"])
+    batch, order = batch_of[1], [3, 1, 0, 7, 2, 6, 5, 4]
+
+    def on_device(rows):
+        share = share_of(batch, rows)
+        for name in ("lam", "partner", "row"):
+            setattr(share, name, getattr(share, name).as_subclass(OnDevice))
+        return share
+
+    def logits(rows):
+        return manifold(on_device(rows)).as_subclass(torch.Tensor)
+
+    assert torch.allclose(logits(order), by_hand(net, batch)[order], atol=1e-6)
+    few = order[:5]
+    found = logits(few).isnan()
+    assert found.all(1).tolist() == found.any(1).tolist() == [int(batch.partner[row]) not in few for row in few]
+    assert found.any() and not found.all()
 
 
 def test_shares_of_a_step_are_mixed_within_themselves(manifold_feed, batch_of, net):

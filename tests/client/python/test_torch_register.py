@@ -5,18 +5,14 @@ import mixfeed
 import numpy as np
 import pytest
 
-from conftest import Server
-
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(module_server):
     """Without the feeds and models of other tests."""
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
+    return module_server
 
 
 class Net(torch.nn.Module):
@@ -130,6 +126,32 @@ def test_a_shape_of_one_s_own(connection):
     assert model["classes"] == 5 and model["image"] == {"channels": 1, "height": 16, "width": 16}
 
 
+def test_datasets_fill_only_what_is_missing(connection, net, monkeypatch):
+    (known,) = connection.info()["datasets"]
+
+    def serve(*changes):
+        datasets = [known, *({**known, **change} for change in changes)]
+        monkeypatch.setattr(connection, "info", lambda: {"datasets": datasets})
+
+    broken = {"error": "unreadable", "class_names": ["one"]}
+    larger = {**known["image"], "height": 64}
+    serve({"class_names": list("abc")}, broken)  # of the same images
+    with pytest.raises(mixfeed.InvalidArgument, match="^classes: not given, and the server's datasets have 10 and 3"):
+        mixfeed.torch.register(net, "filled", connection)
+    assert mixfeed.torch.register(net, "filled", connection, classes=10)["image"] == known["image"]
+    serve({"image": larger}, broken)  # of the same classes
+    with pytest.raises(mixfeed.InvalidArgument, match=r"^image: not given, .* have \(3, 32, 32\) and \(3, 64, 32\)"):
+        mixfeed.torch.register(net, "filled", connection, classes=10)
+    assert mixfeed.torch.register(net, "filled", connection, image=(3, 32, 32))["classes"] == 10
+
+
+def test_an_archive_is_loaded_once(connection, net, monkeypatch):
+    loads, load = [], torch.jit.load
+    monkeypatch.setattr(torch.jit, "load", lambda *given, **named: loads.append(1) or load(*given, **named))
+    mixfeed.torch.register(net, "once", connection)
+    assert len(loads) == 1
+
+
 class Unscriptable(Net):
     def forward(self, x, **options):
         return super().forward(x)
@@ -232,7 +254,8 @@ def test_the_server_s_complaint_comes_with_a_hint(connection, net):
 def test_an_archive_that_the_server_cannot_read_points_to_the_table(connection, net, monkeypatch):
     from mixfeed.torch import _register
     monkeypatch.setattr(_register, "_archive", lambda module: b"of a later PyTorch")
-    monkeypatch.setattr(_register, "_try_archive", lambda *arguments: None)
+    monkeypatch.setattr(torch.jit, "load", lambda *arguments, **keywords: None)
+    monkeypatch.setattr(_register, "_try_copy", lambda *arguments: None)
     monkeypatch.setattr(_register, "_check_state", lambda *arguments: None)
     with pytest.raises(mixfeed.InvalidArgument, match="no TorchScript archive") as raised:
         mixfeed.torch.register(net, "unread", connection)

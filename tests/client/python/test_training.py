@@ -1,7 +1,9 @@
 """The trainer and the runner of tests/bench/accuracy: an update beside the reference in float64; what the CSV keeps."""
 import contextlib
 import csv
+import fcntl
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -10,20 +12,32 @@ import mixfeed
 import numpy as np
 import pytest
 
-from conftest import BIN, CHECKOUT, TRAIN_IMAGES, run_cli
+from conftest import BIN, CHECKOUT, TRAIN_IMAGES, importable, run_cli, running, servers_in, wait_until
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
 
 FOLDER = CHECKOUT / "tests/bench/accuracy"
-sys.path.insert(0, str(FOLDER))
-import data  # noqa: E402
-import in_process  # noqa: E402
-from network import make_network, still_statistics, weights_file  # noqa: E402
+with importable(FOLDER):
+    import data
+    import in_process
+    import results
+    import run as runner
+    from arms import ARMS, Arm
+    from feed_run import FeedRun
+    from feed_server import FeedServer
+    from network import make_network, still_statistics, weights_file
+    from settings import Settings
+    from trainer import Trainer
 from reference_step import Adam, Reference, double, recorded_sides, softmax  # noqa: E402
-from trainer import Settings, Trainer  # noqa: E402
 
 SETTINGS = Settings(batch=8)
+
+
+@pytest.fixture(scope="module")
+def server(module_server):
+    """Here guess models are registered."""
+    return module_server
 
 
 @pytest.fixture
@@ -39,9 +53,9 @@ def registered(server, tmp_path, request):
     return name, network
 
 
-def trained(settings, batches):
+def trained(feed, batches):
     """A trainer after a few updates: moments, averages and running statistics are no longer the initial ones."""
-    trainer = Trainer(make_network(5, momentum=settings.momentum), settings)
+    trainer = Trainer(make_network(5, momentum=SETTINGS.momentum), SETTINGS, feed)
     for batch in batches:
         trainer.step(batch)
     return trainer
@@ -84,7 +98,7 @@ def test_one_mixmatch_update_equals_the_reference(connection, registered):
                            set={"recipe.interleave": True, "recipe.weight.ramp": "NONE"})
     *earlier, batch = [mixfeed.torch.to_tensors(received) for received in feed]
     assert batch.lambda_u == SETTINGS.lambda_u and set(batch.row[:8].tolist()) != set(range(8))
-    trainer = trained(SETTINGS, earlier)
+    trainer = trained(feed, earlier)
     update = Update(trainer, batch)
     labelled, unlabelled = update.reference.mixmatch_losses(batch)
     assert update.losses == (pytest.approx(float(labelled), rel=1e-5), pytest.approx(float(unlabelled), rel=1e-5))
@@ -98,7 +112,7 @@ def test_one_labelled_update_equals_the_reference(connection, recipe, layer):
     first, second, *rest = [mixfeed.torch.to_tensors(received) for received in feed]
     batch = next(batch for batch in rest if batch.layer == layer)
     assert recipe == "supervised" or 0 < batch.lam[0] < 1
-    trainer = trained(SETTINGS, [first, second])
+    trainer = trained(feed, [first, second])
     update = Update(trainer, batch)
     loss = update.reference.labelled_loss(batch)
     assert update.losses == (pytest.approx(float(loss), rel=1e-5), 0)
@@ -130,7 +144,7 @@ def check_average(trainer):
 
 def test_updates_are_adam_s_and_decay_kernels(connection):
     feed = connection.open("mixup", labels=50, batch=SETTINGS.batch, steps=3)
-    trainer = Trainer(make_network(5), SETTINGS)
+    trainer = Trainer(make_network(5), SETTINGS, feed)
     adam, weights = Adam(rate=0.002, decay=0.02), double(parameters_of(trainer.network))
     for received in feed:
         trainer.gradients(mixfeed.torch.to_tensors(received))
@@ -221,14 +235,11 @@ def test_the_interleave_is_the_official_one():
 
 @pytest.fixture(scope="module")
 def bench_server(server):
-    from feed_server import FeedServer
     with FeedServer(BIN, server.work / "cifar", threads=1) as own:
         yield own
 
 
 def test_the_lockstep_arm_s_feed_is_official_mixmatch(bench_server):
-    from arms import ARMS
-    from feed_run import FeedRun
     with contextlib.closing(FeedRun(ARMS["lockstep"], Settings(batch=8, labels=50, ramp=4), 3, bench_server)) as run:
         for step in range(2):
             run.step()
@@ -289,11 +300,52 @@ def test_the_runner_goes_on_where_it_was_interrupted(server, tmp_path):
 def test_an_interrupted_runner_stops_its_server(server, tmp_path):
     command = run_command(server, tmp_path / "results.csv", "--batch", "8", "--labels", "50", "--evaluate-every", "1",
                           "--arms", "lockstep", "--steps", "100000", "--json")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert '"step": 1,' in process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)  # ends when the server, which has the same pipes, has ended
+    with running(command, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:  # where its server keeps its state
+        assert '"step": 1,' in process.stdout.readline()
+        assert len(servers_in(tmp_path)) == 1
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "will be made anew" in errors
+    assert servers_in(tmp_path) == []
+
+
+def test_a_runner_that_is_interrupted_while_its_server_starts_stops_it(server, tmp_path):
+    program = tmp_path / "mixfeed-server"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/id\nexec sleep 1000\n")  # says no address
+    program.chmod(0o755)
+    command = [*run_command(server, tmp_path / "results.csv", "--arms", "lockstep"), "--bin", tmp_path]
+    with running(command) as process:
+        started = int(wait_until(lambda: (tmp_path / "id").exists() and (tmp_path / "id").read_text()))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(started, 0)
+
+
+def test_runners_that_begin_at_once_write_one_head(tmp_path, monkeypatch):
+    path, lock = tmp_path / "results.csv", fcntl.flock
+
+    def lock_late(file, kind):
+        """Another runner appends between this one's opening the file and its lock."""
+        monkeypatch.setattr(fcntl, "flock", lock)
+        results.append(path, dict.fromkeys(results.FIELDS, 2))
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    results.append(path, dict.fromkeys(results.FIELDS, 1))
+    assert [row["seed"] for row in rows_of(path)] == ["2", "1"]
+
+
+def test_the_commit_is_said_where_there_is_one(tmp_path, monkeypatch):
+    said = subprocess.run(["git", "-C", CHECKOUT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    if said.returncode == 0:
+        assert runner.commit().rstrip("+") == said.stdout.strip()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(runner, "HERE", tmp_path)
+    assert runner.commit() == "unknown"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert runner.commit() == "unknown"
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -325,3 +377,19 @@ def test_the_plot_has_means_and_paired_differences(tmp_path):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     failed = subprocess.run([*command, "--batch", "32"], capture_output=True, text=True)
     assert failed.returncode == 2 and "has no run that was evaluated at update 3000" in failed.stderr
+
+
+def test_a_line_in_the_table_of_arms_is_enough(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    with importable(FOLDER):
+        import plot
+    new = Arm("cutmix", "red", "cutmix", full=True, against=("full-plain",))
+    monkeypatch.setitem(ARMS, new.name, new)
+    assert runner.parse(["--data", ".", "--arms", "cutmix"]).arms == ["cutmix"]
+    for arm, accuracy in [("full-plain", 80), ("cutmix", 82), ("of old", 1)]:
+        results.append(tmp_path / "results.csv", {**dict.fromkeys(results.FIELDS, 0), "arm": arm, "labels": 50000,
+                                                  "seed": 1, "batch": 64, "step": 900, "accuracy": accuracy})
+    plot.main(["--csv", str(tmp_path / "results.csv"), "--out", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert "| cutmix | 900 | 82.00 | 1 |  |" in text and "| cutmix - full-plain | 2.00 | +2.00 |" in text
+    assert (tmp_path / "full.png").exists() and not (tmp_path / "accuracy.png").exists()

@@ -181,6 +181,24 @@ def test_views_survive_the_server_s_restart(own_server):
     assert feed.views(0).digest() == views.digest()
 
 
+def test_views_are_fetched_once(connection, monkeypatch):
+    feed = open_feed(connection, "once")
+    fetched, fetch = [], feed._fetched_views
+    monkeypatch.setattr(feed, "_fetched_views", lambda step: fetched.append(step) or fetch(step))
+    guesses = some_probabilities((B, CLASSES))
+    feed.views(1)
+    with pytest.raises(mixfeed.InvalidArgument):
+        feed.mix(1, guesses=guesses[:2])
+    feed.mix(1, guesses=guesses)
+    assert fetched == [1]  # an error leaves them for the next try
+    feed.mix(1, guesses=guesses)
+    assert fetched == [1, 1]
+    feed.views(2)
+    feed.mix(3, guesses=guesses)
+    feed.mix(2, guesses=guesses)
+    assert fetched == [1, 1, 2, 3]
+
+
 def uneven():
     probabilities = some_probabilities()
     probabilities[1, 2] *= 1.01

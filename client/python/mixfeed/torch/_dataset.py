@@ -88,6 +88,9 @@ class FeedLoader(DataLoader[TensorBatch]):
 
     Each worker has a connection of its own. Where this process has used the feed already, workers cannot be forked: give
     multiprocessing_context="spawn".
+
+    Without workers pin_memory is for batches that stay on the CPU: the loop raises InvalidArgument where dataset.to()
+    puts them on a GPU, which goes through page-locked memory anyway.
     """
 
     def __init__(self, dataset: FeedDataset, **arguments: Any) -> None:
@@ -98,10 +101,14 @@ class FeedLoader(DataLoader[TensorBatch]):
         self._counted = dataset
 
     def __iter__(self) -> Iterator[TensorBatch]:  # type: ignore[override]
+        device = self._counted._device
         if self.num_workers == 0:
+            if self.pin_memory and device.type == "cuda":
+                raise InvalidArgument(f"pin_memory: True given for batches that are on '{device}' already",
+                                      "Leave it out: the dataset copies them through page-locked memory of its own.")
             yield from super().__iter__()
             return
         stride = self._counted.feed._consumer.steps(0)[1]
-        for batch in moved(super().__iter__(), self._counted._device):
+        for batch in moved(super().__iter__(), device):
             self._counted._next += stride  # the workers count in copies of the dataset
             yield batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ class Started(NamedTuple):
 
 class DeviceCopier:
     """Copies batches to a device on a side stream, through page-locked memory for two of them. start() is called by one
-    thread, finish() by the one that trains."""
+    thread at a time, finish() by the one that trains."""
 
     def __init__(self, cuda: Cuda) -> None:
         self._cuda = cuda
@@ -109,36 +110,34 @@ def checked_device(device: torch.device | str | int) -> torch.device:
 
 
 def moved(batches: Iterator[TensorBatch], device: torch.device) -> Iterator[TensorBatch]:
-    """The batches on `device`, each copied when it is asked for."""
-    copier = DeviceCopier(Cuda(device)) if device.type == "cuda" else None
-    for batch in batches:
-        yield _plainly(batch, device) if copier is None else copier.finish(copier.start(batch))
+    """The batches on `device`, each copied when it is asked for. Keeps none of them."""
+    if device.type != "cuda":
+        return map(functools.partial(_plainly, device=device), batches)
+    copier = DeviceCopier(Cuda(device))
+    return map(lambda batch: copier.finish(copier.start(batch)), batches)
 
 
 def moved_ahead(batches: FeedIterator, device: torch.device) -> Iterator[TensorBatch]:
     """The batches on `device`; on CUDA each is fetched and copied while the one before is trained on, by a thread, so
-    that a batch that is there does not wait for the next. Closes the iterator."""
+    that a batch that is there does not wait for the next; the iterator is closed then."""
+    tensors = map(to_tensors, batches)
     if device.type != "cuda":
-        for batch in batches:
-            tensors = _plainly(to_tensors(batch), device)
-            del batch
-            yield tensors
-            del tensors
-        return
-    copier = DeviceCopier(Cuda(device))
+        return moved(tensors, device)
+    return _copied_ahead(batches, tensors, DeviceCopier(Cuda(device)))
 
+
+def _copied_ahead(batches: FeedIterator, tensors: Iterator[TensorBatch], copier: DeviceCopier) -> Iterator[TensorBatch]:
     def start_next() -> Started | None:
-        batch = next(batches, None)
-        return None if batch is None else copier.start(to_tensors(batch))
+        batch = next(tensors, None)
+        return None if batch is None else copier.start(batch)
 
-    with concurrent.futures.ThreadPoolExecutor(1, "mixfeed-copy") as thread:
-        try:
+    # Closing ends the thread's wait, before the thread is waited for.
+    with concurrent.futures.ThreadPoolExecutor(1, "mixfeed-copy") as thread, contextlib.closing(batches):
+        started = start_next()  # here: what the server refuses is raised, and Ctrl-C noticed, at once
+        while started is not None:
             pending = thread.submit(start_next)
-            while (started := pending.result()) is not None:
-                pending = thread.submit(start_next)
-                yield copier.finish(started)
-        finally:
-            batches.close()  # ends the thread's wait
+            yield copier.finish(started)
+            started = pending.result()
 
 
 def _plainly(batch: TensorBatch, device: torch.device) -> TensorBatch:

@@ -140,9 +140,9 @@ def _pairs(given: Any, targets: torch.Tensor,
            logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     columns = _checked_targets(targets, _PAIR_COLUMNS, "(y_a, y_b, lambda)", logits)
     labels = columns[:, :2].long()
-    on_host = torch.as_tensor(given)
-    if on_host.device.type == "cpu":  # elsewhere looking would wait for the device
-        lowest, highest = (int(value) for value in on_host[:, :2].aminmax())
+    given_labels = torch.as_tensor(given)[:, :2]
+    if given_labels.device.type == "cpu":  # elsewhere looking would wait for the device
+        lowest, highest = (int(value) for value in given_labels.aminmax())
         if lowest < 0 or highest >= logits.shape[1]:
             raise InvalidArgument(f"targets: labels {lowest}..{highest} given, the logits have {logits.shape[1]} "
                                   "classes")

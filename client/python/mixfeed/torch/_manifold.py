@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import torch
 from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed
 from mixfeed.torch._modules import unwrapped
+from mixfeed.torch._tensors import images_tensor
 
 
 class _Batch(Protocol):
@@ -65,18 +67,19 @@ class ManifoldMixup:
                                   f"are {drawn}", "Name a submodule for each of them: layers=[...].")
 
     def __call__(self, batch: _Batch) -> Any:
-        """What the module gives for batch.images, with the batch's layer mixed. Errors are those of mixing()."""
-        images = batch.images
+        """What the module gives for batch.images, with the batch's layer mixed. batch: a TensorBatch or mixfeed.Batch.
+        Errors are those of mixing()."""
         with self.mixing(batch):
-            return self.module(images if isinstance(images, torch.Tensor) else torch.as_tensor(images))
+            return self.module(images_tensor(batch.images))
 
     @contextlib.contextmanager
     def mixing(self, batch: _Batch) -> Iterator[None]:
         """Within it one forward pass of the module mixes the batch's layer: for modules that are called in a way of
         their own.
 
-        Raises InvalidArgument for a layer number that there is not and a layer whose output is not one tensor with a
-        row a row of the batch; FailedPrecondition when the pass computed the layer not once.
+        Raises InvalidArgument for a layer number that there is not, a layer whose output is not one tensor with a row a
+        row of the batch, and a row whose partner is not in the batch (such a row of a batch on a GPU, where looking
+        would wait for it, becomes NaN instead); FailedPrecondition when the pass computed the layer not once.
         """
         if batch.layer == 0:
             yield
@@ -112,8 +115,8 @@ class _Mix:
 
     def __init__(self, batch: _Batch) -> None:
         self.calls = 0
-        self._lam = torch.as_tensor(batch.lam)
-        self._partner = _local_partner(torch.as_tensor(batch.row), torch.as_tensor(batch.partner))
+        self._partner, missing = _local_partner(torch.as_tensor(batch.row), torch.as_tensor(batch.partner))
+        self._lam = torch.as_tensor(batch.lam).masked_fill(missing, math.nan)
 
     def __call__(self, module: torch.nn.Module, inputs: Any, output: Any) -> torch.Tensor:
         self.calls += 1
@@ -127,16 +130,16 @@ class _Mix:
         return lam * output + (1 - lam) * output[self._partner.to(output.device)]
 
 
-def _local_partner(row: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
-    """Where the partners lie in the batch: they are numbered by the step's rows, of which a share, or another order,
-    may have come."""
+def _local_partner(row: torch.Tensor, partner: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the partners lie in the batch, and which do not: they are numbered by the step's rows, of which a share, or
+    another order, may have come."""
     order = row.argsort()
     at = torch.searchsorted(row[order], partner).clamp(max=len(row) - 1)
     local = order[at]
-    missing = partner[row[local] != partner]
-    if len(missing) > 0:
-        raise InvalidArgument(f"partner: row {int(missing[0])} of the step is not in the batch")
-    return local
+    missing = row[local] != partner
+    if row.device.type == "cpu" and missing.any():
+        raise InvalidArgument(f"partner: row {int(partner[missing][0])} of the step is not in the batch")
+    return local, missing
 
 
 def _default_layers(module: torch.nn.Module) -> list[torch.nn.Module]:

@@ -12,6 +12,7 @@ from mixfeed._feed import Feed, whole
 from mixfeed._weights import ModelVersions, NamedTensor, to_safetensors
 from mixfeed.torch._modules import SAFETENSORS_NAMES
 
+
 def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
     if tensor.dtype not in SAFETENSORS_NAMES:
         raise InvalidArgument(f"{name}: {tensor.dtype} cannot be pushed, only {', '.join(map(str, SAFETENSORS_NAMES))}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -13,6 +13,8 @@ from mixfeed._connection import Connection
 from mixfeed._errors import Error, FailedPrecondition, InvalidArgument
 from mixfeed._feed import whole
 from mixfeed.torch._modules import SAFETENSORS_NAMES, unwrapped
+
+_T = TypeVar("_T")
 
 _MAX_CLASSES = 32767
 _MAX_SIDE = 256
@@ -40,10 +42,11 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
     output is, whether its values are finite, and whether push_weights can send its state. Then the server tries it in a
     process of its own.
 
-    classes, image (C, H, W): default: those of the server's datasets, when all have the same. normalise: of the pixels
-    that the network is used to, as open() takes it. statistics: of batch norm, that it must be able to guess with: the
-    step's own ("batch", as MixMatch is published) or the module's ("running"). update: optimiser steps that its weights
-    have had. ema_decay: of a moving average that the server keeps of what is pushed, an update, below 1; 0: none.
+    classes, image (C, H, W): each by default that of the server's datasets, when all have the same. normalise: of the
+    pixels that the network is used to, as open() takes it. statistics: of batch norm, that it must be able to guess
+    with: the step's own ("batch", as MixMatch is published) or the module's ("running"). update: optimiser steps that
+    its weights have had. ema_decay: of a moving average that the server keeps of what is pushed, an update, below 1;
+    0: none.
 
     Raises InvalidArgument for a module that cannot be scripted or does not fit, with what to change; PermissionDenied
     on a server that takes no models from others; Unavailable without a server.
@@ -55,8 +58,9 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
     classes, image = _input_of(connection, classes, image)
     inner = unwrapped(module)
     archive = _archive(inner)
-    _try_archive(archive, classes, image, statistics)
-    _check_state(inner, archive)
+    copy = torch.jit.load(io.BytesIO(archive), map_location="cpu")
+    _try_copy(copy, classes, image, statistics)
+    _check_state(inner, copy)
     try:
         answer = connection._connected().register_model_json(
             name=name, archive=archive, classes=classes, image=image, normalise=normalise,
@@ -68,20 +72,27 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
 
 
 def _input_of(connection: Connection, classes: int | None, image: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
+    """Both checked; what is not given is the datasets'."""
     if classes is None or image is None:
-        datasets = connection.info()["datasets"]
-        found = {(len(d["class_names"]), tuple(d["image"][side] for side in ("channels", "height", "width")))
-                 for d in datasets if not d["error"]}
-        if len(found) != 1:
-            raise InvalidArgument("classes, image: not given, and the server's datasets have "
-                                  f"{', '.join(map(str, sorted(found))) or 'none'}",
-                                  "Say which: classes=10, image=(3, 32, 32).")
-        (known,) = found
-        classes, image = known[0] if classes is None else classes, known[1] if image is None else image
+        datasets = [dataset for dataset in connection.info()["datasets"] if not dataset["error"]]
+        if classes is None:
+            classes = _same("classes", (len(dataset["class_names"]) for dataset in datasets))
+        if image is None:
+            image = _same("image", (tuple(dataset["image"][side] for side in ("channels", "height", "width"))
+                                    for dataset in datasets))
     classes = whole("classes", classes, low=2, high=_MAX_CLASSES)
     if len(image) != 3:
         raise InvalidArgument(f"image: {tuple(image)} given, must be (channels, height, width)")
     return classes, tuple(whole("image", side, low=1, high=_MAX_SIDE) for side in image)
+
+
+def _same(name: str, of_datasets: Iterable[_T]) -> _T:
+    found = set(of_datasets)
+    if len(found) != 1:
+        raise InvalidArgument(f"{name}: not given, and the server's datasets have "
+                              f"{' and '.join(sorted(map(str, found))) or 'none'}",
+                              "Say which: classes=10, image=(3, 32, 32).")
+    return found.pop()
 
 
 def _archive(module: torch.nn.Module) -> bytes:
@@ -95,14 +106,9 @@ def _archive(module: torch.nn.Module) -> bytes:
     return file.getvalue()
 
 
-def _load(archive: bytes) -> Any:
-    return torch.jit.load(io.BytesIO(archive), map_location="cpu")
-
-
 @torch.no_grad()
-def _try_archive(archive: bytes, classes: int, image: tuple[int, ...], statistics: str) -> None:
-    """Runs a copy on random images, as trainer and server will. Raises InvalidArgument."""
-    copy = _load(archive)
+def _try_copy(copy: Any, classes: int, image: tuple[int, ...], statistics: str) -> None:
+    """Runs what the archive holds on random images, as trainer and server will. Raises InvalidArgument."""
     if statistics == "batch" and not any(_is_batch_norm(part) for part in copy.modules()):
         raise InvalidArgument("module: it has no batch normalisation, of which a guess with the step's own statistics "
                               "would be; or it was frozen", _STATISTICS_HINT)
@@ -146,9 +152,9 @@ def _check_output(output: Any, classes: int) -> None:
                               "Have its weights become infinite or NaN?")
 
 
-def _check_state(module: torch.nn.Module, archive: bytes) -> None:
+def _check_state(module: torch.nn.Module, copy: Any) -> None:
     """Whether push_weights can send the module's state to what was registered. Raises InvalidArgument."""
-    state, registered = module.state_dict(), _load(archive).state_dict()
+    state, registered = module.state_dict(), copy.state_dict()
     if not any(True for _ in module.parameters()):
         raise InvalidArgument("module: it has no parameters that could be pushed; was it frozen (torch.jit.freeze)?")
     for name, tensor in state.items():

@@ -29,6 +29,12 @@ class TensorBatch(NamedTuple):
     guess_version: int | None
 
 
+def images_tensor(images: Any) -> torch.Tensor:
+    """A batch's images, as a tensor over the same memory; one that is a tensor already as it is."""
+    tensor: torch.Tensor = from_dlpack(images) if isinstance(images, _core.Bfloat16Array) else torch.as_tensor(images)
+    return tensor
+
+
 def to_tensors(batch: _core.Batch) -> TensorBatch:
     """A batch's arrays as tensors over the same memory, which they keep; only the indices are copied, to int64."""
 
@@ -36,10 +42,9 @@ def to_tensors(batch: _core.Batch) -> TensorBatch:
         indices: torch.Tensor = torch.from_numpy(array).long()
         return indices
 
-    images = batch.images
     return TensorBatch(
-        images=from_dlpack(images) if isinstance(images, _core.Bfloat16Array) else torch.from_numpy(images),
-        targets=torch.from_numpy(batch.targets), partner=index(batch.partner), lam=torch.from_numpy(batch.lam),
-        sample_ids=index(batch.sample_ids), row=index(batch.row), pool=index(batch.pool), view=index(batch.view),
-        box=None if batch.box is None else index(batch.box), n_labelled=batch.n_labelled, lambda_u=batch.lambda_u,
-        layer=batch.layer, step=batch.step, guess_version=batch.guess_version)
+        images=images_tensor(batch.images), targets=torch.from_numpy(batch.targets), partner=index(batch.partner),
+        lam=torch.from_numpy(batch.lam), sample_ids=index(batch.sample_ids), row=index(batch.row),
+        pool=index(batch.pool), view=index(batch.view), box=None if batch.box is None else index(batch.box),
+        n_labelled=batch.n_labelled, lambda_u=batch.lambda_u, layer=batch.layer, step=batch.step,
+        guess_version=batch.guess_version)
