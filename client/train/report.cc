@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,8 @@ namespace mixfeed {
 namespace {
 
 constexpr size_t kEvalsOfMedian = 20;
-// Of a training's memory and of its checkpoints; then every other line is forgotten.
+// In memory and in checkpoints: of longer trainings every other, then every fourth is kept, and so
+// on.
 constexpr size_t kMaxLines = 8192;
 constexpr double kRoom = 1.1;  // of an axis, over the largest value
 
@@ -219,12 +221,14 @@ void TrainReport::Restore(const Json& history) {
 }
 
 void TrainReport::Remember(const UpdateReport& report) {
-  if (updates_.size() >= kMaxLines) {
-    size_t kept = 0;
-    for (size_t i = 1; i < updates_.size(); i += 2) updates_[kept++] = updates_[i];
-    updates_.resize(kept);
+  const auto is_kept = [this](const UpdateReport& line) {
+    return line.update / options_.log_every % stride_ == 0;
+  };
+  while (updates_.size() >= kMaxLines && stride_ <= report.update) {
+    stride_ *= 2;
+    std::erase_if(updates_, std::not_fn(is_kept));
   }
-  updates_.push_back(report);
+  if (is_kept(report) || report.update == options_.steps) updates_.push_back(report);
 }
 
 absl::Status TrainReport::Line(const Json& json, const std::string& text) {

@@ -57,8 +57,8 @@ class TrainReport {
   // Also draws what there is. InvalidArgument for a picture that cannot be written.
   absl::Status End(uint64_t update, bool interrupted);
 
-  // What was told so far, for a training that goes on, of long trainings only every other, fourth,
-  // and so on, line; Restore ignores what it does not know.
+  // What was told so far, for a training that goes on: up to 8,192 lines of updates, of those of a
+  // longer training some at equal distances. Restore ignores what it does not know.
   Json History() const;
   void Restore(const Json& history);
 
@@ -80,7 +80,8 @@ class TrainReport {
   const ReportOptions options_;
   std::optional<Progress> bar_;
   Rate rate_;
-  std::vector<UpdateReport> updates_;  // those with a line, at most 8,192
+  uint64_t stride_ = 1;                // of the lines that are kept
+  std::vector<UpdateReport> updates_;  // of those lines
   std::vector<EvalReport> evals_;
 };
 

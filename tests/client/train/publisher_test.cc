@@ -235,7 +235,8 @@ TEST_F(ResumedPublisherTest, AModelOfAnotherKindOrShapeIsRefused) {
     return std::string(refused.status().message());
   };
   EXPECT_THAT(message([](PublisherOptions* o) { o->network = "wrn-28-2"; }),
-              HasSubstr("is resnet-small for 10 classes of 3x32x32; this training's is wrn-28-2"));
+              HasSubstr("is resnet-small for 10 classes of 3x32x32, normalised as cifar10; this "
+                        "training's is wrn-28-2"));
   EXPECT_THAT(message([](PublisherOptions* o) { o->classes = 7; }), HasSubstr("for 7 classes"));
   EXPECT_THAT(message([](PublisherOptions* o) { o->image.set_width(28); }), HasSubstr("3x32x28"));
   EXPECT_THAT(message([](PublisherOptions* o) { o->normalisation = "signed"; }),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <fstream>
 #include <functional>
 #include <sstream>
 #include <string>
@@ -64,10 +65,11 @@ TEST_F(TrainProgramTest, CtrlCDoesNotHideThatNothingCouldBeSaved) {
   InterruptingBuffer buffer(&interrupt, R"("update":1)");
   std::ostream out(&buffer);
   std::ostringstream err;
-  const std::string file = File("absent/cut.ckpt");
+  std::ofstream(File("no folder")) << "but a file";
+  const std::string file = File("no folder/cut.ckpt");
   const Args args =
       Training({"--eval-every", "0", "--steps", "5", "--run", "cut", "--checkpoint", file});
-  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitError);
+  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
   EXPECT_THAT(err.str(), HasSubstr(file));
 }
 
@@ -113,7 +115,7 @@ std::array<Ended, 2> RunPair(const std::string& meet, const Args& args,
                              const std::function<Ended(const Args&)>& run) {
   std::array<Ended, 2> ended;
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < 2; ++rank) {
+  for (size_t rank = 0; rank < ended.size(); ++rank) {
     Args all = args;
     all.insert(all.end(),
                {"--world", "2", "--rank", std::to_string(rank), "--rendezvous", "file:" + meet});
