@@ -104,7 +104,7 @@ TEST_F(GuessStatsTest, PrometheusReadsTheSame) {
       {"mixfeed_open_feeds ", 1},
       {"mixfeed_batches_made_total ", 1},
       {absl::StrCat("mixfeed_guess_steps", labels), 1},
-      {absl::StrCat("mixfeed_guess_confidence_count", labels), kBatch},
+      {absl::StrCat("mixfeed_guess_confidence", labels), span.confidence()},
       {absl::StrCat("mixfeed_guess_entropy_nats", labels), span.entropy()},
       {absl::StrCat("mixfeed_guess_calibration_error", labels),
        span.validation().calibration_error()}};
