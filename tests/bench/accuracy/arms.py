@@ -23,6 +23,10 @@ class Arm:
     against: tuple[str, ...] = ()
     fields: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def guesses(self):
+        return self.recipe is None or self.policy is not None
+
 
 ARMS = {arm.name: arm for arm in [
     Arm("in-process", "black", against=("supervised", "mixup")),

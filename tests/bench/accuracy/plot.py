@@ -18,6 +18,7 @@ from matplotlib.ticker import ScalarFormatter  # noqa: E402
 
 import results  # noqa: E402
 from arms import ARMS  # noqa: E402
+from settings import Settings  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Their staleness is fixed, or what it happened to be.
@@ -36,13 +37,19 @@ class Curve:
         self.ages.append(float(row["guess_age"]))
 
 
-def curves(rows, labels, batch):
-    """{arm: {seed: Curve}} of the rows with so many labels (or all, where the arm has them) and images a step."""
+def curves(rows, options):
+    """{arm: {seed: Curve}} of the rows that are of the options' batch, labels (or all, where the arm has them), and
+    lambda_u and ramp (where it guesses)."""
     found = collections.defaultdict(lambda: collections.defaultdict(Curve))
     for row in rows:
         arm = ARMS.get(row["arm"])  # none: it is not in the table any more
-        if arm is not None and int(row["batch"]) == batch and (arm.full or int(row["labels"]) == labels):
-            found[arm.name][row["seed"]].add(row)
+        if arm is None or float(row["batch"]) != options.batch:
+            continue
+        if not arm.full and float(row["labels"]) != options.labels:
+            continue
+        if arm.guesses and (float(row["lambda_u"]), float(row["ramp"])) != (options.lambda_u, options.ramp):
+            continue
+        found[arm.name][row["seed"]].add(row)
     return found
 
 
@@ -143,10 +150,12 @@ def main(arguments=None):
     parser.add_argument("--csv", type=pathlib.Path, default=HERE / "results.csv", metavar="FILE")
     parser.add_argument("--out", type=pathlib.Path, default=HERE, metavar="DIR")
     parser.add_argument("--step", type=int, default=3000, metavar="N")
-    parser.add_argument("--labels", type=int, default=1000, metavar="N")
-    parser.add_argument("--batch", type=int, default=64, metavar="B")
+    parser.add_argument("--labels", type=int, default=Settings.labels, metavar="N")
+    parser.add_argument("--batch", type=int, default=Settings.batch, metavar="B")
+    parser.add_argument("--lambda-u", type=float, default=Settings.lambda_u, metavar="W")
+    parser.add_argument("--ramp", type=int, default=Settings.ramp, metavar="N")
     options = parser.parse_args(arguments)
-    runs, ends = finished(curves(results.read(options.csv), options.labels, options.batch), options.step)
+    runs, ends = finished(curves(results.read(options.csv), options), options.step)
     if not runs:
         parser.error(f"{options.csv} has no run that was evaluated at update {options.step}")
     print_tables(runs, ends)

@@ -6,7 +6,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-FIELDS = ["arm", "seed", "labels", "batch", "step", "accuracy", "labelled_loss", "unlabelled_loss", "guess_age",
+FIELDS = ["arm", "seed", "labels", "batch", "lambda_u", "ramp", "step", "accuracy", "labelled_loss", "unlabelled_loss", "guess_age",
           "wall_s", "threads", "commit"]
 
 
@@ -25,6 +25,8 @@ class Key(NamedTuple):
     seed: str
     labels: str
     batch: str
+    lambda_u: str  # "" where nothing is guessed, as is ramp
+    ramp: str
 
 
 def key_of(row):

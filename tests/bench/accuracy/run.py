@@ -46,6 +46,10 @@ def parse(arguments):
     parser.add_argument("--evaluate-every", type=int, default=300, metavar="N", help="updates between evaluations")
     parser.add_argument("--labels", type=int, default=Settings.labels, metavar="N", help="but for the arms full-*")
     parser.add_argument("--batch", type=int, default=Settings.batch, metavar="B", help="labelled images a step")
+    parser.add_argument("--lambda-u", type=float, default=Settings.lambda_u, metavar="W", help="MixMatch's weight of the "
+                        f"guessed rows (default {Settings.lambda_u:g})")
+    parser.add_argument("--ramp", type=int, default=Settings.ramp, metavar="N",
+                        help=f"updates until it is reached (default {Settings.ramp})")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of the trainer, and of the guesses")
     parser.add_argument("--quick", action="store_true", help="4 updates of 8 images, to see that everything works")
     parser.add_argument("--json", action="store_true", help="a line of JSON an evaluation on the standard output")
@@ -54,7 +58,7 @@ def parse(arguments):
         options.steps, options.evaluate_every, options.batch, options.labels = 4, 2, 8, 50
     if options.out is None:
         options.out = pathlib.Path(tempfile.mkdtemp()) / "quick.csv" if options.quick else HERE / "results.csv"
-    for name in ["steps", "evaluate_every", "labels", "batch", "threads"]:
+    for name in ["steps", "evaluate_every", "labels", "batch", "ramp", "threads"]:
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')}: {getattr(options, name)} given, must be 1 or more")
     return options
@@ -134,14 +138,16 @@ def main(arguments=None):
     runs = []
     for seed, name in itertools.product(options.seeds, options.arms):
         labels = len(train_set.labels) if ARMS[name].full else options.labels
-        row = {"arm": name, "seed": seed, "labels": labels, **shared}
+        weight = (f"{options.lambda_u:g}", options.ramp) if ARMS[name].guesses else ("", "")
+        row = {"arm": name, "seed": seed, "labels": labels, **shared, **dict(zip(["lambda_u", "ramp"], weight))}
         key = results.Key(*(str(row[field]) for field in results.Key._fields))
         if results.is_finished(options.out, key, options.steps):
             print(f"{name} seed {seed}: is in {options.out.name}", file=sys.stderr)
         else:
             runs.append((key, row))
     progress = Progress(len(runs), options.steps)
-    settings = dataclasses.replace(Settings(), batch=options.batch, labels=options.labels)
+    settings = dataclasses.replace(Settings(), batch=options.batch, labels=options.labels, lambda_u=options.lambda_u,
+                                   ramp=options.ramp)
     with contextlib.ExitStack() as stack:
         make = run_maker(options, settings, train_set, stack)
         for key, row in runs:

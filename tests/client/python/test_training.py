@@ -288,6 +288,9 @@ def test_the_runner_goes_on_where_it_was_interrupted(server, tmp_path):
     assert {row["guess_age"] for row in rows if row["arm"] == "lockstep"} == {"0.0"}
     assert rows[arms.index("delayed-1") * 2 + 1]["guess_age"] == "1.0"
     assert {row["labels"] for row in rows if row["arm"].startswith("full")} == {str(TRAIN_IMAGES)}
+    weights = {row["arm"]: (row["lambda_u"], row["ramp"]) for row in rows}
+    assert weights["in-process"] == weights["newest"] == (f"{Settings.lambda_u:g}", str(Settings.ramp))
+    assert weights["mixup"] == weights["full-manifold"] == ("", "")
 
     lines = out.read_text().splitlines(keepends=True)
     out.write_text("".join(lines[:2] + lines[3:4]))  # neither of the first two is finished
@@ -350,7 +353,7 @@ def test_the_commit_is_said_where_there_is_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("arguments, message", [
     (["--arms", "nothing"], "invalid choice: 'nothing'"), (["--steps", "0"], "--steps: 0 given, must be 1 or more"),
-    (["--threads", "-1"], "--threads: -1 given"), (["--evaluate-every", "0"], "--evaluate-every: 0 given")])
+    (["--threads", "-1"], "--threads: -1 given"), (["--ramp", "0"], "--ramp: 0 given"), (["--evaluate-every", "0"], "--evaluate-every: 0 given")])
 def test_the_runner_says_what_is_wrong(server, tmp_path, arguments, message):
     failed = run(server, tmp_path / "results.csv", *arguments)
     assert failed.returncode == 2 and message in failed.stderr
@@ -358,14 +361,15 @@ def test_the_runner_says_what_is_wrong(server, tmp_path, arguments, message):
 
 def test_the_plot_has_means_and_paired_differences(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    lines = ["arm,seed,labels,batch,step,accuracy,labelled_loss,unlabelled_loss,guess_age,wall_s,threads,commit"]
+    lines = [",".join(results.FIELDS)]
+    usual = f"{Settings.lambda_u:g},{Settings.ramp}"
     for arm, age, accuracies in [("lockstep", 0, [60, 64]), ("in-process", 0, [61, 62]), ("delayed-10", 10, [58, 60]),
                                  ("newest", 4, [59, 63])]:
         for seed, accuracy in enumerate(accuracies, start=1):
-            lines += [f"{arm},{seed},1000,64,300,{accuracy - 20},1,0,{age},1,1,x",
-                      f"{arm},{seed},1000,64,3000,{accuracy},1,0,{age},9,1,x"]
-    lines += ["mixup,1,1000,64,300,50,1,0,0,1,1,x", "supervised,1,250,64,3000,40,1,0,0,1,1,x",
-              "full-plain,1,50000,64,900,80,1,0,0,1,1,x"]
+            lines += [f"{arm},{seed},1000,64,{usual},300,{accuracy - 20},1,0,{age},1,1,x",
+                      f"{arm},{seed},1000,64,{usual},3000,{accuracy},1,0,{age},9,1,x"]
+    lines += ["mixup,1,1000,64,,,300,50,1,0,0,1,1,x", "supervised,1,250,64,,,3000,40,1,0,0,1,1,x",
+              "full-plain,1,50000,64,,,900,80,1,0,0,1,1,x", "lockstep,1,1000,64,3,7,3000,12,1,0,0,9,1,x"]
     (tmp_path / "results.csv").write_text("\n".join(lines) + "\n")
     command = [sys.executable, FOLDER / "plot.py", "--csv", tmp_path / "results.csv", "--out", tmp_path]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -373,6 +377,8 @@ def test_the_plot_has_means_and_paired_differences(tmp_path):
     assert "| lockstep - in-process | 0.50 ± 2.12 | -1.00, +2.00 |" in text
     assert "| delayed-10 - lockstep | -3.00 ± 1.41 | -2.00, -4.00 |" in text
     assert "mixup" not in text and "supervised" not in text  # neither has run so far with 1,000 labels
+    other = subprocess.run([*command, "--lambda-u", "3", "--ramp", "7"], capture_output=True, text=True, check=True)
+    assert "| lockstep | 3,000 | 12.00 | 1 | 0.0 |" in other.stdout
     for name in ["accuracy.png", "staleness.png", "full.png"]:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     failed = subprocess.run([*command, "--batch", "32"], capture_output=True, text=True)
