@@ -6,8 +6,8 @@ import os
 import pathlib
 from typing import NamedTuple
 
-FIELDS = ["arm", "seed", "labels", "batch", "lambda_u", "ramp", "step", "accuracy", "labelled_loss", "unlabelled_loss", "guess_age",
-          "wall_s", "threads", "commit"]
+FIELDS = ["arm", "seed", "labels", "batch", "lambda_u", "ramp", "step", "accuracy", "labelled_loss", "unlabelled_loss",
+          "guess_age", "wall_s", "threads", "commit"]
 
 
 class StepResult(NamedTuple):

@@ -95,7 +95,8 @@ class Update:
 def test_one_mixmatch_update_equals_the_reference(connection, registered):
     name, _ = registered
     feed = connection.open("mixmatch", labels=50, batch=SETTINGS.batch, model=name, policy="newest", steps=4,
-                           set={"recipe.interleave": True, "recipe.weight.ramp": "NONE"})
+                           set={"recipe.interleave": True, "recipe.weight.value": SETTINGS.lambda_u,
+                                "recipe.weight.ramp": "NONE"})
     *earlier, batch = [mixfeed.torch.to_tensors(received) for received in feed]
     assert batch.lambda_u == SETTINGS.lambda_u and set(batch.row[:8].tolist()) != set(range(8))
     trainer = trained(feed, earlier)
@@ -244,7 +245,7 @@ def test_the_lockstep_arm_s_feed_is_official_mixmatch(bench_server):
         for step in range(2):
             run.step()
         spec = run.feed.info.spec
-        assert run.feed[2].lambda_u == 75 * 2 / 4 and run.feed[2].guess_update == 2
+        assert run.feed[2].lambda_u == Settings.lambda_u * 2 / 4 and run.feed[2].guess_update == 2
     recipe = spec["recipe"]
     assert recipe["interleave"] and recipe["mix"]["lambda_scope"] == "PER_ROW"
     assert recipe["guess"]["policy"] == "LOCKSTEP"
@@ -353,7 +354,8 @@ def test_the_commit_is_said_where_there_is_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("arguments, message", [
     (["--arms", "nothing"], "invalid choice: 'nothing'"), (["--steps", "0"], "--steps: 0 given, must be 1 or more"),
-    (["--threads", "-1"], "--threads: -1 given"), (["--ramp", "0"], "--ramp: 0 given"), (["--evaluate-every", "0"], "--evaluate-every: 0 given")])
+    (["--threads", "-1"], "--threads: -1 given"), (["--ramp", "0"], "--ramp: 0 given"),
+    (["--evaluate-every", "0"], "--evaluate-every: 0 given")])
 def test_the_runner_says_what_is_wrong(server, tmp_path, arguments, message):
     failed = run(server, tmp_path / "results.csv", *arguments)
     assert failed.returncode == 2 and message in failed.stderr
