@@ -103,9 +103,9 @@ class Arms:
 
 
 def settle(server_pid):
-    """Waits until the server has made the batches ahead that it may make, and rests."""
+    """Waits until the server has made the batches ahead that it may make, and rests; for 5 s at most."""
     deadline, before = time.monotonic() + 5, -1.0
-    while (now := cpu_seconds(server_pid)) != before and time.monotonic() < deadline:
+    while (now := cpu_seconds(server_pid)) > before and time.monotonic() < deadline:
         before = now
         time.sleep(0.1)
 
