@@ -137,7 +137,7 @@ class Missing(Exception):
 
 
 class Asked:
-    """A process that answers lines of JSON (see answer_lines). greeting: the first one, which it sends when it is ready.
+    """A process that answers lines of JSON (see answer_lines). greeting: the first, which it sends when it is ready.
 
     Raises Missing where it says that something is not installed, or ends before it is ready. Use it in a `with`."""
 

@@ -4,9 +4,9 @@
     loaders.py [--bin DIR] [--data DIR] [--batches B ...] [--rounds N] [--seconds S] [--peers-python PYTHON] [--json]
 
 Every loader gives the same batches: crops of images padded with 4 black pixels, mirrored half of the time, mixed with a
-permutation of the batch by one lambda ~ Beta(1, 1), float32 in [-1, 1], with soft targets; the first ones are checked.
-All run on the same cores, with as many threads or workers, in processes that stay: what serves, what makes and the loop
-that takes share these cores. The loop does nothing with a batch. Loaders take turns; figures are medians over the rounds,
+permutation of the batch by one lambda ~ Beta(1, 1), float32 in [-1, 1], with soft targets; the first is checked.
+All run on the same cores, with as many threads or workers, in processes that stay: what serves, what makes and the
+loop that takes share these cores. The loop does nothing with a batch. Loaders take turns; figures are medians over the rounds,
 ratios those of the same round.
 
   feed           mixfeed-server and the Python package
@@ -30,6 +30,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import statistics
 import sys
 import tempfile
@@ -142,6 +143,7 @@ def report(found: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     os.sched_setaffinity(0, options.cores)
     bystanders = Bystanders()
     data = f"cifar10={options.data}" if options.data else "generated"

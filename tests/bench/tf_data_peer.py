@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""For loaders.py: tf.data, in the training process or as tf.data service, whose dispatcher and worker are another process
-on the same cores.
+"""For loaders.py: tf.data, in the training process or as tf.data service, whose dispatcher and worker are another
+process on the same cores.
 
     FixedLengthRecordDataset -> cache -> shuffle(50,000) -> repeat -> batch -> map, AUTOTUNE, any order -> prefetch
 
-The map makes a whole batch by vectorised operations in a graph: one gather of rows and one of columns crop, and mirror by
-turning the columns round. Images are NHWC, TensorFlow's own order. The service shards nothing, and neither compresses nor
-copies more than it must: gRPC on the loopback, without compression.
+The map makes a whole batch by vectorised operations in a graph: one gather of rows and one of columns crop, and mirror
+by turning the columns round. Images are NHWC, TensorFlow's own order. The service shards nothing and does not compress.
 """
 import os
 import subprocess

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a feed costs a trainer: MixMatch's update of the small built-in network through a feed, beside the same update of
-a batch that lies in memory, a supervised one of as many rows, and MixMatch inside the training process.
+"""What a feed costs a trainer: MixMatch's update of the small built-in network through a feed, beside the same update
+of a batch that lies in memory, a supervised one of as many rows, and MixMatch inside the training process.
 
     trainer_step.py [--bin DIR] [--data cifar10=DIR] [--rounds N] [--steps N] [--batch B] [--json]
 
-Starts a server of its own on one core, and the trainer on another. In each round every arm makes some steps; figures are
-medians over the rounds, ratios those of arms of the same round:
+Starts a server of its own on one core, and the trainer on another. In each round every arm makes some steps; figures
+are medians over the rounds, ratios those of arms of the same round:
 
   step        by the clock: fed against in memory (aim: 1.05 or less), against supervised in as many passes of B rows
               (aim: 1.05 or less), and in process against supervised (for comparison: about 1.2)
@@ -13,8 +13,8 @@ medians over the rounds, ratios those of arms of the same round:
   images/s    rows trained a second with equal cores: both cores to the two processes, one each or shared, or both to
               the in-process trainer
 
-Run it with the Python that the package and PyTorch are installed in, on a machine that does nothing else: the report says
-how much others used. Ends with 0 whatever the figures are.
+Run it with the Python that the package and PyTorch are installed in, on a machine that does nothing else: the report
+says how much others used. Ends with 0 whatever the figures are.
 """
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import statistics
 import sys
 from collections.abc import Callable
@@ -172,6 +173,7 @@ def report(found: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     bystanders = Bystanders()
     found = summary(options, measure(options))
     found["others"] = bystanders.share()
