@@ -3,11 +3,11 @@
 
     loaders.py [--bin DIR] [--data DIR] [--batches B ...] [--rounds N] [--seconds S] [--peers-python PYTHON] [--json]
 
-Every loader gives the same batches: crops of images padded with 4 black pixels, mirrored half of the time, mixed with a
-permutation of the batch by one lambda ~ Beta(1, 1), float32 in [-1, 1], with soft targets; the first is checked.
-All run on the same cores, with as many threads or workers, in processes that stay: what serves, what makes and the
-loop that takes share these cores. The loop does nothing with a batch. Loaders take turns; figures are medians over the rounds,
-ratios those of the same round.
+Every loader gives the same batches: crops of images padded with 4 black pixels, mirrored half of the time, mixed with
+a permutation of the batch by one lambda ~ Beta(1, 1), float32 in [-1, 1], with soft targets; the first is checked. All
+run on the same cores, with as many threads or workers, in processes that stay: what serves, what makes and the loop
+that takes share these cores. The loop does nothing with a batch. Loaders take turns; figures are medians over the
+rounds, ratios those of the same round.
 
   feed           mixfeed-server and the Python package
   torch-images   torch DataLoader, an image at a time: torchvision's transforms, mixup in the collate function
