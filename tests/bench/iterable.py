@@ -9,45 +9,20 @@ Run it with the Python that the package is installed in. Exits with 1 when a goa
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 
 import mixfeed
+
+from kit import running_server
 
 COST_GOAL_US = 50
 RATIO_GOAL = 0.9
 PIXELS = 32 * 32 * 3
-
-
-@contextlib.contextmanager
-def running_server(folder: pathlib.Path) -> Iterator[str]:
-    """The address of a server of the bench's own, whose log is shown when something fails."""
-    with tempfile.TemporaryDirectory() as work:
-        log = pathlib.Path(work, "log")
-        with open(log, "wb") as stderr:
-            command = [folder / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", "generated", "--state-dir",
-                       pathlib.Path(work, "state")]
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
-        assert server.stdout is not None
-        try:
-            address = server.stdout.readline().rpartition(" ")[2].strip()
-            if not address:
-                raise RuntimeError("the server did not start")
-            yield address
-        except Exception:
-            print(log.read_text(), file=sys.stderr)
-            raise
-        finally:
-            server.terminate()
-            server.wait()
-            server.stdout.close()
 
 
 def cost_us(connection: mixfeed.Connection, batches: int = 500) -> tuple[float, float]:
@@ -95,7 +70,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     args = parser.parse_args()
     missed = False
-    with running_server(args.bin) as address:
+    with running_server(args.bin) as server:
+        address = server.address
         connection = mixfeed.connect(address)
         cost, on_processor = cost_us(connection)
         missed |= cost >= COST_GOAL_US

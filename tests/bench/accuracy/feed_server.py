@@ -1,4 +1,4 @@
-"""A mixfeed-server of the bench's own, on a free port."""
+"""A mixfeed-server of the bench's own, on a free port, or one that runs already."""
 import pathlib
 import subprocess
 import tempfile
@@ -8,36 +8,20 @@ import mixfeed
 from network import weights_file
 
 
-class FeedServer:
-    """binaries: the folder with mixfeed and mixfeed-server. threads: that guess. Use it in a `with`."""
+class ServerAt:
+    """A server that runs already. binaries: the folder with mixfeed. Use it in a `with`."""
 
-    def __init__(self, binaries, data, threads):
+    def __init__(self, binaries, address):
         self._binaries = pathlib.Path(binaries)
-        self._work = tempfile.TemporaryDirectory(prefix="mixfeed-accuracy-")
-        self._log = pathlib.Path(self._work.name, "log")
-        command = [self._binaries / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", f"cifar10={data}",
-                   "--state-dir", pathlib.Path(self._work.name, "state"), "--threads", "1", "--guess-threads",
-                   str(threads), "--idle-limit-ms", "3600000"]  # an evaluation may take long on a busy machine
-        with open(self._log, "wb") as log:
-            # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
-                                             start_new_session=True)
-        try:
-            self.address = self._process.stdout.readline().rpartition(" ")[2].strip()
-            if not self.address:
-                self._process.wait()
-                raise RuntimeError(f"mixfeed-server did not start:\n{self._log.read_text()}")
-        except BaseException:  # Ctrl-C too
-            self._stop()
-            raise
-        self.connection = mixfeed.connect(self.address, wait=600, deadline=3600)
+        self.address = address
+        self.connection = mixfeed.connect(address, wait=600, deadline=3600)
 
     def register(self, name, network):
         """Makes `network`, a network.ResNetSmall, a guess model: the built-in network with its weights."""
-        path = pathlib.Path(self._work.name, "weights.pt")
-        weights_file(network, path)
-        subprocess.run([self._binaries / "mixfeed", "model", "register", name, "--kind", "resnet-small", "--file", path,
-                        "--server", self.address], check=True, stdout=subprocess.DEVNULL)
+        with tempfile.NamedTemporaryFile(prefix="mixfeed-weights-") as file:
+            weights_file(network, file.name)
+            subprocess.run([self._binaries / "mixfeed", "model", "register", name, "--kind", "resnet-small", "--file",
+                            file.name, "--server", self.address], check=True, stdout=subprocess.DEVNULL)
 
     def split(self, labels, split_seed):
         """Indices of the labelled and of the unlabelled images, as `mixfeed split` writes them."""
@@ -52,6 +36,33 @@ class FeedServer:
 
     def __exit__(self, *error):
         self.connection.close()
+
+
+class FeedServer(ServerAt):
+    """binaries: the folder with mixfeed and mixfeed-server. threads: that guess. Use it in a `with`."""
+
+    def __init__(self, binaries, data, threads):
+        self._work = tempfile.TemporaryDirectory(prefix="mixfeed-accuracy-")
+        log = pathlib.Path(self._work.name, "log")
+        command = [pathlib.Path(binaries) / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", f"cifar10={data}",
+                   "--state-dir", pathlib.Path(self._work.name, "state"), "--threads", "1", "--guess-threads",
+                   str(threads), "--idle-limit-ms", "3600000"]  # an evaluation may take long on a busy machine
+        with open(log, "wb") as stderr:
+            # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True,
+                                             start_new_session=True)
+        try:
+            address = self._process.stdout.readline().rpartition(" ")[2].strip()
+            if not address:
+                self._process.wait()
+                raise RuntimeError(f"mixfeed-server did not start:\n{log.read_text()}")
+            super().__init__(binaries, address)
+        except BaseException:  # Ctrl-C too
+            self._stop()
+            raise
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
         self._stop()
 
     def _stop(self):
