@@ -159,11 +159,13 @@ class FeedClientImpl final : public FeedClient {
   }
 
   absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string& feed_id, uint64_t step,
-                                               const std::string& run) override {
+                                               const std::string& run,
+                                               const std::string& model) override {
     v1::ForkRunRequest request;
     request.set_feed_id(feed_id);
     request.set_step(step);
     request.set_run(run);
+    request.set_model(model);
     return Call<v1::OpenFeedResponse>(kForkRun, request);
   }
 

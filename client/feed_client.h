@@ -158,10 +158,11 @@ class FeedClient {
   // An empty `run` begins a new one, under NewRunName() (Feed::info().run()).
   virtual absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec& spec,
                                                          const std::string& run = "") = 0;
-  // Opens the spec of an open feed in a new run that shares the guesses of the steps below `step`;
-  // OpenFeed(response.spec(), run) gives its batches.
+  // Opens the spec of an open feed in a new run that shares the guesses of the steps below `step`,
+  // with ForkRunRequest.model; OpenFeed(response.spec(), run) gives its batches.
   virtual absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string& feed_id, uint64_t step,
-                                                       const std::string& run) = 0;
+                                                       const std::string& run,
+                                                       const std::string& model = "") = 0;
   virtual absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo() = 0;
   virtual absl::StatusOr<v1::ListFeedsResponse> ListFeeds() = 0;
   virtual absl::StatusOr<v1::ListModelsResponse> ListModels() = 0;

@@ -14,12 +14,16 @@ class Fork final : public Command {
     app->add_option("FEED", feed_id_, "the feed's id, as `mixfeed info` lists it")->required();
     app->add_option("--step", step_, "the first step that the new run guesses itself")->required();
     app->add_option("--run", run_, "the new run's name")->required();
+    app->add_option(
+        "--model", model_,
+        "the model that guesses the new run's steps, for a trainer beside the first one "
+        "(default: the feed's)");
     server_.AddTo(app);
   }
 
   absl::Status Run(Console* console) override {
     MIXFEED_ASSIGN_OR_RETURN(const auto client, server_.Connect());
-    MIXFEED_ASSIGN_OR_RETURN(const auto feed, client->ForkRun(feed_id_, step_, run_));
+    MIXFEED_ASSIGN_OR_RETURN(const auto feed, client->ForkRun(feed_id_, step_, run_, model_));
     if (server_.json) {
       console->out << Dump(ToJson(feed)) << '\n';
     } else {
@@ -35,6 +39,7 @@ class Fork final : public Command {
   std::string feed_id_;
   uint64_t step_ = 0;
   std::string run_;
+  std::string model_;
 };
 
 }  // namespace

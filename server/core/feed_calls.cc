@@ -57,8 +57,8 @@ absl::StatusOr<v1::OpenFeedResponse> FeedCalls::OpenFeed(const v1::OpenFeedReque
 
 absl::StatusOr<v1::OpenFeedResponse> FeedCalls::ForkRun(const v1::ForkRunRequest& request) const {
   MIXFEED_ASSIGN_OR_RETURN(const int64_t step, StepFromProto(request.step()));
-  MIXFEED_ASSIGN_OR_RETURN(const auto feed,
-                           core_->feeds()->Fork(request.feed_id(), step, request.run()));
+  MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Fork(request.feed_id(), step,
+                                                                 request.run(), request.model()));
   return Describe(*feed);
 }
 

@@ -245,10 +245,18 @@ absl::Status FeedRegistry::MakeRoom() {
 
 absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Fork(const std::string& id,
                                                                      int64_t step,
-                                                                     const std::string& run) {
+                                                                     const std::string& run,
+                                                                     const std::string& model) {
   MIXFEED_RETURN_IF_ERROR(CheckName("run", run));
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<const OpenedFeed> feed, Find(id));
-  const v1::FeedSpec spec = SpecToProto(feed->spec);
+  v1::FeedSpec spec = SpecToProto(feed->spec);
+  if (!model.empty()) {
+    if (!feed->spec.recipe.guesses()) {
+      return FieldError("model", absl::StrCat("\"", model, "\""),
+                        "empty for a recipe that does not guess");
+    }
+    spec.mutable_recipe()->mutable_guess()->set_model(model);
+  }
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> forked, Resolve(spec, run));
   if (forked->id == id) {
     return FieldError("run", absl::StrCat("\"", run, "\""), "another than the feed's own");

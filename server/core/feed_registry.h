@@ -73,9 +73,11 @@ class FeedRegistry {
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Open(const v1::FeedSpec& spec,
                                                          const std::string& run);
   // Opens the feed of the same spec in the run `run`, with the guesses of the steps below `step`
-  // (Journal::Fork). Errors: NotFound (feed), InvalidArgument (run), AlreadyExists, and Open's.
+  // (Journal::Fork) and, where it is not empty, another model for those from there on. Errors:
+  // NotFound (feed), InvalidArgument (run, model), AlreadyExists, and Open's.
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Fork(const std::string& id, int64_t step,
-                                                         const std::string& run);
+                                                         const std::string& run,
+                                                         const std::string& model);
   absl::Status Close(const std::string& id);
 
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Find(const std::string& id) const;

@@ -20,8 +20,9 @@ ModelLineage::ModelLineage(std::string model, ModelVersion initial, const Versio
 
 absl::StatusOr<const ModelVersion*> ModelLineage::Find(const WeightsWish& wish) const {
   if (wish.kind == Kind::kNewest) return &newest();
-  // Update 0 is the trainer's start, whatever count it was registered with.
-  if (wish.kind == Kind::kUpdate && wish.number == 0) return &initial();
+  // Update 0 is the trainer's start: what it pushed as such, or the initial weights, whatever count
+  // they were registered with.
+  if (wish.kind == Kind::kUpdate && wish.number == 0) return &Before(1);
   if (wish.kind == Kind::kVersion) {
     for (const ModelVersion& version : versions_) {
       if (std::cmp_equal(version.version, wish.number)) return &version;
@@ -75,9 +76,13 @@ std::vector<ModelVersion> ModelLineage::Add(ModelVersion version) {
   return dropped;
 }
 
-void ModelLineage::DropNewest() {
-  bytes_ -= versions_.back().bytes();
-  versions_.pop_back();
+void ModelLineage::Drop(uint64_t version) {
+  for (auto kept = versions_.begin() + 1; kept != versions_.end(); ++kept) {
+    if (kept->version != version) continue;
+    bytes_ -= kept->bytes();
+    versions_.erase(kept);
+    return;
+  }
 }
 
 void ModelLineage::SetLoaded(uint64_t version, bool ema, std::shared_ptr<GuessModel> loaded) {

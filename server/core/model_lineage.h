@@ -64,8 +64,9 @@ class ModelLineage {
   // `version` must be above the newest one. Returns the versions that are no longer kept.
   std::vector<ModelVersion> Add(ModelVersion version);
 
-  // Forgets the newest version, which must not be the initial one.
-  void DropNewest();
+  // Forgets a version, whose file is damaged; nothing for the initial one and one that is no longer
+  // kept.
+  void Drop(uint64_t version);
 
   // Remembers that a kept version, or its average, has been loaded; nothing for one that is no
   // longer kept.

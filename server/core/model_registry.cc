@@ -198,7 +198,11 @@ absl::Status ModelRegistry::ReloadPushed(const std::vector<StoredWeights>& pushe
   if (entry->lineage == nullptr) return absl::OkStatus();
   for (const StoredWeights& stored : pushed) {
     std::optional<ModelVersion> version = VersionOf(stored, entry->registered.ema_decay() > 0);
-    if (version.has_value()) entry->lineage->Add(*std::move(version));
+    if (!version.has_value()) continue;
+    // Where the limits are lower than they were.
+    for (const ModelVersion& old : entry->lineage->Add(*std::move(version))) {
+      store_->RemoveWeights(StoredOf(entry->registered.name(), old));
+    }
   }
   // So that a damaged file shows now, and not in the middle of a step.
   while (entry->lineage->newest().pushed.loaded == nullptr) {
@@ -214,7 +218,7 @@ absl::Status ModelRegistry::ReloadPushed(const std::vector<StoredWeights>& pushe
       spdlog::warn("model \"{}\": the weights of update {}, version {}, no longer load: {}",
                    entry->registered.name(), newest.update, newest.version,
                    std::string(status.message()));
-      entry->lineage->DropNewest();
+      entry->lineage->Drop(newest.version);
     }
   }
   return absl::OkStatus();
@@ -375,8 +379,8 @@ absl::StatusOr<ModelRegistry::PushPlan> ModelRegistry::CheckPush(
     return absl::FailedPreconditionError(absl::StrCat(
         "header.update is ", header.update(), ", but the newest weights of model \"",
         header.model(), "\" are of update ", newest.update,
-        ": guesses that were made with them stay; fork the run for the trainer that went back, or "
-        "set header.rewind"));
+        ": guesses that were made with them stay in the run; fork it for a trainer that went back, "
+        "and set header.rewind"));
   }
   const ModelLineage& lineage = *found->second.lineage;
   return PushPlan{.replaced = newest.pushed.loaded,
@@ -466,10 +470,16 @@ absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::Find(const std::strin
     version = *found;
     initial = lineage->initial().pushed.loaded;
   }
-  MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> loaded,
-                           LoadVersion(*initial, version, wish.ema));
+  const absl::StatusOr<std::shared_ptr<GuessModel>> loaded =
+      LoadVersion(*initial, version, wish.ema);
   MutexLock lock(&mu_);
-  lineage->SetLoaded(version.version, wish.ema, loaded);
+  if (absl::IsDataLoss(loaded.status())) {
+    spdlog::error("model \"{}\": the weights of update {}, version {}, are lost: {}",
+                  initial->info().name, version.update, version.version,
+                  std::string(loaded.status().message()));
+    lineage->Drop(version.version);
+  }
+  if (loaded.ok()) lineage->SetLoaded(version.version, wish.ema, *loaded);
   return loaded;
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -27,6 +28,7 @@ constexpr char kExtension[] = ".model";
 constexpr char kWeightsExtension[] = ".safetensors";
 constexpr char kEma[] = "-ema-";
 constexpr char kDamaged[] = ".damaged";
+constexpr size_t kDigestBytes = 32;
 constexpr size_t kLengthBytes = 4;
 
 // "v7-NAME.model": the version stands first because names may hold dashes and begin with a dot.
@@ -78,17 +80,30 @@ std::optional<StoredWeights> ParseWeightsName(const std::string& file) {
   return weights;
 }
 
-// What a process that was killed in the middle of Put has left.
-absl::Status RemoveTemporaries(const std::string& directory) {
+// What a process that was killed in the middle of Put or PutWeights has left: files that are not
+// whole, and averages without their weights.
+absl::Status RemoveUnfinished(const std::string& directory) {
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory));
+  std::set<std::pair<std::string, uint64_t>> whole;
   for (const std::string& file : files) {
+    const std::optional<StoredWeights> weights = ParseWeightsName(file);
+    if (weights && !weights->pushed.digest.empty()) whole.emplace(weights->model, weights->version);
+  }
+  for (const std::string& file : files) {
+    const std::optional<StoredWeights> weights = ParseWeightsName(file);
     std::error_code ignored;
     if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-")) ||
-        absl::StrContains(file, absl::StrCat(kWeightsExtension, ".tmp-"))) {
+        absl::StrContains(file, absl::StrCat(kWeightsExtension, ".tmp-")) ||
+        (weights && !whole.contains({weights->model, weights->version}))) {
       fs::remove(JoinPath(directory, file), ignored);
     }
   }
   return absl::OkStatus();
+}
+
+void SetAside(const std::string& path) {
+  std::error_code ignored;
+  fs::rename(path, path + kDamaged, ignored);
 }
 
 absl::StatusOr<StoredModel> ReadModel(const std::string& path, const FileId& id) {
@@ -96,7 +111,9 @@ absl::StatusOr<StoredModel> ReadModel(const std::string& path, const FileId& id)
   const absl::StatusOr<StoredModel> model =
       DecodeModel({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, id.name, id.version);
   if (model.ok()) return model;
-  return absl::DataLossError(absl::StrCat(path, ": ", model.status().message()));
+  SetAside(path);
+  return absl::DataLossError(
+      absl::StrCat(path, ": ", model.status().message(), "; set aside as *", kDamaged));
 }
 
 // Of registrations that are known there is no more to read.
@@ -157,11 +174,14 @@ absl::Status FileModelStore::PutWeights(const StoredWeights& weights, const std:
 
 absl::StatusOr<std::string> FileModelStore::ReadWeights(const StoredWeights& weights, bool ema) {
   const std::string path = PathOf(weights, ema);
-  MIXFEED_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWholeFile(path));
-  std::string text(bytes.begin(), bytes.end());
+  const absl::StatusOr<std::vector<uint8_t>> bytes = ReadWholeFile(path);
+  if (absl::IsNotFound(bytes.status())) {
+    return absl::DataLossError(absl::StrCat(path, ": is not there any more"));
+  }
+  MIXFEED_RETURN_IF_ERROR(bytes.status());
+  std::string text(bytes->begin(), bytes->end());
   if (DigestOf(text) == weights.file(ema).digest) return text;
-  std::error_code ignored;
-  fs::rename(path, path + kDamaged, ignored);
+  SetAside(path);
   return absl::DataLossError(
       absl::StrCat(path, ": its bytes are not those of its digest; set aside as *", kDamaged));
 }
@@ -176,6 +196,7 @@ absl::StatusOr<std::vector<StoredModel>> FileModelStore::ReadAll(
     const std::map<std::string, uint64_t>& known) {
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(directory_));
   std::map<std::string, StoredModel> newest;
+  std::vector<FileId> lost;
   for (const std::string& file : files) {
     const std::optional<FileId> id = ParseFileName(file);
     if (!id) continue;
@@ -184,12 +205,14 @@ absl::StatusOr<std::vector<StoredModel>> FileModelStore::ReadAll(
                                             ? KnownModel(*id)
                                             : ReadModel(JoinPath(directory_, file), *id);
     if (!model.ok()) {
-      spdlog::warn("a stored model is skipped: {}", std::string(model.status().message()));
+      spdlog::error("a stored model is lost: {}", std::string(model.status().message()));
+      lost.push_back(*id);
     } else if (const auto other = newest.find(id->name);
                other == newest.end() || other->second.version < id->version) {
       newest[id->name] = *std::move(model);
     }
   }
+  for (const FileId& id : lost) newest.try_emplace(id.name, KnownModel(id));
   std::map<std::pair<std::string, uint64_t>, StoredWeights> pushed;
   for (const std::string& file : files) {
     const std::optional<StoredWeights> weights = ParseWeightsName(file);
@@ -215,22 +238,28 @@ absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(const std::string& 
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return absl::FailedPreconditionError(absl::StrCat(directory, ": ", error.message()));
-  MIXFEED_RETURN_IF_ERROR(RemoveTemporaries(directory));
+  MIXFEED_RETURN_IF_ERROR(RemoveUnfinished(directory));
   return std::make_unique<FileModelStore>(directory);
 }
 
 std::string EncodeModel(const StoredModel& model) {
   const std::string header = model.header.SerializeAsString();
-  std::string bytes;
-  bytes.reserve(kLengthBytes + header.size() + model.archive.size());
+  std::string bytes(kDigestBytes, '0');
+  bytes.reserve(kDigestBytes + kLengthBytes + header.size() + model.archive.size());
   for (size_t i = 0; i < kLengthBytes; ++i) {
     bytes.push_back(static_cast<char>(header.size() >> (8 * i)));
   }
-  return bytes + header + model.archive;
+  absl::StrAppend(&bytes, header, model.archive);
+  return bytes.replace(0, kDigestBytes, DigestOf(std::string_view(bytes).substr(kDigestBytes)));
 }
 
 absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::string& name,
                                         uint64_t version) {
+  if (bytes.size() < kDigestBytes ||
+      DigestOf(bytes.substr(kDigestBytes)) != bytes.substr(0, kDigestBytes)) {
+    return absl::DataLossError("its bytes are not those of its digest");
+  }
+  bytes.remove_prefix(kDigestBytes);
   size_t header_bytes = 0;
   for (size_t i = 0; i < kLengthBytes && i < bytes.size(); ++i) {
     header_bytes |= size_t{static_cast<uint8_t>(bytes[i])} << (8 * i);

@@ -46,9 +46,9 @@ struct StoredModel {
 class ModelStore {
  public:
   // A store in a directory, which is made where it is missing; files that were not finished are
-  // removed. A registration is a file "v0-NAME.model": the header's length in 4 bytes,
-  // little-endian, the header, the archive. Weights are a file "v7-u120-DIGEST-NAME.safetensors",
-  // their average "v7-u120-ema-DIGEST-NAME.safetensors", so that other programs can read them too.
+  // removed. A registration is a file "v0-NAME.model", EncodeModel's bytes. Weights are a file
+  // "v7-u120-DIGEST-NAME.safetensors", their average "v7-u120-ema-DIGEST-NAME.safetensors", so that
+  // other programs can read them too.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(const std::string& directory);
   virtual ~ModelStore() = default;
 
@@ -62,25 +62,25 @@ class ModelStore {
   virtual absl::Status PutWeights(const StoredWeights& weights, const std::string& pushed,
                                   const std::string& ema) = 0;
 
-  // The weights, or, if `ema`, their average. DataLoss when its bytes are not those of its digest;
-  // a file is set aside ("*.damaged"). NotYetError (augment/guess/not_yet.h) while the store cannot
-  // be reached.
+  // The weights, or, if `ema`, their average. DataLoss when its bytes are not those of its digest,
+  // or a file is gone; a damaged file is set aside ("*.damaged"). NotYetError
+  // (augment/guess/not_yet.h) while the store cannot be reached.
   virtual absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) = 0;
 
   virtual void RemoveWeights(const StoredWeights& weights) = 0;
 
   // The newest registration of every name, in order of the names; of those whose version `known`
-  // has, nothing but the name, the version and what was pushed. What cannot be read is left out
-  // with a warning in the log.
+  // has, nothing but the name, the version and what was pushed; likewise of those of which nothing
+  // can be read, with an error in the log. A damaged file is set aside.
   virtual absl::StatusOr<std::vector<StoredModel>> ReadAll(
       const std::map<std::string, uint64_t>& known) = 0;
 };
 
-// A registration's header and archive as bytes: the header's length in 4 bytes, little-endian, the
-// header, the archive.
+// A registration's header and archive as bytes: 32 digits, DigestOf all that follows; the header's
+// length in 4 bytes, little-endian; the header; the archive.
 std::string EncodeModel(const StoredModel& model);
 
-// DataLoss for bytes that are no such, or of another model than `name`.
+// DataLoss for bytes that are damaged, no such, or of another model than `name`.
 absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::string& name,
                                         uint64_t version);
 

@@ -245,7 +245,78 @@ TEST_F(PushTest, AForkedRunSharesThePastAndGoesItsOwnWay) {
   EXPECT_EQ(refused(id, 3, "first"), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(refused(id, 3, ""), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(refused("none", 3, "third"), absl::StatusCode::kNotFound);
+  const auto mixup = Open(*client, Spec("mixup"), "plain");
+  const absl::Status modelled =
+      client->ForkRun(mixup->info().feed_id(), 3, "third", "net").status();
+  EXPECT_EQ(modelled.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(modelled.message()),
+              HasSubstr("model is \"net\"; allowed: empty for a recipe that does not guess"));
   EXPECT_EQ(refused(id, uint64_t{1} << 63, "third"), absl::StatusCode::kOutOfRange);
+}
+
+// A trainer goes on from update 2 in a run and a model of its own, beside the first one.
+TEST_F(PushTest, AForkWithAModelOfItsOwnGoesOnBesideTheFirst) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  Register(*client);
+  const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP), "first");
+  Digests first;
+  for (uint64_t step = 0; step < 4; ++step) {
+    if (step > 0) {
+      ASSERT_TRUE(Push(*client, step).ok());
+    }
+    first[step] = feed->GetBatch(step, {})->Digest();
+  }
+  v1::RegisterModelHeader header;
+  header.set_name("second");
+  header.set_kind("torchscript");
+  header.set_update(2);
+  ASSERT_TRUE(client->RegisterModel(header, LinearArchive(NetworkOf(2))).ok());
+  const auto forked = client->ForkRun(feed->info().feed_id(), 2, "branch", "second");
+  ASSERT_TRUE(forked.ok()) << forked.status();
+  EXPECT_EQ(forked->spec().recipe().guess().model(), "second");
+  const auto branch = Open(*client, forked->spec(), "branch");
+  v1::PushWeightsHeader push;
+  push.set_model("second");
+  push.set_update(3);
+  ASSERT_TRUE(client->PushWeights(push, LinearWeights(NetworkOf(30))).ok());
+  for (const uint64_t step : {0u, 1u, 2u}) {
+    EXPECT_EQ(branch->GetBatch(step, {})->Digest(), first[step]) << step;
+  }
+  EXPECT_EQ(branch->GetBatch(3, {})->Digest(), Frozen(30, 3));
+  ASSERT_TRUE(Push(*client, 4).ok());  // the first goes on
+  EXPECT_EQ(feed->GetBatch(4, {})->Digest(), Frozen(4, 4));
+}
+
+// One that goes back with the model it has pushes over its later updates, in a run of its own.
+TEST_F(PushTest, AForkOfATrainerThatWentBackIsGuessedWithWhatItPushesThen) {
+  const auto server = StartServer("a");
+  const auto client = ConnectTo(*server);
+  Register(*client);
+  const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP), "first");
+  Digests first;
+  for (uint64_t step = 0; step < 4; ++step) {
+    if (step > 0) {
+      ASSERT_TRUE(Push(*client, step).ok());
+    }
+    first[step] = feed->GetBatch(step, {})->Digest();
+  }
+  const auto forked = client->ForkRun(feed->info().feed_id(), 2, "branch");
+  ASSERT_TRUE(forked.ok()) << forked.status();
+  const auto branch = Open(*client, forked->spec(), "branch");
+  v1::PushWeightsHeader push;
+  push.set_model("net");
+  push.set_update(2);
+  push.set_replaces(3);
+  const std::string weights = LinearWeights(NetworkOf(20));
+  const absl::Status refused = client->PushWeights(push, weights).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("and set header.rewind"));
+  push.set_rewind(true);
+  ASSERT_TRUE(client->PushWeights(push, weights).ok());
+  EXPECT_EQ(branch->GetBatch(1, {})->Digest(), first[1]);
+  EXPECT_EQ(branch->GetBatch(2, {})->Digest(), Frozen(20, 2));
+  EXPECT_EQ(feed->GetBatch(2, {})->Digest(), first[2]);  // as it was written down
 }
 
 TEST_F(PushTest, ABatchThatWaitsTooLongSaysForWhat) {

@@ -345,10 +345,12 @@ TEST_F(CommandsTest, ForkBranchesARun) {
   EXPECT_EQ(server_.last_fork().run(), "branch");
   EXPECT_THAT(out_,
               HasSubstr("run branch\nshares the guesses of the steps below 200 with feed 0123"));
+  EXPECT_THAT(server_.last_fork().model(), IsEmpty());
   std::vector<std::string> json = fork;
-  json.emplace_back("--json");
+  json.insert(json.end(), {"--model", "other", "--json"});
   ASSERT_EQ(Run(json), kExitOk) << err_;
   EXPECT_EQ(Object()["run"], "branch");
+  EXPECT_EQ(server_.last_fork().model(), "other");
   EXPECT_NE(Run({"fork", "0123", "--step", "200"}), kExitOk);
   EXPECT_THAT(err_, HasSubstr("--run is required"));
 }

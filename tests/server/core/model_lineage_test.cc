@@ -155,10 +155,19 @@ TEST(ModelLineageTest, AnUpdateGoesOnFromTheNewestBelowItInItsCourse) {
   EXPECT_EQ(lineage.Before(5).version, 2u);  // nothing is below: the initial one
 }
 
-TEST(ModelLineageTest, TheNewestCanBeDropped) {
-  ModelLineage lineage = Lineage({6, 7});
-  lineage.DropNewest();
-  EXPECT_THAT(Kept(lineage), ElementsAre(2, 3));
+TEST(ModelLineageTest, UpdateZeroIsTheStartOfTheTrainersLastCourse) {
+  const ModelLineage lineage = Lineage({6, 0, 1});
+  EXPECT_EQ(Find(lineage, Kind::kUpdate, 0), 4);
+  EXPECT_EQ(Find(lineage, Kind::kUpdate, 1), 5);
+}
+
+TEST(ModelLineageTest, AllButTheInitialVersionCanBeDropped) {
+  ModelLineage lineage = Lineage({6, 7}, {.bytes = 25});
+  lineage.Drop(3);
+  EXPECT_THAT(Kept(lineage), ElementsAre(2, 4));
+  EXPECT_THAT(lineage.Add(Version(5, 8)), IsEmpty());  // its bytes are no longer counted
+  for (const uint64_t version : {5u, 2u, 99u}) lineage.Drop(version);
+  EXPECT_THAT(Kept(lineage), ElementsAre(2, 4));
 }
 
 }  // namespace

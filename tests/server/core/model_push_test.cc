@@ -4,8 +4,14 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <map>
+#include <memory>
 #include <stop_token>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/server/core/registry_kit.h"
 
@@ -14,6 +20,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 using Kind = WeightsWish::Kind;
 
@@ -195,6 +202,77 @@ TEST_F(PushTest, DamagedWeightsAreSetAsideAndTheOnesBeforeGuess) {
   EXPECT_EQ(Found(), DigestOf(Weights(77)));
   EXPECT_TRUE(std::filesystem::exists(newest + ".damaged"));
   EXPECT_EQ(Push(10, 1, 79)->version(), 3u);  // guesses of the lost one say 2
+}
+
+TEST_F(PushTest, OldWeightsThatAreDamagedOrGoneAreLostAndNoLongerListed) {
+  Register();
+  for (uint64_t update = 6; update < 9; ++update) {
+    ASSERT_TRUE(Push(update, update - 6, static_cast<int64_t>(update)).ok());
+  }
+  Reopen();  // the newest alone is loaded
+  const std::string damaged = FileOf("v1-");
+  std::ofstream(damaged, std::ios::in | std::ios::out).seekp(9).put('#');
+  std::filesystem::remove(FileOf("v2-"));
+  for (const int64_t update : {6, 7}) {
+    EXPECT_EQ(registry_->Find("m", {Kind::kUpdate, update}).status().code(),
+              absl::StatusCode::kDataLoss);
+    const absl::Status again = registry_->Find("m", {Kind::kUpdate, update}).status();
+    EXPECT_EQ(again.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(again.message()), HasSubstr("no longer kept"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(damaged + ".damaged"));
+  EXPECT_EQ(registry_->List()[0].versions_size(), 2);  // the initial one and the newest
+  EXPECT_EQ(Found(), DigestOf(Weights(8)));
+}
+
+TEST_F(PushTest, LowerLimitsRemoveFilesWhenTheServerStarts) {
+  Register();
+  for (uint64_t update = 6; update < 10; ++update) {
+    ASSERT_TRUE(Push(update, update - 6, static_cast<int64_t>(update)).ok());
+  }
+  limits_.versions = 3;
+  Reopen();
+  EXPECT_THAT(Files(), ElementsAre("v0-m.model", StartsWith("v3-"), StartsWith("v4-")));
+}
+
+// Its pushes wait until they may be written.
+class GatedStore : public ModelStore {
+ public:
+  explicit GatedStore(std::unique_ptr<ModelStore> store) : store_(std::move(store)) {}
+  absl::Status PutWeights(const StoredWeights& weights, const std::string& pushed,
+                          const std::string& ema) override {
+    writing.count_down();
+    written.wait();
+    return store_->PutWeights(weights, pushed, ema);
+  }
+  absl::Status Put(const StoredModel& model) override { return store_->Put(model); }
+  absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) override {
+    return store_->ReadWeights(weights, ema);
+  }
+  void RemoveWeights(const StoredWeights& weights) override { store_->RemoveWeights(weights); }
+  absl::StatusOr<std::vector<StoredModel>> ReadAll(
+      const std::map<std::string, uint64_t>& known) override {
+    return store_->ReadAll(known);
+  }
+
+  std::latch writing{1}, written{1};
+
+ private:
+  const std::unique_ptr<ModelStore> store_;
+};
+
+TEST_F(PushTest, WhoGuessesWaitsForNoPush) {
+  Register();
+  auto store = std::make_unique<GatedStore>(*ModelStore::Open(directory_.File("models")));
+  GatedStore* const gate = store.get();
+  registry_ = *ModelRegistry::Open(std::move(store), Parts());
+  std::thread push([this] { EXPECT_TRUE(Push(9, 0, 77).ok()); });
+  gate->writing.wait();
+  EXPECT_EQ(Found(), DigestOf(Weights(0)));
+  EXPECT_EQ(registry_->List()[0].version(), 0u);
+  gate->written.count_down();
+  push.join();
+  EXPECT_EQ(Found(), DigestOf(Weights(77)));
 }
 
 TEST_F(PushTest, TheDeclaredIntervalIsRemembered) {

@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST_F(ModelRegistryTest, ModelIsTriedBeforeItIsLoaded) {
   const auto registry = OpenRegistry();
@@ -129,9 +130,27 @@ TEST_F(ModelRegistryTest, DamagedAndForeignFilesAreSkipped) {
   EXPECT_EQ(registry->List()[0].version(), 0u);
 }
 
+TEST_F(ModelRegistryTest, ADamagedModelIsSetAsideAndItsVersionsCountOn) {
+  {
+    const auto registry = OpenRegistry();
+    ASSERT_TRUE(registry->Register(Header("m"), "net").ok());
+    ASSERT_TRUE(registry->Push(PushHeader(9, 0, Weights(77)), Weights(77)).ok());
+  }
+  const std::string file = directory_.File("models/v0-m.model");
+  const auto last = static_cast<std::streamoff>(std::filesystem::file_size(file)) - 1;
+  std::ofstream(file, std::ios::in | std::ios::out).seekp(last).put('!');  // of the archive
+  auto registry = OpenRegistry();
+  EXPECT_THAT(registry->List(), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(file + ".damaged"));
+  EXPECT_EQ(registry->Register(Header("m"), "net")->version(), 2u);
+  registry = OpenRegistry();  // what was pushed to the lost one is gone
+  EXPECT_EQ((*registry->Find("m"))->info().weights, DigestOf(Weights(0)));
+}
+
 TEST_F(ModelRegistryTest, UnfinishedFilesAreRemoved) {
   ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
   std::ofstream(directory_.File("models/v2-m.model.tmp-4711")) << "half";
+  std::ofstream(directory_.File("models/v1-u9-ema-0123-m.safetensors")) << "without weights";
   OpenRegistry();
   EXPECT_THAT(Files(), ElementsAre("v0-m.model"));
 }

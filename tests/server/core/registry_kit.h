@@ -21,14 +21,16 @@ namespace mixfeed::testing {
 class ModelRegistryTest : public ::testing::Test {
  protected:
   std::unique_ptr<ModelRegistry> OpenRegistry() {
-    auto registry =
-        ModelRegistry::Open(*ModelStore::Open(directory_.File("models")),
-                            {.try_model = [this](const ModelSource& source,
-                                                 const std::stop_token&) { return Try(source); },
-                             .load = [this](const ModelSource& source) { return Load(source); },
-                             .limits = limits_});
+    auto registry = ModelRegistry::Open(*ModelStore::Open(directory_.File("models")), Parts());
     EXPECT_TRUE(registry.ok()) << registry.status();
     return *std::move(registry);
+  }
+
+  ModelRegistry::Parts Parts() {
+    return {.try_model = [this](const ModelSource& source,
+                                const std::stop_token&) { return Try(source); },
+            .load = [this](const ModelSource& source) { return Load(source); },
+            .limits = limits_};
   }
 
   absl::Status Try(const ModelSource& source) {
