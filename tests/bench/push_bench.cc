@@ -5,14 +5,20 @@
 //   the disk takes to sync a file of that size. Beside the limit of 15 ms.
 // - The small network: guessed views/s of a MixMatch stream (uint8, policy newest), without pushes
 //   and with one every 10 batches, against its bare forward passes on the same threads. Beside the
-//   goal of 0.95.
+//   goal of 0.95. And what the pushes take off the stream's rate, beside the share of the machine's
+//   time that as many pushes use, of server and trainer, when nothing else runs: at most 1 of it.
 //
 // Prints medians of short alternating rounds, since the machine's speed drifts.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -35,6 +41,7 @@ constexpr int kRounds = 7;
 constexpr int kBatches = 30;  // of a round of the stream
 constexpr int kBatchesAPush = 10;
 constexpr uint32_t kForwardMs = 300;
+constexpr int kPushesAlone = 200;
 
 template <typename Value>
 Value Must(absl::StatusOr<Value> value) {
@@ -60,6 +67,23 @@ double Milliseconds(const Work& work) {
   work();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
+}
+
+// Processor time of this process and of `pid` so far.
+double ProcessorMs(pid_t pid) {
+  rusage own = {};
+  getrusage(RUSAGE_SELF, &own);
+  const auto ms = [](const timeval& time) {
+    return 1e3 * static_cast<double>(time.tv_sec) + 1e-3 * static_cast<double>(time.tv_usec);
+  };
+  std::ifstream stat(absl::StrCat("/proc/", pid, "/stat"));
+  std::string field;
+  std::getline(stat, field, ')');              // the id and the name
+  for (int i = 3; i < 14; ++i) stat >> field;  // the state and what follows
+  double user = 0, system = 0;
+  stat >> user >> system;
+  return ms(own.ru_utime) + ms(own.ru_stime) +
+         1e3 * (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 std::string InitialWeights(TorchRuntime* runtime, const std::string& kind) {
@@ -137,11 +161,15 @@ void MeasurePush(Trainer* trainer, const std::string& folder) {
       << std::flush;
 }
 
-void MeasureStream(Trainer* trainer) {
+void MeasureStream(Trainer* trainer, pid_t server) {
+  const double before = ProcessorMs(server);
+  for (int i = 0; i < kPushesAlone; ++i) trainer->Push();
+  const double push_ms = (ProcessorMs(server) - before) / kPushesAlone;
   const auto feed = trainer->Open(v1::Guess::NEWEST);
   StreamOptions options;
   options.format.set_type(v1::UINT8);
   const auto stream = Must(feed->Stream(options));
+  double pushing_ms = 0;  // of a round with pushes
   // Guessed views/s.
   const auto rate = [&](bool push) {
     double views = 0;
@@ -152,10 +180,12 @@ void MeasureStream(Trainer* trainer) {
         if (push && i % kBatchesAPush == 0) trainer->Push();
       }
     });
+    if (push) pushing_ms = ms;
     return 1000 * views / ms;
   };
   rate(false);  // fills the window
-  std::vector<double> bare, without, with, ratios, ratios_with;
+  std::vector<double> bare, without, with, ratios, ratios_with, losses, shares;
+  const double machine = std::max(1u, std::thread::hardware_concurrency());
   for (int round = 0; round < kRounds; ++round) {
     Must(feed->MeasureForward(kForwardMs));  // meanwhile the stream's window fills
     bare.push_back(Must(feed->MeasureForward(kForwardMs)).images_per_second());
@@ -164,14 +194,21 @@ void MeasureStream(Trainer* trainer) {
     with.push_back(rate(true));
     ratios.push_back(without.back() / bare.back());
     ratios_with.push_back(with.back() / bare.back());
+    losses.push_back(1 - with.back() / without.back());
+    shares.push_back(push_ms * (kBatches / kBatchesAPush) / (pushing_ms * machine));
   }
-  std::cout << absl::StrFormat(
-                   "stream of the small network: %.0f bare views/s; guessed without pushes %.0f: "
-                   "%.3f of them; "
-                   "with a push every %d batches %.0f: %.3f (goal %.2f)\n",
-                   Median(bare), Median(without), Median(ratios), kBatchesAPush, Median(with),
-                   Median(ratios_with), kGoal)
-            << std::flush;
+  std::cout
+      << absl::StrFormat(
+             "stream of the small network: %.0f bare views/s; guessed without pushes %.0f: "
+             "%.3f of them; "
+             "with a push every %d batches %.0f: %.3f (goal %.2f)\n",
+             Median(bare), Median(without), Median(ratios), kBatchesAPush, Median(with),
+             Median(ratios_with), kGoal)
+      << absl::StrFormat(
+             "a push uses %.1f ms of processor time, %.4f of the machine's meanwhile; the rate "
+             "falls by %.4f, %.2f of that share\n",
+             push_ms, Median(shares), Median(losses), Median(losses) / Median(shares))
+      << std::flush;
 }
 
 void Run() {
@@ -185,7 +222,7 @@ void Run() {
   Trainer large(client.get(), "wrn-28-2", InitialWeights(&runtime, "wrn-28-2"));
   MeasurePush(&large, dir.path());
   Trainer small(client.get(), "resnet-small", InitialWeights(&runtime, "resnet-small"));
-  MeasureStream(&small);
+  MeasureStream(&small, server.pid());
 }
 
 }  // namespace

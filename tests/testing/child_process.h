@@ -26,6 +26,7 @@ class ChildProcess {
   // Sends `signal` and waits for the process to end; returns its wait status.
   int End(int signal);
 
+  pid_t pid() const { return pid_; }
   int64_t ResidentBytes() const;
 
  private:
@@ -43,6 +44,7 @@ class ServerProcess {
   const std::string& address() const { return address_; }  // HOST:PORT
   void Signal(int signal) { process_.Signal(signal); }
   int End(int signal) { return process_.End(signal); }
+  pid_t pid() const { return process_.pid(); }
   int64_t ResidentBytes() const { return process_.ResidentBytes(); }
 
  private:
