@@ -166,10 +166,16 @@ TEST_F(TrainProgramTest, AModelWithOtherWeightsIsNotOverwrittenUnasked) {
   EXPECT_EQ(refused.code, kExitError);
   EXPECT_THAT(refused.err, AllOf(HasSubstr("model: a at the server has weights of update 3"),
                                  HasSubstr("--resume"), HasSubstr("--rewind")));
-  const Ended other_seed =
-      Train({"--run", "b", "--model", "a", "--init-seed", "7", "--rewind", "--steps", "3"});
-  ASSERT_EQ(other_seed.code, kExitOk) << other_seed.err;
-  EXPECT_EQ(other_seed.Lines("update").at(2)["guess_age"], 0);
+  const auto anew = [this](const char* run, const char* model) {
+    return Train({"--run", run, "--model", model, "--init-seed", "7", "--rewind", "--steps", "3",
+                  "--checkpoint", File(run)});
+  };
+  const Ended rewound = anew("b", "a");
+  ASSERT_EQ(rewound.code, kExitOk) << rewound.err;
+  EXPECT_EQ(rewound.Lines("update").at(0)["guess_version"], 4);  // pushed as update 0
+  EXPECT_EQ(rewound.Lines("update").at(2)["guess_age"], 0);
+  ASSERT_EQ(anew("c", "c").code, kExitOk);
+  EXPECT_EQ(StateOf("b"), StateOf("c"));  // nothing of the model's past is left
 }
 
 TEST_F(TrainProgramTest, AModelOfAnotherKindIsRefused) {
