@@ -85,7 +85,7 @@ absl::Status ModelCalls::CheckMayPush(const v1::PushWeightsHeader& header) const
         feed->run, "\" guesses under recipe.guess.policy ", NameOf(recipe.guess.policy),
         ", which needs the weights of every update; allowed: 1, or open the feed with policy "
         "newest "
-        "or pinned"));
+        "or pinned, or close one that nobody uses any more"));
   }
   return absl::OkStatus();
 }

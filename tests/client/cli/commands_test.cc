@@ -402,6 +402,7 @@ TEST_F(CommandsTest, FeedsToLookAtGuessWithTheNewestWeights) {
   };
   EXPECT_EQ(policy({"pull", "--steps", "1"}), v1::Guess::NEWEST);
   EXPECT_EQ(policy({"explain"}), v1::Guess::NEWEST);
+  EXPECT_EQ(policy({"peek", "--out", TempDir().File("peek.png")}), v1::Guess::NEWEST);
   EXPECT_EQ(policy({"pull", "--steps", "1", "--policy", "lockstep"}), v1::Guess::LOCKSTEP);
   EXPECT_EQ(policy({"open"}), v1::Guess::POLICY_UNSPECIFIED);  // the recipe's
 }
