@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -354,6 +355,30 @@ TEST(PresetValuesTest, SourcesNameFieldsThatThereAre) {
       EXPECT_NE(std::string(source.place), "");
     }
     for (const char* note : preset.notes) EXPECT_NE(std::string(note), "");
+  }
+}
+
+// Paths of the fields that `recipe` reads and that differ from a recipe of no preset, which is what
+// a preset says.
+std::vector<std::string> FieldsOfItsOwn(const Recipe& recipe) {
+  std::vector<std::string> plain, paths;
+  const Recipe none;
+  VisitFields(none,
+              [&](const RecipeField&, const auto& value) { plain.push_back(FieldText(value)); });
+  size_t i = 0;
+  VisitFields(recipe, [&](const RecipeField& field, const auto& value) {
+    if (FieldText(value) != plain[i++] && field.read(recipe)) paths.emplace_back(field.path);
+  });
+  return paths;
+}
+
+TEST(PresetValuesTest, EveryFieldThatAPresetSetsHasASource) {
+  for (const Preset& preset : Presets()) {
+    for (const std::string& path : FieldsOfItsOwn(preset.make())) {
+      EXPECT_TRUE(std::any_of(preset.sources.begin(), preset.sources.end(),
+                              [&](const FieldSource& source) { return path == source.path; }))
+          << preset.name << ": " << path;
+    }
   }
 }
 
