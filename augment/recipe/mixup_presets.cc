@@ -241,9 +241,9 @@ constexpr FieldSource kNotebookOwn[] = {
 };
 constexpr auto kNotebookSources = JoinSources(kNotebookOwn, kManifoldSources);
 
+// Its sources that name train.py are of the authors' repository.
 constexpr const char* kAblation =
-    "the ablation of Zhang et al. 2018; train.py of "
-    "https://github.com/facebookresearch/mixup-cifar10 for the rest";
+    "Zhang et al. 2018, ablation; https://github.com/facebookresearch/mixup-cifar10";
 constexpr FieldSource kInputsOnlyOwn[] = {
     {"mix.targets", "the ablation's rows that mix inputs only"},
 };
