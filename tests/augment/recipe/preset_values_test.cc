@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "augment/recipe/fields.h"
@@ -34,6 +35,7 @@ struct Mixing {
 
 constexpr Mixing kMixings[] = {
     {"mixmatch", 0.75, kRow, true, kPermutation},
+    {"mixmatch/official", 0.75, kRow, true, kPermutation},
     {"mixmatch/yu1ut", 0.75, kBatch, true, kPermutation},
     {"mixmatch/fastai", 0.75, kBatch, true, kPermutation},
     {"mixmatch/torchssl", 0.5, kBatch, true, kPermutation},
@@ -59,6 +61,7 @@ constexpr Mixing kMixings[] = {
     {"label-preserving/half-batch", 0.2, kRow, false, kHalves},
     {"label-preserving/unlabelled", 1, kRow, false, kPermutation},
     {"manifold", 2, kBatch, false, kPermutation},
+    {"manifold/official", 2, kBatch, false, kPermutation},
     {"manifold/resnet18", 1, kBatch, false, kPermutation},
     {"cutmix", 1, kBatch, false, kPermutation},
     {"cutmix/per-row", 1, kRow, false, kPermutation},
@@ -266,6 +269,13 @@ TEST(PresetValuesTest, PartnersOfThePaper) {
   EXPECT_EQ(partner("mixup/neighbours"), (PartnerSpec{kPool, PartnerClass::kAny, 200}));
   EXPECT_EQ(partner("mixup/neighbours-same-class"), (PartnerSpec{kPool, PartnerClass::kSame, 200}));
   EXPECT_EQ(partner("label-preserving/unlabelled").source, PartnerSource::kUnlabelledPool);
+}
+
+TEST(PresetValuesTest, TheAuthorsOwnCodeIsTheRecipeWithoutAVariant) {
+  const std::pair<const char*, const char*> pairs[] = {{"mixmatch", "mixmatch/official"},
+                                                       {"mixup", "mixup/facebookresearch"},
+                                                       {"manifold", "manifold/official"}};
+  for (const auto& [plain, official] : pairs) EXPECT_EQ(Of(plain), Of(official)) << plain;
 }
 
 TEST(PresetValuesTest, LayersOfManifoldMixup) {
