@@ -36,6 +36,8 @@ Recipe Eval() {
 }
 
 constexpr FieldSource kCutoutSources[] = {
+    {"rows", "train.py: supervised, every image has its label"},
+    {"view.pad_mode", "train.py: RandomCrop's default, zeros"},
     {"view.pad", "README and train.py: RandomCrop(32, padding=4)"},
     {"view.cutout.size", "README: --length 16 for CIFAR-10 (8 for CIFAR-100)"},
     {"view.cutout.place", "util/cutout.py: the centre anywhere, the square clipped"},
@@ -43,16 +45,31 @@ constexpr FieldSource kCutoutSources[] = {
 };
 
 constexpr FieldSource kAirbenchSources[] = {
+    {"rows", "airbench94.py: supervised, every image has its label"},
     {"view.flip_rule", "airbench/utils.py, CifarLoader: altflip"},
     {"view.pad", "airbench94.py: translate 2; airbench96.py: translate 4"},
     {"view.pad_mode", "airbench/utils.py: reflect padding"},
 };
 
 constexpr FieldSource kAirbenchCutoutSources[] = {
+    {"rows", "airbench96.py: supervised, every image has its label"},
+    {"view.pad_mode", "airbench/utils.py: reflect padding"},
     {"view.flip_rule", "airbench/utils.py, CifarLoader: altflip"},
     {"view.pad", "airbench96.py: translate 4"},
     {"view.cutout.size", "airbench96.py: cutout 12"},
     {"view.cutout.place", "airbench/utils.py, batch_cutout: inside only, after normalisation"},
+};
+
+constexpr FieldSource kSupervisedSources[] = {
+    {"rows", "this project: MixMatch's labelled half alone"},
+    {"view.flip_probability", "libml/data.py, augment_mirror: before the shift"},
+    {"view.pad", "libml/data.py, augment_shift: 4"},
+    {"view.pad_mode", "libml/data.py: mode REFLECT, the edge not repeated"},
+    {"view.crop_range", "libml/data.py: random crop, offsets 0..8"},
+};
+
+constexpr FieldSource kEvalSources[] = {
+    {"rows", "this project: evaluation takes every image once, in order"},
 };
 
 constexpr const char* kAirbenchNotes[] = {
@@ -69,12 +86,12 @@ constexpr Preset kPlainPresets[] = {
      &AllLabelled, "airbench", kAirbenchCutoutSources, kAirbenchNotes},
     {"supervised", "labelled images, flipped and cropped, nothing mixed",
      "the weak augmentation of https://github.com/google-research/mixmatch", &Supervised,
-     &AllLabelled, "signed"},
+     &AllLabelled, "signed", kSupervisedSources},
     {"supervised/airbench", "crops shift by 2 at most; flips alternate over epochs",
      "https://github.com/KellerJordan/cifar10-airbench, airbench94.py", &SupervisedAirbench,
      &AllLabelled, "airbench", kAirbenchSources, kAirbenchNotes},
     {"eval", "one ordered pass over a pool, images as they are", "this project", &Eval,
-     &AllLabelled, "signed"},
+     &AllLabelled, "signed", kEvalSources},
 };
 
 }  // namespace

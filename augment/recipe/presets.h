@@ -26,6 +26,8 @@ struct Preset {
   // The split that feeds of the recipe have unless they say otherwise.
   SplitSpec (*split)();
   const char* normalisation;  // the consumer's, as the source has it (FindNormalisation)
+  // Of every field that the recipe reads and that is not as in Recipe{}; of two with one path the
+  // first counts.
   std::span<const FieldSource> sources = {};
   // What the source does on the trainer's side, and its defects that are left out.
   std::span<const char* const> notes = {};

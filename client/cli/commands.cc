@@ -53,6 +53,7 @@ constexpr CommandEntry kCommands[] = {
      "with",
      MakePull},
     {"peek", "Save a picture of a batch: mixed images, their sources, lambda, labels",
+     "  mixfeed peek --recipe cutmix --out batch.png\n"
      "  mixfeed peek --recipe mixup --step 3 --out batch.png\n"
      "  mixfeed peek --recipe mixmatch --run a --out batch.png --rows 12 --scale 4",
      MakePeek},

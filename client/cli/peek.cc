@@ -1,10 +1,12 @@
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/files.h"
 #include "client/cli/flags.h"
 #include "client/look/json.h"
+#include "client/look/step_to_show.h"
 
 namespace mixfeed {
 namespace {
@@ -12,9 +14,12 @@ namespace {
 class Peek final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
-    app->add_option("--step", step_, "which batch, from 0 up")
-        ->check(WholeFrom(0))
-        ->capture_default_str();
+    app->add_option(
+           "--step", step_,
+           "which batch, from 0 up; default: the first of 64 in which a row shown is visibly "
+           "mixed (lambda 0.3 to 0.7), else 0; also 0 where a later step cannot be guessed "
+           "yet, or would be for good in a run named with --run")
+        ->check(WholeFrom(0));
     app->add_option("--out", out_, "where the PNG goes")
         ->check(CheckPngName)
         ->capture_default_str()
@@ -34,18 +39,22 @@ class Peek final : public Command {
 
   absl::Status Run(Console* console) override {
     MIXFEED_ASSIGN_OR_RETURN(const FeedConnection opened, OpenFeed(server_, spec_, console));
+    uint64_t step = step_.value_or(0);
+    if (!step_) {
+      MIXFEED_ASSIGN_OR_RETURN(step, StepToShow(opened.feed.get(), rows_, spec_.run().empty()));
+    }
     MIXFEED_ASSIGN_OR_RETURN(const auto sheet,
-                             opened.feed->RenderContactSheet(step_, rows_, scale_));
+                             opened.feed->RenderContactSheet(step, rows_, scale_));
     MIXFEED_RETURN_IF_ERROR(WriteFile("--out", out_, sheet.png()));
     if (server_.json) {
       Json object;
-      object["step"] = step_;
+      object["step"] = step;
       object["file"] = out_;
       object["width"] = sheet.width();
       object["height"] = sheet.height();
       console->out << Dump(object) << '\n';
     } else {
-      console->out << out_ << ": step " << step_ << ", " << sheet.width() << " x " << sheet.height()
+      console->out << out_ << ": step " << step << ", " << sheet.width() << " x " << sheet.height()
                    << " pixels\n";
     }
     return absl::OkStatus();
@@ -55,7 +64,7 @@ class Peek final : public Command {
   ServerFlags server_;
   SpecFlags spec_;
   FormatFlags format_;
-  uint64_t step_ = 0;
+  std::optional<uint64_t> step_;
   std::string out_ = "batch.png";
   uint32_t rows_ = 24;
   uint32_t scale_ = 3;

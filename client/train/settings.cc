@@ -122,10 +122,12 @@ std::vector<Setting> MakeSettings() {
        InRange(0, 1), Always("0.001")},
       {"labelled-loss", "NAME",
        "cross-entropy, squared-error or binary (of the softmax, as manifold_mixup has it); default "
-       "cross-entropy, binary for the recipe manifold",
+       "cross-entropy, binary for the recipes manifold and manifold/official",
        OneOf(NamesIn(kLosses)),
        [](const TrainerVariant&, const LocalSpec& spec) {
-         return std::string(spec.recipe.preset == "manifold" ? "binary" : "cross-entropy");
+         const std::string& recipe = spec.recipe.preset;
+         const bool official = recipe == "manifold" || recipe == "manifold/official";
+         return std::string(official ? "binary" : "cross-entropy");
        }},
       {"unlabelled-loss", "NAME",
        "of unlabelled rows, weighed by the feed's lambda_u; default squared-error, cross-entropy "

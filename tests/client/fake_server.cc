@@ -193,6 +193,11 @@ void FakeServer::SetPlan(const v1::GetPlanResponse& plan) {
   state_->plan = plan;
 }
 
+void FakeServer::SetPlanOf(uint64_t step, const v1::GetPlanResponse& plan) {
+  MutexLock lock(&state_->mu);
+  state_->plans_of_steps[step] = plan;
+}
+
 void FakeServer::SetFeeds(const std::vector<v1::FeedInfo>& feeds) {
   MutexLock lock(&state_->mu);
   state_->feeds = feeds;

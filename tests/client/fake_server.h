@@ -55,7 +55,8 @@ class FakeServer {
   // What calls are answered with.
   v1::OpenFeedResponse feed();
   void SetFeed(const v1::OpenFeedResponse& feed);
-  void SetPlan(const v1::GetPlanResponse& plan);
+  void SetPlan(const v1::GetPlanResponse& plan);  // of the steps that have none of their own
+  void SetPlanOf(uint64_t step, const v1::GetPlanResponse& plan);
   void SetFeeds(const std::vector<v1::FeedInfo>& feeds);
   // Under the id of the feed that is asked for.
   void SetGuessStats(const v1::GetGuessStatsResponse& stats);

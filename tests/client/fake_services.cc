@@ -288,7 +288,8 @@ class InspectRpc final : public v1::InspectService::Service {
                        v1::GetPlanResponse* response) override {
     if (state_->Forgotten()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such feed");
     MutexLock lock(&state_->mu);
-    *response = state_->plan;
+    const auto own = state_->plans_of_steps.find(request->step());
+    *response = own == state_->plans_of_steps.end() ? state_->plan : own->second;
     response->set_step(request->step());
     (void)context;
     return grpc::Status::OK;

@@ -29,6 +29,7 @@ struct FakeServer::State {
   CondVar changed;
   v1::OpenFeedResponse feed = DefaultFeed();
   v1::GetPlanResponse plan;
+  std::map<uint64_t, v1::GetPlanResponse> plans_of_steps;  // the others have `plan`
   std::vector<v1::FeedInfo> feeds = {DefaultFeedInfo()};
   v1::GetGuessStatsResponse stats;
   std::deque<double> index_progress;

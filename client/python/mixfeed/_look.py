@@ -120,8 +120,8 @@ class Split(Look):
         return np.asarray(self.data["validation"], np.int64)
 
 
-def peek(source: Feed | Connection, recipe: str | None = None, *, step: int = 0, rows: int = 24, scale: int = 3,
-         **spec: Any) -> Picture:
+def peek(source: Feed | Connection, recipe: str | None = None, *, step: int | None = None, rows: int = 24,
+         scale: int = 3, **spec: Any) -> Picture:
     """A picture of one step's batch, as `mixfeed peek` draws it: a row a card, from the image in the dataset over its
     views and its partner's to what is sent, with lambda, guess and target; hidden labels are "?".
 
@@ -129,12 +129,16 @@ def peek(source: Feed | Connection, recipe: str | None = None, *, step: int = 0,
         mixfeed.peek(mixfeed.connect(), "mixup", alpha=0.3).save("batch.png")
 
     source: a feed; or a connection, with the recipe and keywords of Connection.open: a new run then guesses with the
-    newest weights. rows: shown, spread over the batch's groups, 1..256. scale: pixels of the picture a pixel of the
+    newest weights. step: without it the one that `mixfeed peek` takes, the first of 64 in which a row shown is visibly
+    mixed, else 0; 0 too for a feed whose guesses follow a trainer's weights, and for a named run that guesses with the
+    newest. rows: shown, spread over the batch's groups, 1..256. scale: pixels of the picture a pixel of the
     image, 1..8. Raises what Feed.info raises, and FailedPrecondition for a step that cannot be guessed yet.
     """
     feed = _feed_of(source, recipe, spec)
-    step, rows = whole("step", step), whole("rows", rows, low=1, high=256)
-    return Picture(_core.contact_sheet(feed._opened(), step, rows, whole("scale", scale, low=1, high=8)))
+    rows, scale = whole("rows", rows, low=1, high=256), whole("scale", scale, low=1, high=8)
+    if step is None:
+        step = _core.step_to_show(feed._opened(), rows, feed is not source and spec.get("run") is None)
+    return Picture(_core.contact_sheet(feed._opened(), whole("step", step), rows, scale))
 
 
 def explain(source: Feed | Connection, recipe: str | None = None, *, step: int = 0, **spec: Any) -> Look:

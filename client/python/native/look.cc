@@ -18,6 +18,7 @@
 #include "client/look/report.h"
 #include "client/look/sharpen.h"
 #include "client/look/split.h"
+#include "client/look/step_to_show.h"
 #include "client/look/vicinity.h"
 #include "client/python/native/handles.h"
 #include "client/python/native/raise.h"
@@ -95,6 +96,11 @@ py::tuple SplitOf(const FeedHolder& feed) {
   });
 }
 
+uint64_t ShownStep(const FeedHolder& feed, uint32_t rows, bool new_run) {
+  return ValueOrRaise(CallInterruptibly(
+      [feed = feed.feed, rows, new_run] { return StepToShow(feed.get(), rows, new_run); }));
+}
+
 py::bytes ContactSheet(const FeedHolder& feed, uint64_t step, uint32_t rows, uint32_t scale) {
   const auto sheet = ValueOrRaise(CallInterruptibly([feed = feed.feed, step, rows, scale] {
     return feed->RenderContactSheet(step, rows, scale);
@@ -160,6 +166,7 @@ void BindLook(py::module_* module) {
               py::arg("validate"));
   module->def("look_at_plan", Explain, py::arg("feed"), py::arg("step"));
   module->def("look_at_split", SplitOf, py::arg("feed"));
+  module->def("step_to_show", ShownStep, py::arg("feed"), py::arg("rows"), py::arg("new_run"));
   module->def("contact_sheet", ContactSheet, py::arg("feed"), py::arg("step"), py::arg("rows"),
               py::arg("scale"));
   module->def("look_at_recipes", [] { return ToPython(LookAtRecipes()); });

@@ -61,8 +61,8 @@ TEST_F(TargetMakerTest, PairsAreTheTwoLabelsAndLambda) {
   EXPECT_THAT(Pair(1), ElementsAre(2, 2, 0.5f));
 }
 
-// Trap 16: weights of equal labels add up.
-TEST_F(TargetMakerTest, EqualLabelsKeepTheirWholeWeight) {
+// Weights of equal labels add up.
+TEST_F(TargetMakerTest, Trap16EqualLabelsKeepTheirWholeWeight) {
   SetRows({1, 1}, {1, 0}, {0.25f, 0.25f});
   EXPECT_THAT(Soft(0), ElementsAre(0, 1, 0, 0));
 }
@@ -106,8 +106,8 @@ TEST_F(TargetMakerTest, TestRowsHaveTheTestPartitionsLabels) {
   EXPECT_THAT(Soft(0), ElementsAre(0, 0, 0, 1));
 }
 
-// Trap 34: rows are K-major, so that view k of image i is row B + k B' + i with image i's guess.
-TEST_F(TargetMakerTest, EveryViewHasTheGuessOfItsImage) {
+// Rows are K-major, so that view k of image i is row B + k B' + i with image i's guess.
+TEST_F(TargetMakerTest, Trap34EveryViewHasTheGuessOfItsImage) {
   recipe_.rows = RowSource::kLabelledAndUnlabelled;
   SetRows({0, 1, 2, 3, 1, 2, 3}, {0, 1, 2, 3, 4, 5, 0}, std::vector<float>(7, 1.0f));
   plan_.labelled_rows = 1;

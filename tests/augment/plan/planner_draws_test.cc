@@ -86,8 +86,8 @@ TEST(DrawScopeTest, BoxesAreDrawnForRowsBatchesAndPairs) {
   }
 }
 
-// Trap 17: lambda does not depend on which images a batch has.
-TEST(DrawScopeTest, LambdasDoNotDependOnTheSamples) {
+// ffcv's do: it seeds them by the index of the batch's last image.
+TEST(DrawScopeTest, Trap17LambdasDoNotDependOnTheSamples) {
   Split other = testing::SmallSplit();
   std::reverse(other.labelled.begin(), other.labelled.end());
   const std::vector<Plan> plans = FirstPlans(ReversedSpec(), 20);
@@ -225,9 +225,9 @@ TEST(MixedShareTest, OfHalfABatchItIsOfTheRowsThatAreSent) {
 
 // --- CutMix ---
 
-// Trap 20: the area of the clipped box counts. Half of the nominal boxes' area is .50 on average,
+// The area of the clipped box counts. Half of the nominal boxes' area is .50 on average,
 // that of what is left in the image .30.
-TEST(CutMixPlanTest, LambdaIsWhatTheClippedBoxLeaves) {
+TEST(CutMixPlanTest, Trap20LambdaIsWhatTheClippedBoxLeaves) {
   FeedSpec spec = PresetSpec("cutmix/per-row", 32);
   double area = 0;
   int64_t rows = 0;

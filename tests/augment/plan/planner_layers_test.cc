@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/augment/plan/plan_testing.h"
@@ -25,12 +26,18 @@ using ::mixfeed::testing::PresetSpec;
 
 // Trap 32: hidden layers are the trainer's to mix; it gets the layer, the partners and lambda.
 TEST(LayersTest, LayersAreDrawnAsTheReferenceDrawsThem) {
-  std::vector<int64_t> counts(3);
-  for (const Plan& plan : FirstPlans(PresetSpec("manifold", 4), 9000)) {
-    ++counts.at(static_cast<size_t>(plan.layer));
+  const std::pair<const char*, const char*> goldens[] = {{"manifold", "manifold-layer"},
+                                                         {"manifold/resnet18", "souvik3333-layer"}};
+  for (const auto& [preset, golden] : goldens) {
+    const FeedSpec spec = PresetSpec(preset, 4);
+    std::vector<int64_t> counts(spec.recipe.mix.layers.size());
+    for (const Plan& plan : FirstPlans(spec, 9000)) {
+      ++counts.at(static_cast<size_t>(plan.layer));
+    }
+    EXPECT_TRUE(testing::LooksLikeGolden(
+        counts, testing::ReadGolden("distributions.txt", "counts", golden)))
+        << preset;
   }
-  EXPECT_TRUE(testing::LooksLikeGolden(
-      counts, testing::ReadGolden("distributions.txt", "counts", "manifold-layer")));
 }
 
 TEST(LayersTest, ALayerOfAnyNumberIsDrawnFromTheList) {

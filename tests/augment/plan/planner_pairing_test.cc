@@ -166,8 +166,8 @@ TEST(PairingPlanTest, OfHalfABatchTheRestIsPartners) {
   }
 }
 
-// Trap 18: neighbours are mixed, so batches must be shuffled: they are, whatever the list's order.
-TEST(PairingPlanTest, NeighbouringRowsAreOfRandomClasses) {
+// Neighbours are mixed, so batches must be shuffled: they are, whatever the list's order.
+TEST(PairingPlanTest, Trap18NeighbouringRowsAreOfRandomClasses) {
   Split sorted;  // of ten classes, one after another (SmallData: the class is the last digit)
   for (int32_t label = 0; label < 10; ++label) {
     for (int32_t i = 0; i < 20; ++i) sorted.labelled.push_back(10 * i + label);

@@ -1,5 +1,5 @@
-// What the plans of many steps must be distributed like. "Trap" numbers are those of the list of
-// known deviations of MixMatch implementations that the recipes were checked against.
+// What the plans of many steps must be distributed like. "Trap" numbers are those of the table
+// in augment/recipe/README.md.
 
 #include <gtest/gtest.h>
 
@@ -152,9 +152,9 @@ TEST(PlannerStatisticsTest, TheFloorIsTheOnlyThingThatItChanges) {
   EXPECT_GT(below, 0);
 }
 
-// Trap 5: one permutation over labelled rows and all K views, so partners of labelled rows are
+// One permutation over labelled rows and all K views, so partners of labelled rows are
 // unlabelled K times of K + 1.
-TEST(PlannerStatisticsTest, LabelledRowsMeetUnlabelledOnesByTheirShare) {
+TEST(PlannerStatisticsTest, Trap5LabelledRowsMeetUnlabelledOnesByTheirShare) {
   for (const int views : {1, 2, 8}) {
     FeedSpec spec = PresetSpec("mixmatch", 16);
     spec.recipe.views = views;
@@ -167,8 +167,8 @@ TEST(PlannerStatisticsTest, LabelledRowsMeetUnlabelledOnesByTheirShare) {
   }
 }
 
-// Trap 19: rows that meet themselves stay.
-TEST(PlannerStatisticsTest, RowsMeetThemselvesAtTheExpectedRate) {
+// Rows that meet themselves stay.
+TEST(PlannerStatisticsTest, Trap19RowsMeetThemselvesAtTheExpectedRate) {
   int64_t self = 0;
   int64_t rows = 0;
   for (const Plan& plan : FirstPlans(PresetSpec("mixmatch", 16), 3000)) {

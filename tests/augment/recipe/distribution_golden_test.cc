@@ -10,6 +10,7 @@
 
 #include "augment/plan/lambda_sampler.h"
 #include "augment/plan/pairing.h"
+#include "augment/recipe/presets.h"
 #include "tests/augment/plan/statistics.h"
 #include "tests/augment/recipe/golden_file.h"
 #include "tests/augment/recipe/golden_statistics.h"
@@ -31,41 +32,45 @@ double ClampedByTorch(double lambda) {
   return std::min(static_cast<float>(lambda), std::nextafter(1.0f, 0.0f));
 }
 
-std::vector<double> Lambdas(double alpha, double beta, bool floor) {
+std::vector<double> Lambdas(const MixSpec& mix) {
   std::vector<PhiloxStream> streams;
   for (uint64_t step = 0; step < kDraws; ++step) streams.emplace_back(17, Purpose::kLambda, step);
   std::vector<double> values(streams.size());
-  MixSpec mix;
-  mix.alpha = alpha;
-  mix.beta = beta;
-  mix.lambda_floor = floor;
   LambdaSampler(mix).Draw(streams, values);
   return values;
 }
 
+MixSpec MixOf(const char* preset) { return FindPreset(preset).value().mix; }
+
+MixSpec WithAlpha(MixSpec mix, double alpha) {
+  mix.alpha = mix.beta = alpha;
+  return mix;
+}
+
 struct NamedLambda {
   const char* golden;
-  double alpha;
-  double beta;
-  bool floor;
+  const char* preset;  // whose law is drawn
+  // In place of the preset's, where the reference was run with another; 0: the preset's.
+  double alpha = 0;
 };
 
 TEST(DistributionGoldenTest, LambdasAreDistributedAsTheReferences) {
   constexpr NamedLambda kLambdas[] = {
-      {"mixmatch-lambda", 0.75, 0.75, true},
-      {"dsxiangli-lambda", 0.5, 0.5, true},
-      {"facebook-lambda", 1, 1, false},
-      {"mixup-0.2-lambda", 0.2, 0.2, false},
-      {"manifold-lambda", 2, 2, false},
-      {"label-preserving-0.2-lambda", 1.2, 0.2, false},
-      {"label-preserving-1.0-lambda", 2, 1, false},
-      {"torchvision-0.2-lambda", 0.2, 0.2, false},
-      {"torchvision-1.0-lambda", 1, 1, false},
-      {"timm-batch-lambda", 0.8, 0.8, false},
-      {"timm-elem-lambda", 0.8, 0.8, false},
+      {.golden = "mixmatch-lambda", .preset = "mixmatch"},
+      {.golden = "dsxiangli-lambda", .preset = "mixup/text-classification"},
+      {.golden = "facebook-lambda", .preset = "mixup/facebookresearch"},
+      {.golden = "mixup-0.2-lambda", .preset = "mixup", .alpha = 0.2},
+      {.golden = "manifold-lambda", .preset = "manifold"},
+      {.golden = "label-preserving-0.2-lambda", .preset = "label-preserving/half-batch"},
+      {.golden = "label-preserving-1.0-lambda", .preset = "label-preserving"},
+      {.golden = "torchvision-0.2-lambda", .preset = "mixup/torchvision", .alpha = 0.2},
+      {.golden = "torchvision-1.0-lambda", .preset = "mixup/torchvision"},
+      {.golden = "timm-batch-lambda", .preset = "mixup/timm", .alpha = 0.8},
+      {.golden = "timm-elem-lambda", .preset = "mixup/timm-elem", .alpha = 0.8},
   };
   for (const NamedLambda& named : kLambdas) {
-    std::vector<double> lambdas = Lambdas(named.alpha, named.beta, named.floor);
+    const MixSpec own = MixOf(named.preset);
+    std::vector<double> lambdas = Lambdas(named.alpha == 0 ? own : WithAlpha(own, named.alpha));
     if (std::string(named.golden).starts_with("torchvision")) {
       std::transform(lambdas.begin(), lambdas.end(), lambdas.begin(), ClampedByTorch);
     }
@@ -77,10 +82,18 @@ TEST(DistributionGoldenTest, LambdasAreDistributedAsTheReferences) {
 // The comparison tells neighbouring settings apart: without it the test above would mean little.
 TEST(DistributionGoldenTest, ALambdaOfAnotherLawIsTold) {
   const GoldenCase mixmatch = ReadGolden(kFile, "quantiles", "mixmatch-lambda");
-  EXPECT_GT(DistanceFromGolden(Lambdas(0.75, 0.75, false), mixmatch), 2 * kMaxKsDistance);
-  EXPECT_GT(DistanceFromGolden(Lambdas(0.7, 0.7, true), mixmatch), kMaxKsDistance);
+  MixSpec without_floor = MixOf("mixmatch");
+  without_floor.lambda_floor = false;
+  EXPECT_GT(DistanceFromGolden(Lambdas(without_floor), mixmatch), 2 * kMaxKsDistance);
+  EXPECT_GT(DistanceFromGolden(Lambdas(WithAlpha(MixOf("mixmatch"), 0.7)), mixmatch),
+            kMaxKsDistance);
+  // Trap 33: Beta(a, a) and Beta(a, a + 1) are not label-preserving mixup's.
   const GoldenCase preserving = ReadGolden(kFile, "quantiles", "label-preserving-1.0-lambda");
-  EXPECT_GT(DistanceFromGolden(Lambdas(1, 2, false), preserving), 2 * kMaxKsDistance);
+  MixSpec beta = MixOf("label-preserving");
+  beta.lambda_law = LambdaLaw::kBeta;
+  EXPECT_GT(DistanceFromGolden(Lambdas(beta), preserving), 2 * kMaxKsDistance);
+  beta.beta = beta.alpha + 1;
+  EXPECT_GT(DistanceFromGolden(Lambdas(beta), preserving), 2 * kMaxKsDistance);
 }
 
 TEST(DistributionGoldenTest, PartnersOfAPermutationLieAsFarOffAsTheReferences) {

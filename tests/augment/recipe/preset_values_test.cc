@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "augment/recipe/fields.h"
@@ -33,6 +35,7 @@ struct Mixing {
 
 constexpr Mixing kMixings[] = {
     {"mixmatch", 0.75, kRow, true, kPermutation},
+    {"mixmatch/official", 0.75, kRow, true, kPermutation},
     {"mixmatch/yu1ut", 0.75, kBatch, true, kPermutation},
     {"mixmatch/fastai", 0.75, kBatch, true, kPermutation},
     {"mixmatch/torchssl", 0.5, kBatch, true, kPermutation},
@@ -58,6 +61,7 @@ constexpr Mixing kMixings[] = {
     {"label-preserving/half-batch", 0.2, kRow, false, kHalves},
     {"label-preserving/unlabelled", 1, kRow, false, kPermutation},
     {"manifold", 2, kBatch, false, kPermutation},
+    {"manifold/official", 2, kBatch, false, kPermutation},
     {"manifold/resnet18", 1, kBatch, false, kPermutation},
     {"cutmix", 1, kBatch, false, kPermutation},
     {"cutmix/per-row", 1, kRow, false, kPermutation},
@@ -267,6 +271,13 @@ TEST(PresetValuesTest, PartnersOfThePaper) {
   EXPECT_EQ(partner("label-preserving/unlabelled").source, PartnerSource::kUnlabelledPool);
 }
 
+TEST(PresetValuesTest, TheAuthorsOwnCodeIsTheRecipeWithoutAVariant) {
+  const std::pair<const char*, const char*> pairs[] = {{"mixmatch", "mixmatch/official"},
+                                                       {"mixup", "mixup/facebookresearch"},
+                                                       {"manifold", "manifold/official"}};
+  for (const auto& [plain, official] : pairs) EXPECT_EQ(Of(plain), Of(official)) << plain;
+}
+
 TEST(PresetValuesTest, LayersOfManifoldMixup) {
   EXPECT_EQ(Of("manifold").mix.layers, (std::vector<int>{0, 1, 2}));
   EXPECT_EQ(Of("manifold/resnet18").mix.layers, (std::vector<int>{0, 1, 2, 3, 4}));
@@ -354,6 +365,30 @@ TEST(PresetValuesTest, SourcesNameFieldsThatThereAre) {
       EXPECT_NE(std::string(source.place), "");
     }
     for (const char* note : preset.notes) EXPECT_NE(std::string(note), "");
+  }
+}
+
+// Paths of the fields that `recipe` reads and that differ from a recipe of no preset, which is what
+// a preset says.
+std::vector<std::string> FieldsOfItsOwn(const Recipe& recipe) {
+  std::vector<std::string> plain, paths;
+  const Recipe none;
+  VisitFields(none,
+              [&](const RecipeField&, const auto& value) { plain.push_back(FieldText(value)); });
+  size_t i = 0;
+  VisitFields(recipe, [&](const RecipeField& field, const auto& value) {
+    if (FieldText(value) != plain[i++] && field.read(recipe)) paths.emplace_back(field.path);
+  });
+  return paths;
+}
+
+TEST(PresetValuesTest, EveryFieldThatAPresetSetsHasASource) {
+  for (const Preset& preset : Presets()) {
+    for (const std::string& path : FieldsOfItsOwn(preset.make())) {
+      EXPECT_TRUE(std::any_of(preset.sources.begin(), preset.sources.end(),
+                              [&](const FieldSource& source) { return path == source.path; }))
+          << preset.name << ": " << path;
+    }
   }
 }
 

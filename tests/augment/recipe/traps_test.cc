@@ -1,11 +1,5 @@
-// Traps of the data side in which implementations of mixup and MixMatch are known to deviate, by
-// the number that the project's notes on recipes give them, as far as no narrower test names them:
-//   1, 2, 5, 11, 13, 19  planner_statistics_test   3, 4, 25  planner_sampling_test
-//   8       rows_of_share_test                     12    view_sampler_test, preset_values_test
-//   14      view_effects_test, preset_values_test  16, 34  target_maker_test
-//   17, 20  planner_draws_test                     18    planner_pairing_test
-//   32      planner_layers_test                    33    weight_samplers_test
-// The others are the trainer's or of recipes without mixing.
+// Traps in which implementations of mixup and MixMatch are known to deviate, as far as no narrower
+// test has them. augment/recipe/README.md, "Traps", lists all of them with their tests.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

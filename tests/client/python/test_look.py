@@ -51,6 +51,16 @@ def test_peek_is_the_cli_s_picture(server, mixup, tmp_path):
     assert (tmp_path / "saved.png").read_bytes() == picture.png
 
 
+def test_peek_without_a_step_shows_one_that_is_visibly_mixed(server, connection, tmp_path):
+    feed = connection.open("cutmix", batch=8, run="look")
+    step = next(i for i in range(64) if any(0.3 <= row["lambda"] <= 0.7 and row["partner"] != index
+                                            for index, row in enumerate(mixfeed.explain(feed, step=i)["rows"])))
+    assert mixfeed.peek(feed).png == mixfeed.peek(feed, step=step).png
+    out = tmp_path / "peek.png"
+    cli(server, "peek", "--recipe", "cutmix", "--batch", 8, "--run", "look", "--out", out)
+    assert mixfeed.peek(feed).png == out.read_bytes()
+
+
 def test_a_picture_is_an_array(mixup):
     picture = mixfeed.peek(mixup)
     assert picture.array.dtype == np.uint8 and (picture.array == decoded(picture.png)).all()
