@@ -32,7 +32,7 @@ class FakeModels : public FeedClient {
   absl::StatusOr<std::unique_ptr<Feed>> OpenFeed(const v1::FeedSpec&, const std::string&) override {
     return absl::UnimplementedError("");
   }
-  absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string&, uint64_t,
+  absl::StatusOr<v1::OpenFeedResponse> ForkRun(const std::string&, uint64_t, const std::string&,
                                                const std::string&) override {
     return absl::UnimplementedError("");
   }
