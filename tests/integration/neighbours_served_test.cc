@@ -20,6 +20,8 @@
 namespace mixfeed::testing {
 namespace {
 
+using ::testing::HasSubstr;
+
 constexpr int kClasses = 10;
 constexpr uint32_t kBatch = 40;
 constexpr uint64_t kSteps = 3;  // of an epoch
@@ -126,6 +128,15 @@ TEST_F(NeighboursServedTest, PartnersAreAmongTheNearestByARegisteredModelsFeatur
   // Features have 12 bits, a level of 0..255 is 16 of their steps: each is off by 1 / 32 at most.
   ExpectNearest(Pairs(spec), AnyClass, static_cast<size_t>(shape.height * shape.width),
                 2 * std::sqrt(3.0) * 2 / 32);
+}
+
+TEST_F(NeighboursServedTest, FeaturesOfAModelThatIsNotRegisteredAreRefusedByTheirField) {
+  v1::FeedSpec spec = SpecOf("mixup/neighbours");
+  spec.mutable_recipe()->mutable_mix()->mutable_partner()->set_features("nosuch");
+  const absl::Status refused = client_->OpenFeed(spec).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("recipe.mix.partner.features is \"nosuch\""));
 }
 
 }  // namespace
