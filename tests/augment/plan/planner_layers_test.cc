@@ -24,13 +24,22 @@ using ::mixfeed::testing::PresetSpec;
 // --- layers ---
 
 // Trap 32: hidden layers are the trainer's to mix; it gets the layer, the partners and lambda.
-TEST(LayersTest, LayersAreDrawnAsTheReferenceDrawsThem) {
-  std::vector<int64_t> counts(3);
-  for (const Plan& plan : FirstPlans(PresetSpec("manifold", 4), 9000)) {
-    ++counts.at(static_cast<size_t>(plan.layer));
+TEST(LayersTest, LayersAreDrawnAsTheReferencesDrawThem) {
+  const struct {
+    const char* preset;
+    size_t layers;
+    const char* golden;
+  } references[] = {{"manifold", 3, "manifold-layer"},
+                    {"manifold/resnet18", 5, "souvik3333-layer"}};
+  for (const auto& [preset, layers, golden] : references) {
+    std::vector<int64_t> counts(layers);
+    for (const Plan& plan : FirstPlans(PresetSpec(preset, 4), 9000)) {
+      ++counts.at(static_cast<size_t>(plan.layer));
+    }
+    EXPECT_TRUE(testing::LooksLikeGolden(
+        counts, testing::ReadGolden("distributions.txt", "counts", golden)))
+        << preset;
   }
-  EXPECT_TRUE(testing::LooksLikeGolden(
-      counts, testing::ReadGolden("distributions.txt", "counts", "manifold-layer")));
 }
 
 TEST(LayersTest, ALayerOfAnyNumberIsDrawnFromTheList) {
