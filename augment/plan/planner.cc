@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "augment/base/field_checks.h"
 #include "augment/base/status_macros.h"
 #include "augment/recipe/enum_names.h"
@@ -45,6 +46,21 @@ std::vector<PoolId> PoolsOf(const Recipe& recipe) {
   return {};
 }
 
+// "FIELD is GIVEN" of the field that a pool has its size from.
+std::string WhatSizes(PoolId pool, const SplitSpec& split) {
+  if (pool == PoolId::kTest) return "recipe.ordered_pool is test";
+  if (split.rule == SplitRule::kLists) {
+    return absl::StrCat("split.", NameOf(pool), "_list is of ", ListOf(split.lists, pool).size(),
+                        " images");
+  }
+  if (pool == PoolId::kValidation) return absl::StrCat("split.validation is ", split.validation);
+  if (split.rule == SplitRule::kAll) return "split.rule is all";
+  if (split.rule == SplitRule::kPerClass) {
+    return absl::StrCat("split.per_class is ", absl::StrJoin(split.per_class, ", "));
+  }
+  return absl::StrCat("split.labelled is ", split.labelled);
+}
+
 // The split with its lists in the order in which they are drawn from. The unlabelled list comes in
 // an order that follows the classes (split.h, kMixMatch), from which a trainer could read hidden
 // labels: it is sorted, as are the lists of ordered feeds.
@@ -65,6 +81,21 @@ absl::Status CheckBatchFits(const char* pool, int images, Sampling sampling, int
   return FieldError("batch", absl::StrCat(images, " ", pool, " images a step"),
                     absl::StrCat("1..", size, ", the images of the pool, unless recipe.", pool,
                                  "_sampling is tiled or with_replacement"));
+}
+
+absl::Status CheckNoResampling(const WarpSpec& warp, const std::string& images) {
+  const struct {
+    const char* field;
+    double value, none;
+  } fields[] = {{"max_rotation", warp.max_rotation, 0},
+                {"max_zoom", warp.max_zoom, 1},
+                {"max_perspective", warp.max_perspective, 0}};
+  for (const auto& [field, value, none] : fields) {
+    if (value <= none) continue;
+    return FieldError(absl::StrCat("recipe.view.warp.", field), absl::StrCat(value),
+                      absl::StrCat(none, images));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckImages(const Recipe& recipe, const ImageShape& shape) {
@@ -88,10 +119,7 @@ absl::Status CheckImages(const Recipe& recipe, const ImageShape& shape) {
     return FieldError("recipe.mix.cutmix.max_side", absl::StrCat(cutmix.max_side),
                       absl::StrCat(2.0 / side, "..1, for boxes of a pixel and more", images));
   }
-  if (recipe.view.warp.resamples() && side < 2) {
-    return FieldError("recipe.view.warp", "set", absl::StrCat("no resampling", images));
-  }
-  return absl::OkStatus();
+  return side < 2 ? CheckNoResampling(recipe.view.warp, images) : absl::OkStatus();
 }
 
 absl::Status CheckNeighbours(int neighbours, const PlannerData& data) {
@@ -174,9 +202,10 @@ absl::Status Planner::CheckPools() const {
   for (const PoolId pool : PoolsOf(spec_.recipe)) {
     const int64_t size = PoolSize(pool);
     if (size >= 1 && size <= kMaxPoolImages) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("the ", NameOf(pool), " pool of dataset \"", spec_.dataset, "\" has ", size,
-                     " images; the recipe draws from it and needs 1..", kMaxPoolImages));
+    return absl::FailedPreconditionError(absl::StrCat(
+        WhatSizes(pool, spec_.split), "; allowed: those with which the ", NameOf(pool),
+        " pool of dataset \"", spec_.dataset, "\", which the recipe draws from, has 1..",
+        kMaxPoolImages, " images; it has ", size));
   }
   return absl::OkStatus();
 }

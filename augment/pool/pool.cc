@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "augment/base/field_checks.h"
 #include "augment/base/memory.h"
 #include "augment/base/status_macros.h"
 
@@ -58,13 +59,13 @@ void PadPlane(const uint8_t* from, int width, int pad, const std::vector<int>& r
 
 absl::Status CheckPad(const ImageShape& shape, int pad, PadMode mode) {
   if (pad < 0 || pad > kMaxPad) {
-    return absl::InvalidArgumentError(absl::StrCat("pad is ", pad, "; allowed are 0 to ", kMaxPad));
+    return FieldError("recipe.view.pad", absl::StrCat(pad), absl::StrCat("0..", kMaxPad));
   }
   const int smaller_side = std::min(shape.height, shape.width);
   if (mode == PadMode::kReflect && pad >= smaller_side) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("pad is ", pad, " with reflection, which images of ", shape.height, "x",
-                     shape.width, " allow up to ", smaller_side - 1));
+    return FieldError("recipe.view.pad", absl::StrCat(pad),
+                      absl::StrCat("0..", smaller_side - 1, " on images of ", shape.height, "x",
+                                   shape.width, " with recipe.view.pad_mode reflect"));
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,7 @@ struct Console {
   Cancellation* interrupt = nullptr;
   bool out_terminal = false;
 
-  // A line each on err: what was given without effect.
+  // A line each on err: what was given without effect, or is not there yet.
   void Note(const std::vector<std::string>& notes) const;
   bool interrupted() const { return interrupt != nullptr && interrupt->cancelled(); }
 };

@@ -148,7 +148,8 @@ absl::StatusOr<std::shared_ptr<GuessModel>> FeedRegistry::FeatureModel(const Rec
   const PartnerSpec& partner = recipe.mix.partner;
   if (!recipe.mix.enabled || partner.neighbours == 0 || partner.features.empty()) return nullptr;
   // The initial weights, so that a feed's partners stay while a trainer pushes others.
-  return parts_.models->Find(partner.features, {WeightsWish::Kind::kUpdate, 0});
+  return parts_.models->Find(partner.features, {WeightsWish::Kind::kUpdate, 0},
+                             "recipe.mix.partner.features");
 }
 
 absl::StatusOr<std::shared_ptr<const NeighbourIndex>> FeedRegistry::FindNeighbours(

@@ -421,8 +421,8 @@ absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::LoadVersion(const Gue
                              version.update);
 }
 
-absl::StatusOr<const ModelRegistry::Entry*> ModelRegistry::FindEntry(
-    const std::string& name) const {
+absl::StatusOr<const ModelRegistry::Entry*> ModelRegistry::FindEntry(const std::string& name,
+                                                                     const char* field) const {
   std::string names;
   const Entry* found = nullptr;
   int candidates = 0;
@@ -442,20 +442,22 @@ absl::StatusOr<const ModelRegistry::Entry*> ModelRegistry::FindEntry(
   constexpr char kHow[] =
       "register one with `mixfeed model register` or --model NAME=KIND|FILE|kserve://...";
   if (names.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("no guess model is registered; ", kHow));
+    return absl::FailedPreconditionError(
+        absl::StrCat(field, " is \"", name, "\", and no model is registered; ", kHow));
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("guess model \"", name, "\" is not registered; there are ", names, "; ", kHow));
+  return absl::FailedPreconditionError(absl::StrCat(
+      field, " is \"", name, "\", which is not registered; allowed: ", names, "; or ", kHow));
 }
 
 absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::Find(const std::string& name,
-                                                                const WeightsWish& wish) const {
+                                                                const WeightsWish& wish,
+                                                                const char* field) const {
   std::shared_ptr<ModelLineage> lineage;
   std::shared_ptr<GuessModel> initial;
   ModelVersion version;
   {
     MutexLock lock(&mu_);
-    MIXFEED_ASSIGN_OR_RETURN(const Entry* const entry, FindEntry(name));
+    MIXFEED_ASSIGN_OR_RETURN(const Entry* const entry, FindEntry(name, field));
     lineage = entry->lineage;
     if (wish.ema && entry->registered.ema_decay() == 0) {
       return absl::FailedPreconditionError(absl::StrCat(

@@ -87,13 +87,16 @@ class ModelRegistry {
   bool IsRemote(const std::string& name) const;
 
   // FindModel (augment/guess/guesser.h), but whether the model is Ready is not looked at. Loads
-  // weights that are in their file only.
+  // weights that are in their file only. Errors say that `field` has the name.
   absl::StatusOr<std::shared_ptr<GuessModel>> Find(const std::string& name,
-                                                   const WeightsWish& wish = {}) const;
+                                                   const WeightsWish& wish = {},
+                                                   const char* field = kModelField) const;
 
   std::vector<v1::Model> List() const;
 
  private:
+  static constexpr char kModelField[] = "recipe.guess.model";
+
   struct Entry {
     v1::Model registered;  // as it was registered
     uint64_t last_version = 0;
@@ -121,7 +124,8 @@ class ModelRegistry {
   // Loads the version's weights, and its average where there is one.
   absl::Status Load(const GuessModel& initial, ModelVersion* version) const;
 
-  absl::StatusOr<const Entry*> FindEntry(const std::string& name) const
+  absl::StatusOr<const Entry*> FindEntry(const std::string& name,
+                                         const char* field = kModelField) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   struct PushPlan {
     std::shared_ptr<GuessModel> replaced;

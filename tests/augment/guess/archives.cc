@@ -299,6 +299,12 @@ std::string ResizesBeyondArchive(int classes, int rows) {
   return Beyond(classes, rows, "self.norm.running_mean.resize_([7])");
 }
 
+std::string CornerFeaturesArchive(int classes) {
+  Module module = GoodModule(MakeLinearNetwork(classes));
+  module.define("def features(self, x):\n    return x[:, :, 0, 0]\n");
+  return Save(module);
+}
+
 std::string NoNormArchive(int classes) {
   const LinearNetwork network = MakeLinearNetwork(classes);
   Module module("Model");

@@ -76,6 +76,9 @@ std::string ParameterChangingArchive(int classes);
 // Passes every check, and resizes a buffer in place on batches of more than `rows` images.
 std::string ResizesBeyondArchive(int classes, int rows);
 
+// GoodArchive with a method `features`: the image's first pixel, a number a channel.
+std::string CornerFeaturesArchive(int classes);
+
 // No batch norm.
 std::string NoNormArchive(int classes);
 

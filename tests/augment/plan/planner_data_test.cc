@@ -48,7 +48,7 @@ TEST(PlannerDataTest, BoxesAndWarpsNeedTwoPixelsASide) {
             "recipe.mix.cutmix.probability is 1; allowed: 0 on images of 1x8");
   EXPECT_EQ(RefusalOf(PresetSpec("cutmix", 8), ImagesOf(2, 2)), "");
   EXPECT_EQ(RefusalOf(PresetSpec("mixmatch/fastai", 8), ImagesOf(8, 1)),
-            "recipe.view.warp is set; allowed: no resampling on images of 8x1");
+            "recipe.view.warp.max_rotation is 10; allowed: 0 on images of 8x1");
   EXPECT_EQ(RefusalOf(PresetSpec("mixmatch/fastai", 8), ImagesOf(2, 2)), "");
 }
 
@@ -141,8 +141,8 @@ TEST(PlannerDataTest, AnEmptyPoolOfPartnersIsRefused) {
       Planner::Create(PresetSpec("label-preserving/unlabelled", 8), SmallData(split)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(std::string(status.message()),
-            "the unlabelled pool of dataset \"small\" has 0 images; the recipe draws from it and "
-            "needs 1..2147483647");
+            "split.labelled is 250; allowed: those with which the unlabelled pool of dataset "
+            "\"small\", which the recipe draws from, has 1..2147483647 images; it has 0");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/augment/plan/plan_testing.h"
+#include "tests/augment/recipe/golden_file.h"
 
 namespace mixfeed {
 namespace {
@@ -152,6 +153,13 @@ struct RampStep {
   double weight;
 };
 
+Split ManyImages() {
+  Split many;
+  for (int32_t i = 0; i < 250; ++i) many.labelled.push_back(i);
+  for (int32_t i = 250; i < 1000; ++i) many.unlabelled.push_back(i);
+  return many;
+}
+
 // Trap 4: the official ramp counts images, 2^20 of them; at 64 a step it ends with step 16,384.
 // Trap 3: it ends at 75, not at the flag's default of 100.
 TEST(UnlabelledWeightTest, RampsOfThePresetsAreThoseOfTheirSources) {
@@ -173,14 +181,42 @@ TEST(UnlabelledWeightTest, RampsOfThePresetsAreThoseOfTheirSources) {
       {"ssl-mixup", 1 << 20, 1},
       {"ict", 0, 0},
   };
-  Split many;
-  for (int32_t i = 0; i < 250; ++i) many.labelled.push_back(i);
-  for (int32_t i = 250; i < 1000; ++i) many.unlabelled.push_back(i);
   for (const RampStep& ramp : steps) {
-    const auto planner = MakePlanner(PresetSpec(ramp.preset, 64), many);
+    const auto planner = MakePlanner(PresetSpec(ramp.preset, 64), ManyImages());
     EXPECT_NEAR(planner->MakePlan(ramp.step)->unlabelled_weight, ramp.weight, 1e-4)
         << ramp.preset << ", step " << ramp.step;
   }
+}
+
+TEST(UnlabelledWeightTest, IsTheReferencesAtEveryStepOfTheirGoldens) {
+  const std::map<std::string, std::string> presets = {{"mixmatch", "mixmatch"},
+                                                      {"yu1ut", "mixmatch/yu1ut"},
+                                                      {"torchssl", "mixmatch/torchssl"},
+                                                      {"fastai", "mixmatch/fastai"},
+                                                      {"ict", "ict"}};
+  size_t of_presets = 0;
+  for (const testing::GoldenCase& golden : testing::ReadGoldens("mixmatch.txt", "ramp")) {
+    const auto preset = presets.find(golden.name());
+    FeedSpec spec = PresetSpec("mixmatch", golden.integer("batch"));
+    if (preset != presets.end()) {
+      spec = PresetSpec(preset->second, golden.integer("batch"));
+      ++of_presets;
+    } else {  // of no preset: the ablation's ramp
+      const bool images = golden.text("unit") == "images";
+      spec.recipe.weight = {.value = golden.number("value"),
+                            .ramp = images ? RampUnit::kImages : RampUnit::kSteps,
+                            .ramp_length = golden.number("length")};
+    }
+    const auto planner = MakePlanner(spec, ManyImages());
+    const std::vector<int32_t> steps = golden.integers("steps");
+    const std::vector<double> weights = golden.numbers("weight");
+    ASSERT_EQ(steps.size(), weights.size());
+    for (size_t i = 0; i < steps.size(); ++i) {
+      EXPECT_DOUBLE_EQ(planner->MakePlan(steps[i])->unlabelled_weight, weights[i])
+          << golden.name() << ", step " << steps[i];
+    }
+  }
+  EXPECT_EQ(of_presets, presets.size());
 }
 
 TEST(UnlabelledWeightTest, ARampOfImagesFollowsTheBatchAndOneOfStepsDoesNot) {

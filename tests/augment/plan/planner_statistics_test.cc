@@ -11,6 +11,8 @@
 
 #include "tests/augment/plan/plan_testing.h"
 #include "tests/augment/plan/statistics.h"
+#include "tests/augment/recipe/golden_file.h"
+#include "tests/augment/recipe/golden_statistics.h"
 
 namespace mixfeed {
 namespace {
@@ -37,6 +39,15 @@ TEST(PlannerStatisticsTest, FlipsHaveTheirProbability) {
         std::count_if(rows.begin(), rows.end(), [](const ViewPlan& row) { return row.flip == 1; });
     EXPECT_TRUE(LooksLikeRate(flips, static_cast<int64_t>(rows.size()), probability)) << flips;
   }
+}
+
+TEST(PlannerStatisticsTest, FlipsAreAsOftenAsTheReferences) {
+  std::vector<int64_t> counts(2);
+  for (const ViewPlan& row : AllRows(FirstPlans(PresetSpec("mixmatch/fastai"), 300))) {
+    ++counts.at(static_cast<size_t>(row.flip));
+  }
+  EXPECT_TRUE(testing::LooksLikeGolden(
+      counts, testing::ReadGolden("distributions.txt", "counts", "fastai-flip_lr-run")));
 }
 
 // Trap 11: offsets are 0..2 pad, both ends included, in each direction.

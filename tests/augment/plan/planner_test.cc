@@ -301,7 +301,10 @@ TEST_P(PlannerEmptyPoolTest, IsRefusedExactlyWhenTheRecipeDrawsFromIt) {
   const absl::Status status =
       Planner::Create(spec, {.split = split, .test_count = test_count}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("pool of dataset \"small\" has 0 images"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("; allowed: those with which the "));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(" pool of dataset \"small\", which the recipe draws from, has "
+                        "1..2147483647 images; it has 0"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Pools, PlannerEmptyPoolTest,

@@ -118,14 +118,15 @@ TEST(PoolTest, RefusesPadsOutOfRange) {
   ThreadPool threads(1);
   for (int pad : {-1, kMaxPad + 1}) {
     EXPECT_THAT(MakePool({}, {}, pad, kZero, &threads),
-                FailsWith(absl::StatusCode::kInvalidArgument, "allowed are 0 to 64"));
+                FailsWith(absl::StatusCode::kInvalidArgument, "; allowed: 0..64"));
   }
 }
 
 TEST(PoolTest, RefusesToReflectMoreThanTheImageHas) {
   ThreadPool threads(1);
   EXPECT_THAT(MakePool(kOdd, {}, 5, kReflect, &threads),
-              FailsWith(absl::StatusCode::kInvalidArgument, "allow up to 4"));
+              FailsWith(absl::StatusCode::kInvalidArgument,
+                        "recipe.view.pad is 5; allowed: 0..4 on images of"));
 }
 
 TEST(PoolTest, RefusesBytesThatAreNoWholeImages) {

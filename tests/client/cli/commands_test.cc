@@ -71,6 +71,31 @@ TEST_F(CommandsTest, ValuesThatTheFeedDoesNotReadAreNoted) {
   EXPECT_EQ(Object()["feed_id"], feed.feed_id());
 }
 
+TEST_F(CommandsTest, OpenNotesTheModelsThatAreNotRegisteredYet) {
+  v1::OpenFeedResponse feed = server_.feed();
+  v1::Recipe* const recipe = feed.mutable_spec()->mutable_recipe();
+  recipe->set_rows(v1::Recipe::LABELLED_AND_UNLABELLED);
+  recipe->mutable_guess()->set_model("nosuch,small");
+  server_.SetFeed(feed);
+  ASSERT_EQ(Run({"open", "--json"}), kExitOk) << err_;
+  EXPECT_EQ(err_,
+            "note: recipe.guess.model is \"nosuch\", which is not registered yet; there are no "
+            "batches before `mixfeed model register`, only views, for trainers that guess "
+            "themselves\n");
+  EXPECT_EQ(Object()["feed_id"], feed.feed_id());
+  for (const char* registered : {"small", ""}) {
+    recipe->mutable_guess()->set_model(registered);
+    server_.SetFeed(feed);
+    ASSERT_EQ(Run({"open"}), kExitOk) << err_;
+    EXPECT_THAT(err_, IsEmpty());
+  }
+  recipe->set_rows(v1::Recipe::LABELLED);
+  recipe->mutable_guess()->set_model("nosuch");
+  server_.SetFeed(feed);
+  ASSERT_EQ(Run({"open"}), kExitOk) << err_;
+  EXPECT_THAT(err_, IsEmpty());
+}
+
 TEST_F(CommandsTest, NotesFollowTheResolvedSpec) {
   v1::OpenFeedResponse feed = server_.feed();
   feed.mutable_spec()->mutable_recipe()->set_preset("mixup");

@@ -175,16 +175,19 @@ TEST_F(ModelRegistryTest, DigestFollowsHeaderAndArchive) {
 
 TEST_F(ModelRegistryTest, NameIsNotNeededForTheOnlyModel) {
   const auto registry = OpenRegistry();
-  EXPECT_THAT(std::string(registry->Find("").status().message()),
-              HasSubstr("no guess model is registered; register one with"));
+  EXPECT_THAT(
+      std::string(registry->Find("").status().message()),
+      HasSubstr("recipe.guess.model is \"\", and no model is registered; register one with"));
   ASSERT_TRUE(registry->Register(Header("a"), "net").ok());
   EXPECT_EQ((*registry->Find(""))->info().name, "a");
   ASSERT_TRUE(registry->Register(Header("b"), "net").ok());
   const absl::Status several = registry->Find("").status();
   EXPECT_EQ(several.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(several.message()), HasSubstr("one of a, b"));
-  EXPECT_THAT(std::string(registry->Find("c").status().message()),
-              HasSubstr("\"c\" is not registered; there are a, b"));
+  EXPECT_THAT(
+      std::string(registry->Find("c").status().message()),
+      HasSubstr(
+          "recipe.guess.model is \"c\", which is not registered; allowed: a, b; or register"));
 }
 
 TEST_F(ModelRegistryTest, NamesAreBounded) {

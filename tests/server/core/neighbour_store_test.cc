@@ -92,9 +92,31 @@ class NeighbourStoreTest : public ::testing::Test {
     }
   }
 
+  // Keeps an index of the listed images, whole and valid but for its places, of which everybody's
+  // neighbours are the next ones; returns them.
+  std::vector<int32_t> Plant(const Dataset& dataset, int k) {
+    std::vector<int16_t> coordinates, labels;
+    std::vector<int32_t> places;
+    const int64_t pixels = dataset.shape.pixels();
+    const auto count = static_cast<int32_t>(samples_.size());
+    for (int32_t place = 0; place < count; ++place) {
+      const int64_t sample = samples_[static_cast<size_t>(place)];
+      const auto first = dataset.train.pixels.begin() + sample * pixels;
+      coordinates.insert(coordinates.end(), first, first + pixels);
+      labels.push_back(dataset.train.labels[static_cast<size_t>(sample)]);
+      for (int32_t i = 1; i <= k; ++i) places.push_back((place + i) % count);
+    }
+    const NeighbourPoints points{
+        .coordinates = coordinates, .dimensions = static_cast<int>(pixels), .labels = labels};
+    const NeighbourKey key{.points_fingerprint = FingerprintPoints(points), .k = k};
+    EXPECT_TRUE(
+        WriteNeighbourIndex(files_.File("neighbours"), key, NeighbourIndex(k, places)).ok());
+    return places;
+  }
+
   const TempDir files_;
   ThreadPool threads_{2};
-  const std::shared_ptr<const Dataset> dataset_ =
+  std::shared_ptr<const Dataset> dataset_ =
       std::make_shared<const Dataset>(TinyDataset(60, 1, 10, {3, 4, 4}));
   std::vector<int32_t> samples_ = std::vector<int32_t>(40);
 };
@@ -125,8 +147,31 @@ TEST_F(NeighbourStoreTest, AnotherStoreReadsWhatWasKept) {
   { ASSERT_TRUE(NeighbourStore(Options()).Find(Wish()).ok()); }
   const auto kept = ListFolder(files_.File("neighbours"));
   ASSERT_TRUE(kept.ok() && kept->size() == 1);
+  const std::vector<int32_t> planted = Plant(*dataset_, kNeighbours);
+  ASSERT_EQ(ListFolder(files_.File("neighbours"))->size(), 1u);  // in the place of the store's own
   NeighbourStore store(Options());
-  ExpectNearest(**store.Find(Wish()), 48);
+  const auto index = store.Find(Wish());
+  ASSERT_TRUE(index.ok()) << index.status();
+  EXPECT_TRUE(std::ranges::equal((*index)->places(), planted));
+}
+
+TEST_F(NeighbourStoreTest, WhatWasKeptOfOtherPixelsOrLabelsIsNotRead) {
+  Plant(*dataset_, kNeighbours);
+  for (const bool pixel : {true, false}) {
+    Dataset changed = *dataset_;
+    const auto sample = static_cast<size_t>(samples_[7]);
+    if (pixel) {
+      changed.train.pixels[sample * static_cast<size_t>(changed.shape.pixels()) + 5] ^= 0xff;
+    } else {
+      changed.train.labels[sample] = static_cast<int16_t>((changed.train.labels[sample] + 1) % 10);
+    }
+    changed.fingerprint = FingerprintDataset(changed);
+    dataset_ = std::make_shared<const Dataset>(std::move(changed));
+    NeighbourStore store(Options());
+    const auto index = store.Find(Wish());
+    ASSERT_TRUE(index.ok()) << index.status();
+    ExpectNearest(**index, 48);
+  }
 }
 
 TEST_F(NeighbourStoreTest, ADamagedFileIsBuiltAgain) {
@@ -178,9 +223,10 @@ TEST_F(NeighbourStoreTest, KeepsTheLastFewInMemory) {
   for (int k = 2; k <= 2 + static_cast<int>(NeighbourStore::kMaxKept); ++k) {
     ASSERT_TRUE(store.Find(Wish(k)).ok());
   }
+  const std::vector<int32_t> planted = Plant(*dataset_, 1);
   const auto again = *store.Find(Wish(1));
-  EXPECT_NE(again, first);  // read from the disk
-  EXPECT_TRUE(std::ranges::equal(again->places(), first->places()));
+  EXPECT_NE(again, first);
+  EXPECT_TRUE(std::ranges::equal(again->places(), planted));  // read from the disk
 }
 
 }  // namespace

@@ -410,7 +410,8 @@ TEST(GuessingTest, SeveralModelsNeedAName) {
   ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "one of a, b");
   spec.mutable_recipe()->mutable_guess()->set_model("c");
   GetBatch(stubs, Open(stubs, spec).feed_id(), 0, &status);
-  ExpectStatus(status, StatusCode::FAILED_PRECONDITION, "\"c\" is not registered; there are a, b");
+  ExpectStatus(status, StatusCode::FAILED_PRECONDITION,
+               "recipe.guess.model is \"c\", which is not registered; allowed: a, b");
   spec.mutable_recipe()->mutable_guess()->set_model("b");
   EXPECT_EQ(GetBatch(stubs, Open(stubs, spec).feed_id(), 0).header().guess().model(), "b");
 }
