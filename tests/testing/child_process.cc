@@ -71,6 +71,12 @@ int ChildProcess::End(int signal) {
   return status;
 }
 
+bool ChildProcess::IsRunning() const {
+  siginfo_t info = {};  // stays empty while there is nothing to tell
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
+}
+
 int64_t ChildProcess::ResidentBytes() const {
   std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
   int64_t total_pages = 0;

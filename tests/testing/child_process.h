@@ -27,6 +27,7 @@ class ChildProcess {
   int End(int signal);
 
   pid_t pid() const { return pid_; }
+  bool IsRunning() const;
   int64_t ResidentBytes() const;
 
  private:
