@@ -255,11 +255,11 @@ std::string EncodeModel(const StoredModel& model) {
 
 absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::string& name,
                                         uint64_t version) {
-  if (bytes.size() < kDigestBytes ||
-      DigestOf(bytes.substr(kDigestBytes)) != bytes.substr(0, kDigestBytes)) {
-    return absl::DataLossError("its bytes are not those of its digest");
-  }
-  bytes.remove_prefix(kDigestBytes);
+  // Version 0.1.0 wrote no digest. Its length is never mistaken for one: read as a length, four hex
+  // digits are above 800 MB, more than a header has.
+  const bool whole = bytes.size() >= kDigestBytes &&
+                     DigestOf(bytes.substr(kDigestBytes)) == bytes.substr(0, kDigestBytes);
+  if (whole) bytes.remove_prefix(kDigestBytes);
   size_t header_bytes = 0;
   for (size_t i = 0; i < kLengthBytes && i < bytes.size(); ++i) {
     header_bytes |= size_t{static_cast<uint8_t>(bytes[i])} << (8 * i);
@@ -269,7 +269,8 @@ absl::StatusOr<StoredModel> DecodeModel(std::string_view bytes, const std::strin
   if (bytes.size() < kLengthBytes || bytes.size() - kLengthBytes < header_bytes ||
       !model.header.ParseFromArray(bytes.data() + kLengthBytes, static_cast<int>(header_bytes)) ||
       model.header.name() != name) {
-    return absl::DataLossError("is no stored model");
+    return absl::DataLossError(whole ? "is no stored model"
+                                     : "its bytes are not those of its digest");
   }
   model.archive = bytes.substr(kLengthBytes + header_bytes);
   return model;

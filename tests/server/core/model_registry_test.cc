@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -145,6 +146,17 @@ TEST_F(ModelRegistryTest, ADamagedModelIsSetAsideAndItsVersionsCountOn) {
   EXPECT_EQ(registry->Register(Header("m"), "net")->version(), 2u);
   registry = OpenRegistry();  // what was pushed to the lost one is gone
   EXPECT_EQ((*registry->Find("m"))->info().weights, DigestOf(Weights(0)));
+}
+
+TEST_F(ModelRegistryTest, AModelStoredWithoutADigestIsRead) {
+  ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
+  const std::string file = directory_.File("models/v0-m.model");
+  std::stringstream bytes;
+  bytes << std::ifstream(file, std::ios::binary).rdbuf();
+  std::ofstream(file, std::ios::binary) << bytes.str().substr(32);
+  const auto registry = OpenRegistry();
+  ASSERT_EQ(registry->List().size(), 1u);
+  EXPECT_EQ(done_.back(), "load net");
 }
 
 TEST_F(ModelRegistryTest, UnfinishedFilesAreRemoved) {
