@@ -45,6 +45,17 @@ class PushTest : public FeedTest {
     header.set_replaces(update - 1);
     return client.PushWeights(header, LinearWeights(NetworkOf(update))).status();
   }
+  // The digests of the first steps, each asked for when its weights are there.
+  static Digests GetInLockstep(FeedClient& client, Feed& feed, uint64_t steps) {
+    Digests digests;
+    for (uint64_t step = 0; step < steps; ++step) {
+      if (step > 0) {
+        EXPECT_TRUE(Push(client, step).ok());
+      }
+      digests[step] = feed.GetBatch(step, {})->Digest();
+    }
+    return digests;
+  }
   static v1::FeedSpec MixMatch(v1::Guess::Policy policy, uint32_t delay = 1) {
     v1::FeedSpec spec = Spec("mixmatch");
     v1::Guess* const guess = spec.mutable_recipe()->mutable_guess();
@@ -260,13 +271,7 @@ TEST_F(PushTest, AForkWithAModelOfItsOwnGoesOnBesideTheFirst) {
   const auto client = ConnectTo(*server);
   Register(*client);
   const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP), "first");
-  Digests first;
-  for (uint64_t step = 0; step < 4; ++step) {
-    if (step > 0) {
-      ASSERT_TRUE(Push(*client, step).ok());
-    }
-    first[step] = feed->GetBatch(step, {})->Digest();
-  }
+  Digests first = GetInLockstep(*client, *feed, 4);
   v1::RegisterModelHeader header;
   header.set_name("second");
   header.set_kind("torchscript");
@@ -294,13 +299,7 @@ TEST_F(PushTest, AForkOfATrainerThatWentBackIsGuessedWithWhatItPushesThen) {
   const auto client = ConnectTo(*server);
   Register(*client);
   const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP), "first");
-  Digests first;
-  for (uint64_t step = 0; step < 4; ++step) {
-    if (step > 0) {
-      ASSERT_TRUE(Push(*client, step).ok());
-    }
-    first[step] = feed->GetBatch(step, {})->Digest();
-  }
+  Digests first = GetInLockstep(*client, *feed, 4);
   const auto forked = client->ForkRun(feed->info().feed_id(), 2, "branch");
   ASSERT_TRUE(forked.ok()) << forked.status();
   const auto branch = Open(*client, forked->spec(), "branch");
