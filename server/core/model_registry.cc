@@ -192,45 +192,6 @@ absl::Status ModelRegistry::Reload(StoredModel stored) {
   return ReloadPushed(pushed, &entries_[model.name()]);
 }
 
-absl::Status ModelRegistry::ReloadPushed(const std::vector<StoredWeights>& pushed,
-                                         Entry* entry) const {
-  if (!pushed.empty()) entry->last_version = pushed.back().version;
-  if (entry->lineage == nullptr) return absl::OkStatus();
-  for (const StoredWeights& stored : pushed) {
-    std::optional<ModelVersion> version = VersionOf(stored, entry->registered.ema_decay() > 0);
-    if (!version.has_value()) continue;
-    // Where the limits are lower than they were.
-    for (const ModelVersion& old : entry->lineage->Add(*std::move(version))) {
-      store_->RemoveWeights(StoredOf(entry->registered.name(), old));
-    }
-  }
-  // So that a damaged file shows now, and not in the middle of a step.
-  while (entry->lineage->newest().pushed.loaded == nullptr) {
-    ModelVersion newest = entry->lineage->newest();
-    const absl::Status status = Load(*entry->lineage->initial().pushed.loaded, &newest);
-    if (IsNotYet(status)) return status;
-    if (status.ok()) {
-      entry->lineage->SetLoaded(newest.version, /*ema=*/false, newest.pushed.loaded);
-      if (newest.ema) {
-        entry->lineage->SetLoaded(newest.version, /*ema=*/true, newest.ema->loaded);
-      }
-    } else {
-      spdlog::warn("model \"{}\": the weights of update {}, version {}, no longer load: {}",
-                   entry->registered.name(), newest.update, newest.version,
-                   std::string(status.message()));
-      entry->lineage->Drop(newest.version);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ModelRegistry::Load(const GuessModel& initial, ModelVersion* version) const {
-  MIXFEED_ASSIGN_OR_RETURN(version->pushed.loaded, LoadVersion(initial, *version, /*ema=*/false));
-  if (!version->ema) return absl::OkStatus();
-  MIXFEED_ASSIGN_OR_RETURN(version->ema->loaded, LoadVersion(initial, *version, /*ema=*/true));
-  return absl::OkStatus();
-}
-
 absl::StatusOr<v1::Model> ModelRegistry::Register(const v1::RegisterModelHeader& header,
                                                   std::string archive, std::stop_token stop) {
   MutexLock registering(&register_mu_);
@@ -409,16 +370,6 @@ absl::StatusOr<v1::Model> ModelRegistry::Flip(const v1::PushWeightsHeader& heade
   }
   for (const ModelVersion& old : dropped) store_->RemoveWeights(StoredOf(header.model(), old));
   return model;
-}
-
-absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::LoadVersion(const GuessModel& initial,
-                                                                       const ModelVersion& version,
-                                                                       bool ema) const {
-  MIXFEED_ASSIGN_OR_RETURN(std::string bytes,
-                           store_->ReadWeights(StoredOf(initial.info().name, version), ema));
-  MIXFEED_ASSIGN_OR_RETURN(const StateDict weights, StateDict::Parse(std::move(bytes)));
-  return initial.WithWeights(weights, /*whole=*/true, static_cast<int64_t>(version.version),
-                             version.update);
 }
 
 absl::StatusOr<const ModelRegistry::Entry*> ModelRegistry::FindEntry(const std::string& name,
