@@ -39,6 +39,11 @@ class BuiltinNetwork : public Network {
 
   absl::StatusOr<std::string> Weights() const override { return network_->Weights(); }
 
+  bool WouldWrite(const StateDict& weights) const override {
+    const NamedTensors& tensors = network_->tensors();
+    return AreInFormOf({tensors.begin(), tensors.end()}, weights);
+  }
+
   absl::StatusOr<std::string> Average(const StateDict& average, double decay) const override {
     const NamedTensors& tensors = network_->tensors();
     std::set<std::string> parameters;

@@ -52,6 +52,12 @@ class GuessModel {
   virtual absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                              std::span<float> probabilities) = 0;
 
+  // Several passes, each as Guess makes it over `rows` rows of its own: `views`
+  // [passes][rows][C][H][W], `probabilities` [passes][rows][classes]. Here one after the other;
+  // overridden where they are made faster together. The first error of any of them.
+  virtual absl::Status GuessPasses(std::span<const float> views, int passes, int rows,
+                                   bool batch_statistics, std::span<float> probabilities);
+
   // The same model with other weights, beside this one: those of `weights`, which must be all that
   // it has, or, if not `whole`, any of them. Its info says `version` and `update`. Takes
   // milliseconds and waits for no pass. Errors: InvalidArgument naming the tensor that is missing,

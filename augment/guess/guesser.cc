@@ -1,9 +1,6 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <future>
 #include <optional>
 #include <set>
 #include <utility>
@@ -21,8 +18,8 @@ namespace {
 
 constexpr char kRegisterAnother[] = "; register one that fits";
 
-// As many views at once as TorchRuntime has threads for: one is rendered while another is in the
-// model, and no more buffers of views than these are held.
+// Views that the model gets together, as many as TorchRuntime makes passes at once; no more of them
+// are held.
 constexpr int kViewsAtOnce = 2;
 
 // How often a step is guessed when the model elsewhere turns into another one meanwhile.
@@ -77,76 +74,50 @@ size_t FloatsOfView(const GuessRequest& request) {
   return static_cast<size_t>(request.rows * request.shape.pixels());
 }
 
-// One forward pass per view index, as many at once as there are buffers: whoever is done with a
-// view takes the next. `prepared`: all the views, where they are rendered already.
-class ViewGuesses {
- public:
-  ViewGuesses(const GuessRequest& request, bool batch_statistics, GuessModel* model,
-              const RenderGuessView& render_view, std::span<const float> prepared)
-      : request_(request),
-        batch_statistics_(batch_statistics),
-        model_(*model),
-        render_view_(render_view),
-        prepared_(prepared),
-        view_floats_(FloatsOfView(request)),
-        guess_floats_(static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes)) {}
-
-  // [views][rows][classes]. As many views are under way at once as there are buffers.
-  absl::StatusOr<std::vector<float>> Make(std::span<std::vector<float>> buffers) {
-    const auto views = static_cast<size_t>(request_.views);
-    buffers = buffers.first(std::min(buffers.size(), views));
-    const auto bytes = static_cast<int64_t>(
-        sizeof(float) * (view_floats_ * buffers.size() + guess_floats_ * views));
-    return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::StatusOr<std::vector<float>> {
-      probabilities_.resize(guess_floats_ * views);
-      statuses_.resize(views);
-      for (std::vector<float>& buffer : buffers) buffer.resize(view_floats_);
-      Run(buffers);
-      for (const absl::Status& status : statuses_) MIXFEED_RETURN_IF_ERROR(status);
-      return std::move(probabilities_);
-    });
+// Views first..first + count - 1, [count][rows][C][H][W].
+absl::Status RenderViews(const GuessRequest& request, const RenderGuessView& render_view, int first,
+                         int count, const Normalisation& normalisation, std::span<float> out) {
+  const size_t view_floats = FloatsOfView(request);
+  for (int k = 0; k < count; ++k) {
+    MIXFEED_RETURN_IF_ERROR(render_view(
+        first + k, normalisation, out.subspan(view_floats * static_cast<size_t>(k), view_floats)));
   }
+  return absl::OkStatus();
+}
 
- private:
-  // The caller's thread takes part. (What std::async gets no thread for, the last get() does.)
-  void Run(std::span<std::vector<float>> buffers) {
-    std::vector<std::future<void>> helpers;
-    for (std::vector<float>& buffer : buffers.subspan(1)) {
-      helpers.push_back(std::async([this, &buffer] { TakeViews(buffer); }));
+// [views][rows][classes], of one forward pass per view. Views that are not `prepared` go through
+// `buffer`, kViewsAtOnce of them at a time.
+absl::StatusOr<std::vector<float>> GuessViews(const GuessRequest& request, bool batch_statistics,
+                                              GuessModel* model, const RenderGuessView& render_view,
+                                              std::span<const float> prepared,
+                                              std::vector<float>* buffer) {
+  const int at_once = prepared.empty() ? std::min(kViewsAtOnce, request.views) : request.views;
+  const size_t view_floats = FloatsOfView(request);
+  const auto guess_floats =
+      static_cast<size_t>(request.rows) * static_cast<size_t>(request.classes);
+  const size_t buffer_floats = prepared.empty() ? view_floats * static_cast<size_t>(at_once) : 0;
+  const size_t floats = guess_floats * static_cast<size_t>(request.views);
+  const auto bytes = static_cast<int64_t>(sizeof(float) * (buffer_floats + floats));
+  return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::StatusOr<std::vector<float>> {
+    std::vector<float> probabilities(floats);
+    if (prepared.empty()) buffer->resize(buffer_floats);
+    for (int first = 0; first < request.views; first += at_once) {
+      const int passes = std::min(at_once, request.views - first);
+      if (prepared.empty()) {
+        MIXFEED_RETURN_IF_ERROR(
+            RenderViews(request, render_view, first, passes, model->info().normalisation, *buffer));
+      }
+      const std::span<const float> views = prepared.empty() ? *buffer : prepared;
+      MIXFEED_RETURN_IF_ERROR(
+          model->GuessPasses(views.first(view_floats * static_cast<size_t>(passes)), passes,
+                             request.rows, batch_statistics,
+                             std::span(probabilities)
+                                 .subspan(guess_floats * static_cast<size_t>(first),
+                                          guess_floats * static_cast<size_t>(passes))));
     }
-    TakeViews(buffers[0]);
-    for (std::future<void>& helper : helpers) helper.get();
-  }
-
-  void TakeViews(std::span<float> buffer) {
-    for (int k = next_view_++; k < request_.views; k = next_view_++) {
-      statuses_[static_cast<size_t>(k)] = GuessView(k, buffer);
-    }
-  }
-
-  absl::Status GuessView(int k, std::span<float> buffer) {
-    const auto at = static_cast<size_t>(k);
-    std::span<const float> views = buffer;
-    if (prepared_.empty()) {
-      MIXFEED_RETURN_IF_ERROR(render_view_(k, model_.info().normalisation, buffer));
-    } else {
-      views = prepared_.subspan(view_floats_ * at, view_floats_);
-    }
-    return model_.Guess(views, request_.rows, batch_statistics_,
-                        std::span(probabilities_).subspan(guess_floats_ * at, guess_floats_));
-  }
-
-  const GuessRequest& request_;
-  const bool batch_statistics_;
-  GuessModel& model_;
-  const RenderGuessView& render_view_;
-  const std::span<const float> prepared_;
-  const size_t view_floats_;
-  const size_t guess_floats_;
-  std::vector<float> probabilities_;    // each view has a part of its own
-  std::vector<absl::Status> statuses_;  // [views]
-  std::atomic<int> next_view_ = 0;
-};
+    return probabilities;
+  });
+}
 
 // What `guess` gives while the model stays as it is, so that no guess is made of two models.
 absl::StatusOr<std::vector<float>> GuessInOneEnvironment(
@@ -258,16 +229,14 @@ absl::StatusOr<Guesser::Made> Guesser::MakeGuess(const GuessRequest& request,
 absl::Status Guesser::AddGuesses(const GuessRequest& request, const RenderGuessView& render_view,
                                  std::span<const float> prepared, GuessModel* model,
                                  std::vector<float>* guesses, std::string* environment) const {
-  std::array<std::vector<float>, kViewsAtOnce> buffers;
-  for (std::vector<float>& buffer : buffers) buffer = TakeBuffer();
+  std::vector<float> buffer = TakeBuffer();
   const absl::StatusOr<std::vector<float>> guessed = GuessInOneEnvironment(
       *model,
       [&] {
-        return ViewGuesses(request, spec_.batch_statistics, model, render_view, prepared)
-            .Make(buffers);
+        return GuessViews(request, spec_.batch_statistics, model, render_view, prepared, &buffer);
       },
       environment);
-  for (std::vector<float>& buffer : buffers) ReturnBuffer(std::move(buffer));
+  ReturnBuffer(std::move(buffer));
   MIXFEED_RETURN_IF_ERROR(guessed.status());
   const absl::Status sound = CheckProbabilities(*guessed, request.classes);
   if (!sound.ok()) {
@@ -303,17 +272,12 @@ absl::Status Guesser::RenderAll(const GuessRequest& request, const RenderGuessVi
   MIXFEED_ASSIGN_OR_RETURN(const Models models, FindModels(request.feed_id, WeightsWish{}));
   MIXFEED_RETURN_IF_ERROR(CheckModelFits(models[0]->info(), request));
   prepared->normalisation = models[0]->info().normalisation;
-  const size_t view_floats = FloatsOfView(request);
-  const size_t floats = view_floats * static_cast<size_t>(request.views);
+  const size_t floats = FloatsOfView(request) * static_cast<size_t>(request.views);
   const auto bytes = static_cast<int64_t>(sizeof(float) * floats);
   return CatchOutOfMemory("a step's views", bytes, [&]() -> absl::Status {
     prepared->views.resize(floats);
-    for (int k = 0; k < request.views; ++k) {
-      MIXFEED_RETURN_IF_ERROR(render_view(
-          k, prepared->normalisation,
-          std::span(prepared->views).subspan(view_floats * static_cast<size_t>(k), view_floats)));
-    }
-    return absl::OkStatus();
+    return RenderViews(request, render_view, 0, request.views, prepared->normalisation,
+                       prepared->views);
   });
 }
 

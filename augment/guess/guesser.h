@@ -19,7 +19,6 @@
 namespace mixfeed {
 
 // Renders view k of the step's unlabelled rows into [rows][C][H][W] float32 under `normalisation`.
-// May be called for two k at once.
 using RenderGuessView =
     std::function<absl::Status(int k, const Normalisation& normalisation, std::span<float> out)>;
 

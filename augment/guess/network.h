@@ -39,6 +39,9 @@ class Network {
   // All its weights, for CloneWith, as WriteSafetensors (state_dict.h) has them.
   virtual absl::StatusOr<std::string> Weights() const = 0;
 
+  // Whether Weights() would be weights.bytes() if it had their values.
+  virtual bool WouldWrite(const StateDict& weights) const = 0;
+
   // GuessModel::Average.
   virtual absl::StatusOr<std::string> Average(const StateDict& average, double decay) const = 0;
 

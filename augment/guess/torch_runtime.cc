@@ -63,6 +63,14 @@ absl::Status CopyNetworks(const Network& original, int count, Networks* networks
   return absl::OkStatus();
 }
 
+// DigestOf(network.Weights()) of a network with the values of `given`. Writing them takes
+// milliseconds, which whole weights in the network's own form, as trainers push them, do without.
+absl::StatusOr<std::string> DigestOfWeights(const Network& network, const StateDict& given) {
+  if (network.WouldWrite(given)) return DigestOf(given.bytes());
+  MIXFEED_ASSIGN_OR_RETURN(const std::string written, network.Weights());
+  return DigestOf(written);
+}
+
 class TorchModel : public GuessModel {
  public:
   // `original`: what the networks are copies of; it makes no passes.
@@ -78,17 +86,30 @@ class TorchModel : public GuessModel {
 
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override {
-    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, probabilities.size()));
+    return GuessPasses(views, 1, rows, batch_statistics, probabilities);
+  }
+
+  absl::Status GuessPasses(std::span<const float> views, int passes, int rows,
+                           bool batch_statistics, std::span<float> probabilities) override {
+    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, passes, rows, probabilities.size()));
     const absl::Status& fit = fitness_.For(batch_statistics);
     if (!fit.ok()) return WithModelName(info_.name, fit);
-    absl::Status status;
-    workers_->Run([&](int worker) {
+    const size_t view_floats = views.size() / static_cast<size_t>(passes);
+    const size_t guess_floats = probabilities.size() / static_cast<size_t>(passes);
+    std::vector<absl::Status> statuses(static_cast<size_t>(passes));
+    workers_->Run(passes, [&](int pass, int worker) {
       Network* const network = networks_[static_cast<size_t>(worker)].get();
-      status = CatchTorchErrors(absl::StatusCode::kInternal, [&] {
-        return ForwardProbabilities(info_, network, views, rows, batch_statistics, probabilities);
+      const auto at = static_cast<size_t>(pass);
+      statuses[at] = CatchTorchErrors(absl::StatusCode::kInternal, [&] {
+        return ForwardProbabilities(info_, network, views.subspan(view_floats * at, view_floats),
+                                    rows, batch_statistics,
+                                    probabilities.subspan(guess_floats * at, guess_floats));
       });
     });
-    return WithModelName(info_.name, status);
+    for (const absl::Status& status : statuses) {
+      MIXFEED_RETURN_IF_ERROR(WithModelName(info_.name, status));
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::shared_ptr<GuessModel>> WithWeights(const StateDict& weights, bool whole,
@@ -101,11 +122,10 @@ class TorchModel : public GuessModel {
                                original_->CloneWith(weights, whole));
       Networks networks;
       MIXFEED_RETURN_IF_ERROR(CopyNetworks(*original, workers_->count(), &networks));
-      MIXFEED_ASSIGN_OR_RETURN(const std::string bytes, original->Weights());
       GuessModelInfo info = info_;
       info.version = version;
       info.update = update;
-      info.weights = DigestOf(bytes);
+      MIXFEED_ASSIGN_OR_RETURN(info.weights, DigestOfWeights(*original, weights));
       model = std::make_shared<TorchModel>(std::move(info), workers_, std::move(original),
                                            std::move(networks), fitness_);
       return absl::OkStatus();
@@ -124,10 +144,10 @@ class TorchModel : public GuessModel {
 
   absl::StatusOr<std::vector<float>> Features(std::span<const float> views, int rows) override {
     const auto classes = static_cast<size_t>(rows) * static_cast<size_t>(info_.classes);
-    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, rows, classes));
+    MIXFEED_RETURN_IF_ERROR(CheckSizes(views, 1, rows, classes));
     std::vector<float> features;
     absl::Status status;
-    workers_->Run([&](int worker) {
+    workers_->Run(1, [&](int, int worker) {
       Network* const network = networks_[static_cast<size_t>(worker)].get();
       status = CatchTorchErrors(absl::StatusCode::kFailedPrecondition, [&] {
         MIXFEED_ASSIGN_OR_RETURN(features, ForwardFeatures(info_, network, views, rows));
@@ -151,15 +171,17 @@ class TorchModel : public GuessModel {
     return weights;
   }
 
-  absl::Status CheckSizes(std::span<const float> views, int rows, size_t probabilities) const {
-    if (rows >= 1 && std::cmp_equal(views.size(), rows * info_.input.pixels()) &&
-        std::cmp_equal(probabilities, int64_t{rows} * info_.classes)) {
+  absl::Status CheckSizes(std::span<const float> views, int passes, int rows,
+                          size_t probabilities) const {
+    if (passes >= 1 && rows >= 1 &&
+        std::cmp_equal(views.size(), int64_t{passes} * rows * info_.input.pixels()) &&
+        std::cmp_equal(probabilities, int64_t{passes} * rows * info_.classes)) {
       return absl::OkStatus();
     }
-    return absl::InvalidArgumentError(
-        absl::StrCat("guess model ", info_.name, ": ", views.size(), " floats in and ",
-                     probabilities, " out for ", rows, " rows; it takes ", info_.input.pixels(),
-                     " and gives ", info_.classes, " a row, and at least 1 row"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "guess model ", info_.name, ": ", views.size(), " floats in and ", probabilities,
+        " out for ", passes, " passes over ", rows, " rows; it takes ", info_.input.pixels(),
+        " and gives ", info_.classes, " a row, and at least 1 row and pass"));
   }
 
   const GuessModelInfo info_;
@@ -184,7 +206,7 @@ class TorchRuntime::Impl {
   absl::StatusOr<std::shared_ptr<GuessModel>> Load(const ModelSource& source) {
     std::shared_ptr<GuessModel> model;
     absl::Status status;
-    workers_.Run([&](int) { status = LoadOnWorker(source, &model); });
+    workers_.Run(1, [&](int, int) { status = LoadOnWorker(source, &model); });
     if (!status.ok()) return WithModelName(source.info.name, status);
     return model;
   }
@@ -192,7 +214,7 @@ class TorchRuntime::Impl {
   absl::StatusOr<std::string> InitialWeights(const ModelSource& source) {
     std::string weights;
     absl::Status status;
-    workers_.Run([&](int) {
+    workers_.Run(1, [&](int, int) {
       status = CatchTorchErrors(absl::StatusCode::kInternal, [&] {
         MIXFEED_ASSIGN_OR_RETURN(weights, WriteInitialWeights(source));
         return absl::OkStatus();

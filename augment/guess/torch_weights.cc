@@ -116,6 +116,19 @@ absl::StatusOr<std::string> WriteWeights(
   return WriteSafetensors(written);
 }
 
+bool AreInFormOf(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                 const StateDict& weights) {
+  if (weights.tensors().size() != tensors.size()) return false;
+  for (const auto& [name, tensor] : tensors) {
+    const WeightTensor* const given = weights.Find(name);
+    if (given == nullptr || tensor.sizes() != at::IntArrayRef(given->shape) ||
+        WeightTypeOf(tensor.scalar_type()) != given->type) {
+      return false;
+    }
+  }
+  return weights.IsInWrittenForm();
+}
+
 absl::StatusOr<std::string> WriteAverage(std::vector<std::pair<std::string, at::Tensor>> tensors,
                                          const std::set<std::string>& parameters,
                                          const StateDict& average, double decay) {

@@ -26,6 +26,10 @@ absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Te
 absl::StatusOr<std::string> WriteWeights(
     const std::vector<std::pair<std::string, at::Tensor>>& tensors);
 
+// Whether `weights` are in the form in which WriteWeights has these tensors: only values differ.
+bool AreInFormOf(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                 const StateDict& weights);
+
 // GuessModel::Average of a model with these `tensors`, of which those named in `parameters` are
 // averaged.
 absl::StatusOr<std::string> WriteAverage(std::vector<std::pair<std::string, at::Tensor>> tensors,

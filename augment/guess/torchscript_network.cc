@@ -134,6 +134,7 @@ class TorchScriptNetwork : public Network {
   absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
                                                      bool whole) const override;
   absl::StatusOr<std::string> Weights() const override;
+  bool WouldWrite(const StateDict& weights) const override;
   absl::StatusOr<std::string> Average(const StateDict& average, double decay) const override;
 
  private:
@@ -205,6 +206,12 @@ std::vector<NamedSlot> SlotsOf(const torch::jit::Module& module) {
   return slots;
 }
 
+std::vector<std::pair<std::string, at::Tensor>> TensorsOf(const torch::jit::Module& module) {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const NamedSlot& slot : SlotsOf(module)) tensors.emplace_back(slot.name, slot.tensor);
+  return tensors;
+}
+
 absl::StatusOr<std::unique_ptr<Network>> TorchScriptNetwork::CloneWith(const StateDict& weights,
                                                                        bool whole) const {
   const torch::jit::Module copy = module_.deepcopy();
@@ -225,9 +232,11 @@ absl::StatusOr<std::unique_ptr<Network>> TorchScriptNetwork::CloneWith(const Sta
 }
 
 absl::StatusOr<std::string> TorchScriptNetwork::Weights() const {
-  std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const NamedSlot& slot : SlotsOf(module_)) tensors.emplace_back(slot.name, slot.tensor);
-  return WriteWeights(tensors);
+  return WriteWeights(TensorsOf(module_));
+}
+
+bool TorchScriptNetwork::WouldWrite(const StateDict& weights) const {
+  return AreInFormOf(TensorsOf(module_), weights);
 }
 
 absl::StatusOr<std::string> TorchScriptNetwork::Average(const StateDict& average,

@@ -9,7 +9,7 @@ WorkerThreads::WorkerThreads(int count, std::function<void()> setup) : setup_(st
     threads_.emplace_back([this, worker] { Loop(worker); });
   }
   MutexLock lock(&mu_);
-  while (ready_ < count) task_done_.Wait(&mu_);
+  while (ready_ < count) set_up_.Wait(&mu_);
 }
 
 WorkerThreads::~WorkerThreads() {
@@ -21,12 +21,14 @@ WorkerThreads::~WorkerThreads() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void WorkerThreads::Run(const std::function<void(int worker)>& work) {
-  Task task{.work = &work};
+void WorkerThreads::Run(int tasks, const std::function<void(int task, int worker)>& work) {
+  Call call{.work = &work, .left = tasks};
   MutexLock lock(&mu_);
-  queue_.push_back(&task);
-  work_ready_.NotifyOne();
-  while (!task.done) task_done_.Wait(&mu_);
+  for (int task = 0; task < tasks; ++task) {
+    queue_.push_back({&call, task});
+    work_ready_.NotifyOne();
+  }
+  while (call.left > 0) call.done.Wait(&mu_);
 }
 
 void WorkerThreads::Loop(int worker) {
@@ -35,26 +37,26 @@ void WorkerThreads::Loop(int worker) {
     MutexLock lock(&mu_);
     ++ready_;
   }
-  task_done_.NotifyAll();
-  while (Task* task = NextTask()) {
-    (*task->work)(worker);
-    Finish(task);
+  set_up_.NotifyAll();
+  for (Task task = NextTask(); task.call != nullptr; task = NextTask()) {
+    (*task.call->work)(task.number, worker);
+    Finish(task.call);
   }
 }
 
-WorkerThreads::Task* WorkerThreads::NextTask() {
+WorkerThreads::Task WorkerThreads::NextTask() {
   MutexLock lock(&mu_);
   while (queue_.empty() && !stopping_) work_ready_.Wait(&mu_);
-  if (queue_.empty()) return nullptr;
-  Task* task = queue_.front();
+  if (queue_.empty()) return {nullptr, 0};
+  const Task task = queue_.front();
   queue_.pop_front();
   return task;
 }
 
-void WorkerThreads::Finish(Task* task) {
+// The call ends with its caller's wait, so it is told under the lock.
+void WorkerThreads::Finish(Call* call) {
   MutexLock lock(&mu_);
-  task->done = true;
-  task_done_.NotifyAll();
+  if (--call->left == 0) call->done.NotifyOne();
 }
 
 }  // namespace mixfeed

@@ -11,7 +11,7 @@
 namespace mixfeed {
 
 // Threads that run what they are given, begun in the order in which it came. Thread safe. Every
-// caller waits for its own work, so the queue is never longer than the number of callers.
+// caller waits for its own work, so the queue is never longer than what the callers gave.
 class WorkerThreads {
  public:
   // `setup` runs first on each thread, before the constructor returns. It must not throw.
@@ -23,25 +23,32 @@ class WorkerThreads {
 
   int count() const { return static_cast<int>(threads_.size()); }
 
-  // Runs work(worker) on the thread with that number (0..count-1) and returns when it has. `work`
-  // must not throw, nor call Run.
-  void Run(const std::function<void(int worker)>& work);
+  // Runs work(task, worker) for every task of 0..tasks-1 on the thread with the number `worker`
+  // (0..count-1), as many at once as there are threads, and returns when all have run. `work` must
+  // not throw, nor call Run.
+  void Run(int tasks, const std::function<void(int task, int worker)>& work);
 
  private:
+  // What one caller waits for.
+  struct Call {
+    const std::function<void(int, int)>* work;
+    int left;  // tasks
+    CondVar done = {};
+  };
   struct Task {
-    const std::function<void(int)>* work;
-    bool done = false;
+    Call* call;  // nullptr: there is none any more
+    int number;
   };
   void Loop(int worker);
-  Task* NextTask();
-  void Finish(Task* task);
+  Task NextTask();
+  void Finish(Call* call);
 
   const std::function<void()> setup_;
 
   Mutex mu_;
   CondVar work_ready_;
-  CondVar task_done_;
-  std::deque<Task*> queue_ ABSL_GUARDED_BY(mu_);
+  CondVar set_up_;
+  std::deque<Task> queue_ ABSL_GUARDED_BY(mu_);
   int ready_ ABSL_GUARDED_BY(mu_) = 0;  // threads that have run setup_
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 

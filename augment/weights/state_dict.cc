@@ -239,11 +239,11 @@ std::span<const char* const> NamesOf(WeightType) { return kTypeNames; }
 
 size_t BytesOf(WeightType type) { return kTypeBytes[static_cast<size_t>(type)]; }
 
-StateDict::StateDict(std::unique_ptr<const std::string> bytes, std::vector<WeightTensor> tensors)
+StateDict::StateDict(std::unique_ptr<std::string> bytes, std::vector<WeightTensor> tensors)
     : bytes_(std::move(bytes)), tensors_(std::move(tensors)), by_name_(OrderByName(tensors_)) {}
 
 absl::StatusOr<StateDict> StateDict::Parse(std::string safetensors) {
-  auto bytes = std::make_unique<const std::string>(std::move(safetensors));
+  auto bytes = std::make_unique<std::string>(std::move(safetensors));
   MIXFEED_ASSIGN_OR_RETURN(const size_t header_bytes, HeaderBytes(*bytes));
   const size_t data_begin = sizeof(uint64_t) + header_bytes;
   MIXFEED_ASSIGN_OR_RETURN(
@@ -269,6 +269,15 @@ const WeightTensor* StateDict::Find(std::string_view name) const {
   if (found == by_name_.end() || tensors_[*found].name != name) return nullptr;
   return &tensors_[*found];
 }
+
+bool StateDict::IsInWrittenForm() const {
+  const std::string header = WriteSafetensorsHeader(InWritingOrder(tensors_));
+  const absl::StatusOr<size_t> header_bytes = HeaderBytes(*bytes_);
+  return header_bytes.ok() && *header_bytes == header.size() &&
+         std::string_view(*bytes_).substr(sizeof(uint64_t)).starts_with(header);
+}
+
+std::string StateDict::TakeBytes() && { return std::move(*bytes_); }
 
 StateDict StateDict::WithoutWrapperPrefixes() && {
   size_t skip = 0;

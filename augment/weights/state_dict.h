@@ -51,6 +51,12 @@ class StateDict {
   // What was parsed.
   const std::string& bytes() const { return *bytes_; }
 
+  // Whether bytes() are what WriteSafetensors gives of tensors().
+  bool IsInWrittenForm() const;
+
+  // bytes(), and ends the tensors with it.
+  std::string TakeBytes() &&;
+
   // The same with the names that the tensors have in the model itself: without what PyTorch's
   // wrappers put in front of all names, "module." (DataParallel, DistributedDataParallel,
   // AveragedModel) and "_orig_mod." (torch.compile), any number of them. Drops the tensor
@@ -58,9 +64,9 @@ class StateDict {
   StateDict WithoutWrapperPrefixes() &&;
 
  private:
-  StateDict(std::unique_ptr<const std::string> bytes, std::vector<WeightTensor> tensors);
+  StateDict(std::unique_ptr<std::string> bytes, std::vector<WeightTensor> tensors);
 
-  std::unique_ptr<const std::string> bytes_;
+  std::unique_ptr<std::string> bytes_;
   std::vector<WeightTensor> tensors_;
   std::vector<size_t> by_name_;  // indices of tensors_
 };

@@ -44,7 +44,7 @@ absl::Status AddEma(const PushBase::Ema& base, PushedVersion* made) {
 
 absl::StatusOr<PushedVersion> MakePushedVersion(const v1::PushWeightsHeader& header,
                                                 std::string safetensors, const PushBase& base) {
-  MIXFEED_ASSIGN_OR_RETURN(const StateDict weights, ReadPushed(header, std::move(safetensors)));
+  MIXFEED_ASSIGN_OR_RETURN(StateDict weights, ReadPushed(header, std::move(safetensors)));
   PushedVersion made;
   made.version.version = base.version;
   made.version.update = static_cast<int64_t>(header.update());
@@ -53,9 +53,9 @@ absl::StatusOr<PushedVersion> MakePushedVersion(const v1::PushWeightsHeader& hea
       base.replaced.WithWeights(weights, !header.partial(), static_cast<int64_t>(base.version),
                                 made.version.update));
   // Whole weights in the model's own types, as the form's libraries write them, are what the model
-  // would give: it takes milliseconds to write them again.
+  // would give: it takes milliseconds to write or copy them.
   if (loaded->info().weights == header.digest()) {
-    made.pushed = weights.bytes();
+    made.pushed = std::move(weights).TakeBytes();
   } else {
     MIXFEED_ASSIGN_OR_RETURN(made.pushed, loaded->Weights());
   }

@@ -138,6 +138,11 @@ absl::Status KserveModel::Guess(std::span<const float> views, int rows, bool bat
   return WithName(status);
 }
 
+absl::Status KserveModel::GuessPasses(std::span<const float> views, int passes, int rows,
+                                      bool batch_statistics, std::span<float> probabilities) {
+  return Guess(views, passes * rows, batch_statistics, probabilities);
+}
+
 absl::StatusOr<KserveModel::Remote> KserveModel::KnownRemote() {
   {
     MutexLock lock(&mu_);

@@ -1,6 +1,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +24,9 @@ namespace {
 
 // Largest chunk of an upload.
 constexpr size_t kMaxChunkBytes = size_t{1} << 20;
+
+// Of an upload, reserved before its chunks have come: no more on the header's word alone.
+constexpr uint64_t kMostReservedBytes = uint64_t{16} << 20;
 
 // One of the uploads of a kind that may be under way.
 class Place {
@@ -136,7 +140,9 @@ class Upload final : public grpc::ServerReadReactor<Request>,
     if (!has_header_) {
       has_header_ = true;
       header_.Swap(request_.mutable_header());
-      return desk_->check(header_);
+      MIXFEED_RETURN_IF_ERROR(desk_->check(header_));
+      bytes_.reserve(std::min<uint64_t>(desk_->bytes(header_), kMostReservedBytes));
+      return absl::OkStatus();
     }
     if (!request_.has_chunk()) return absl::InvalidArgumentError("kind: is not set");
     return TakeChunk(request_.chunk());

@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
+#include <algorithm>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,6 +17,7 @@ namespace mixfeed::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
@@ -70,47 +70,63 @@ TEST_F(GuesserTest, RendersEveryViewOnceAsTheModelNormalises) {
   EXPECT_EQ(model_->calls(), 3);
 }
 
-TEST_F(GuesserTest, AtMostTwoViewsAreUnderWayInBuffersThatAreUsedAgain) {
-  Mutex mu;
-  CondVar came;
-  // Time in which a third view would come, if it were let in.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
-  int under_way = 0;
-  int most = 0;
-  std::set<const float*> buffers;
-  const auto render = [&](int k, const Normalisation& normalisation, std::span<float> out) {
-    MutexLock lock(&mu);
-    most = std::max(most, ++under_way);
-    buffers.insert(out.data());
-    came.NotifyAll();
-    while (most <= 2 && came.WaitUntil(&mu, deadline)) {
+// What a guesser hands over at once, pass by pass.
+class RecordingModel : public FakeModel {
+ public:
+  using FakeModel::FakeModel;
+
+  absl::Status GuessPasses(std::span<const float> views, int passes, int rows,
+                           bool batch_statistics, std::span<float> probabilities) override {
+    passes_.push_back(passes);
+    memory_.insert(views.data());
+    return FakeModel::GuessPasses(views, passes, rows, batch_statistics, probabilities);
+  }
+
+  const std::vector<int>& passes() const { return passes_; }
+  const std::set<const float*>& memory() const { return memory_; }
+
+ private:
+  std::vector<int> passes_;
+  std::set<const float*> memory_;
+};
+
+TEST_F(GuesserTest, TheModelGetsTwoViewsTogetherInMemoryThatIsUsedAgain) {
+  const auto model = std::make_shared<RecordingModel>([](float pixel, std::span<float> out) {
+    std::fill(out.begin(), out.end(), 0.0f);
+    for (size_t row = 0; row < kRows; ++row) {
+      out[row * kClasses] = 1 - pixel / 8;
+      out[row * kClasses + 1] = pixel / 8;
     }
-    return RenderIndex(k, normalisation, out);
-  };
-  const auto model = std::make_shared<FakeModel>([&](float pixel, std::span<float> out) {
-    MutexLock lock(&mu);
-    --under_way;
-    return AnswerUniform(pixel, out);
+    return absl::OkStatus();
   });
-  EXPECT_TRUE(MakeGuesser(model).Guess(MakeRequest(10, /*views=*/8), render).ok());
-  EXPECT_EQ(model->calls(), 8);
-  EXPECT_LE(most, 2);
-  EXPECT_LE(buffers.size(), 2u);
+  Guesser guesser = MakeGuesser(model, {.model = "", .temperature = 1});
+  const auto odd = guesser.Guess(MakeRequest(10, /*views=*/5), RenderIndex);
+  ASSERT_TRUE(odd.ok()) << odd.status();
+  EXPECT_THAT(model->passes(), ElementsAre(2, 2, 1));
+  EXPECT_FLOAT_EQ(odd->probabilities[1], (0 + 1 + 2 + 3 + 4) / 5.0f / 8);
+  EXPECT_TRUE(guesser.Guess(MakeRequest(11), RenderIndex).ok());
+  EXPECT_EQ(model->memory().size(), 1u);
 }
 
-// Forward passes that wait for each other would hang if views were guessed in turn.
-TEST_F(GuesserTest, TwoViewsAreUnderWayAtOnce) {
-  Mutex mu;
-  CondVar came;
-  int inside = 0;
-  const auto model = std::make_shared<FakeModel>([&](float pixel, std::span<float> out) {
-    MutexLock lock(&mu);
-    ++inside;
-    came.NotifyAll();
-    while (inside < 2) came.Wait(&mu);
-    return AnswerUniform(pixel, out);
+TEST(GuessModelTest, PassesAreMadeInTurnUntilOneFails) {
+  FakeModel model([](float pixel, std::span<float> out) {
+    if (pixel == 2) return absl::InternalError("the third");
+    std::fill(out.begin(), out.end(), pixel);
+    return absl::OkStatus();
   });
-  EXPECT_TRUE(MakeGuesser(model).Guess(MakeRequest(), RenderIndex).ok());
+  const auto pass_floats = static_cast<size_t>(kRows * kShape.pixels());
+  std::vector<float> views(4 * pass_floats);
+  for (size_t i = 0; i < views.size(); ++i) views[i] = static_cast<float>(i / pass_floats);
+  const std::span<const float> input(views);
+  std::vector<float> out(size_t{4} * kRows * kClasses, -1);
+  const auto guess_floats = static_cast<ptrdiff_t>(kRows * kClasses);
+  EXPECT_EQ(model.GuessPasses(input, 4, kRows, false, out), absl::InternalError("the third"));
+  EXPECT_EQ(std::count(out.begin(), out.begin() + guess_floats, 0.0f), guess_floats);
+  EXPECT_EQ(std::count(out.begin(), out.end(), 1.0f), guess_floats);
+  EXPECT_EQ(std::count(out.begin(), out.end(), -1.0f), 2 * guess_floats);
+  EXPECT_EQ(model.calls(), 3);
+  EXPECT_EQ(model.GuessPasses(input, 0, kRows, false, out),
+            absl::InvalidArgumentError("guess model fake: 0 passes; allowed: at least 1"));
 }
 
 TEST_F(GuesserTest, OfSeveralErrorsTheFirstViewsIsReported) {

@@ -5,20 +5,17 @@
 #include <limits>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "augment/weights/state_dict.h"
 #include "tests/augment/guess/torch_kit.h"
+#include "tests/augment/weights/safetensors_bytes.h"
 
 namespace mixfeed::testing {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
-
-StateDict MustParse(const std::string& bytes) {
-  absl::StatusOr<StateDict> weights = StateDict::Parse(bytes);
-  EXPECT_TRUE(weights.ok()) << weights.status();
-  return *std::move(weights);
-}
 
 class WithWeightsTest : public TorchRuntimeTest {
  protected:
@@ -109,6 +106,39 @@ TEST_F(WithWeightsTest, WhatAModelGivesItTakes) {
         static_cast<int>(views.size() / static_cast<size_t>(source.info.input.pixels()));
     views.resize(static_cast<size_t>(rows * source.info.input.pixels()));
     EXPECT_EQ(MustGuess(same->get(), views, rows, true), MustGuess(model.get(), views, rows, true));
+  }
+}
+
+// The digest is of what the model gives, whatever was pushed.
+TEST_F(WithWeightsTest, TheDigestIsOfTheModelsOwnForm) {
+  const std::string own = *model_->Weights();
+  const std::string expected = DigestOf(own);
+  const StateDict parsed = MustParse(own);
+  // The first of the weights comes last, with a header by hand.
+  std::string header = "{", data;
+  for (size_t i = 1; i <= parsed.tensors().size(); ++i) {
+    const WeightTensor& tensor = parsed.tensors()[i % parsed.tensors().size()];
+    absl::StrAppend(&header, i == 1 ? "" : ",", "\"", tensor.name, R"(":{"dtype":")",
+                    NamesOf(tensor.type)[static_cast<size_t>(tensor.type)], R"(","shape":[)",
+                    absl::StrJoin(tensor.shape, ","), R"(],"data_offsets":[)", data.size(), ",",
+                    data.size() + tensor.data.size(), "]}");
+    data.append(reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size());
+  }
+  const std::string other_order = SafetensorsOf(header + "}", data);
+  ASSERT_NE(other_order, own);
+  const struct {
+    std::string bytes;
+    bool whole;
+  } pushes[] = {{own, true},
+                {other_order, true},
+                {LinearWeights(first_, /*wide=*/true), true},
+                {*WriteSafetensors({{parsed.tensors()[0]}}), false},
+                {*WriteSafetensors({}), false}};
+  for (const auto& [bytes, whole] : pushes) {
+    const auto same = model_->WithWeights(MustParse(bytes), whole, 1, 1);
+    ASSERT_TRUE(same.ok()) << same.status();
+    EXPECT_EQ((*same)->info().weights, expected);
+    EXPECT_EQ(DigestOf(*(*same)->Weights()), expected);
   }
 }
 

@@ -244,6 +244,35 @@ TEST_F(TorchRuntimeTest, RefusesSizesThatDoNotFit) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TorchRuntimeTest, RefusesSizesOfPassesThatDoNotFit) {
+  const auto model = MustLoad(MakeSource(GoodArchive(kClasses)));
+  const std::vector<float> views = RandomViews(4);
+  std::vector<float> out(size_t{4} * kClasses);
+  for (const int passes : {-1, 0, 1, 3}) {
+    EXPECT_EQ(model->GuessPasses(views, passes, 2, false, out).code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+// Under batch statistics rows of one pass depend on each other, and those of several do not.
+TEST_F(TorchRuntimeTest, PassesTogetherGiveWhatPassesInTurnGive) {
+  const auto model = MustLoad(MakeSource(LinearArchive(MakeLinearNetwork(kClasses, 3, 1))));
+  const std::vector<float> views = RandomViews(15);
+  for (const bool batch_statistics : {true, false}) {
+    std::vector<float> in_turn;
+    for (size_t pass = 0; pass < 3; ++pass) {
+      const size_t floats = views.size() / 3;
+      const std::vector<float> own(views.begin() + static_cast<ptrdiff_t>(pass * floats),
+                                   views.begin() + static_cast<ptrdiff_t>((pass + 1) * floats));
+      const std::vector<float> out = MustGuess(model.get(), own, 5, batch_statistics);
+      in_turn.insert(in_turn.end(), out.begin(), out.end());
+    }
+    std::vector<float> together(size_t{15} * kClasses);
+    ASSERT_TRUE(model->GuessPasses(views, 3, 5, batch_statistics, together).ok());
+    EXPECT_EQ(together, in_turn) << batch_statistics;
+  }
+}
+
 TEST_F(TorchRuntimeTest, AModelThatThrowsLaterIsAnErrorOfThatCallOnly) {
   const auto model = MustLoad(MakeSource(ThrowsBeyondArchive(kClasses, 32)));
   std::vector<float> out(size_t{33} * kClasses);

@@ -14,7 +14,7 @@ TEST(WorkerThreadsTest, RunReturnsWhenTheWorkIsDone) {
   WorkerThreads workers(2, [] {});
   for (int round = 0; round < 100; ++round) {
     bool done = false;
-    workers.Run([&](int) { done = true; });
+    workers.Run(1, [&](int, int) { done = true; });
     EXPECT_TRUE(done);
   }
 }
@@ -29,11 +29,13 @@ TEST(WorkerThreadsTest, EveryThreadIsSetUpOnceBeforeAnythingRuns) {
 TEST(WorkerThreadsTest, AWorkersNumberIsOneThreadThatIsNotTheCallers) {
   WorkerThreads workers(1, [] {});
   std::thread::id first, second;
-  workers.Run([&](int worker) {
+  workers.Run(1, [&](int, int worker) {
     EXPECT_EQ(worker, 0);
     first = std::this_thread::get_id();
   });
-  std::thread([&] { workers.Run([&](int) { second = std::this_thread::get_id(); }); }).join();
+  std::thread([&] {
+    workers.Run(1, [&](int, int) { second = std::this_thread::get_id(); });
+  }).join();
   EXPECT_EQ(first, second);
   EXPECT_NE(first, std::this_thread::get_id());
 }
@@ -44,16 +46,36 @@ TEST(WorkerThreadsTest, WorkOfSeveralCallersOverlapsOnDifferentWorkers) {
   CondVar arrived;
   std::set<int> numbers;
   // Neither can end before both have begun.
-  const auto meet = [&](int worker) {
+  const auto meet = [&](int, int worker) {
     MutexLock lock(&mu);
     numbers.insert(worker);
     arrived.NotifyAll();
     while (numbers.size() < 2) arrived.Wait(&mu);
   };
-  std::thread other([&] { workers.Run(meet); });
-  workers.Run(meet);
+  std::thread other([&] { workers.Run(1, meet); });
+  workers.Run(1, meet);
   other.join();
   EXPECT_EQ(numbers, (std::set<int>{0, 1}));
+}
+
+TEST(WorkerThreadsTest, ACallsTasksRunOnceEachAndOverlap) {
+  WorkerThreads workers(2, [] {});
+  Mutex mu;
+  CondVar arrived;
+  std::multiset<int> tasks;
+  // The first task can't end before another has begun.
+  workers.Run(5, [&](int task, int) {
+    MutexLock lock(&mu);
+    tasks.insert(task);
+    arrived.NotifyAll();
+    while (tasks.size() < 2) arrived.Wait(&mu);
+  });
+  EXPECT_EQ(tasks, (std::multiset<int>{0, 1, 2, 3, 4}));
+}
+
+TEST(WorkerThreadsTest, ACallWithoutTasksReturns) {
+  WorkerThreads workers(1, [] {});
+  workers.Run(0, [](int, int) { FAIL(); });
 }
 
 TEST(WorkerThreadsTest, OneWorkersWorkNeverOverlaps) {
@@ -63,7 +85,7 @@ TEST(WorkerThreadsTest, OneWorkersWorkNeverOverlaps) {
   for (int caller = 0; caller < 4; ++caller) {
     callers.emplace_back([&] {
       for (int round = 0; round < 100; ++round) {
-        workers.Run([&](int worker) {
+        workers.Run(1, [&](int, int worker) {
           EXPECT_EQ(++running[worker], 1);
           ++runs[worker];
           --running[worker];

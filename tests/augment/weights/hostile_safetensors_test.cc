@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "augment/weights/state_dict.h"
+#include "tests/augment/weights/golden_weights.h"
 #include "tests/augment/weights/safetensors_bytes.h"
 #include "tests/testing/allocation_counter.h"
 

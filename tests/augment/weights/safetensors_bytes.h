@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -23,13 +21,6 @@ inline std::string LittleEndian64(uint64_t value) {
 // A safetensors file of this header, unpadded, and these data.
 inline std::string SafetensorsOf(const std::string& header, const std::string& data) {
   return LittleEndian64(header.size()) + header + data;
-}
-
-// goldens/make_safetensors_goldens.py made it.
-inline std::string ReadGolden(const std::string& name) {
-  std::ifstream file(MIXFEED_GOLDENS_DIR "/" + name, std::ios::binary);
-  EXPECT_TRUE(file) << name;
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // Of bytes that must be sound.

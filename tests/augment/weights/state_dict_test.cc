@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "tests/augment/weights/golden_weights.h"
 #include "tests/augment/weights/safetensors_bytes.h"
 
 namespace mixfeed {
@@ -100,6 +101,11 @@ void ExpectGoldenTensors(const StateDict& weights) {
 TEST(StateDictTest, ReadsWhatTheFormsAuthorsWrite) {
   ExpectGoldenTensors(MustParse(ReadGolden("weights.safetensors")));
   ExpectGoldenTensors(MustParse(ReadGolden("weights_with_metadata.safetensors")));
+}
+
+TEST(StateDictTest, GivesItsBytesAway) {
+  const std::string bytes = ReadGolden("weights_with_metadata.safetensors");
+  EXPECT_EQ(MustParse(bytes).TakeBytes(), bytes);
 }
 
 TEST(StateDictTest, TensorsAreInTheOrderOfTheirOffsets) {
@@ -405,6 +411,21 @@ TEST(WrapperPrefixesTest, BytesAndDataStay) {
   EXPECT_EQ(weights.bytes(), bytes);
   ExpectTensor<float>(weights, "w", "F32", {2}, {0, 0});
   EXPECT_TRUE(PointsIntoItsBytes(weights));
+}
+
+TEST(StateDictTest, KnowsWhetherItsBytesAreWhatIsWritten) {
+  EXPECT_TRUE(MustParse(ReadGolden("weights.safetensors")).IsInWrittenForm());
+  EXPECT_FALSE(MustParse(ReadGolden("weights_with_metadata.safetensors")).IsInWrittenForm());
+  std::string memory;
+  const std::string written =
+      *WriteSafetensors({{ZeroTensor("module.w", WeightType::kFloat32, {2}, &memory)}});
+  EXPECT_TRUE(MustParse(written).IsInWrittenForm());
+  EXPECT_FALSE(MustParse(written).WithoutWrapperPrefixes().IsInWrittenForm());
+  // The order of the tensors differs, and nothing else.
+  EXPECT_FALSE(MustParse(SafetensorsOf(R"({"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},)"
+                                       R"("a":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}})",
+                                       "1234"))
+                   .IsInWrittenForm());
 }
 
 }  // namespace

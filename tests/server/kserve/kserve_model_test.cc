@@ -101,6 +101,15 @@ TEST_F(KserveModelTest, GuessesAreTheSoftmaxOfTheLogits) {
   EXPECT_TRUE(model->Ready().ok());
 }
 
+TEST_F(KserveModelTest, SeveralPassesGoInOneRequest) {
+  const auto model = Model();
+  std::vector<float> together(size_t{6} * kClasses), in_turn;
+  ASSERT_TRUE(model->GuessPasses(Views(6), 3, 2, /*batch_statistics=*/false, together).ok());
+  EXPECT_THAT(remote_.rows(), ElementsAre(6));
+  ASSERT_TRUE(Guess(*model, 6, &in_turn).ok());
+  EXPECT_EQ(together, in_turn);
+}
+
 TEST_F(KserveModelTest, LargeLogitsDoNotOverflow) {
   Spoil([](auto* response) {
     const std::vector<float> logits = {3e38f, -3e38f, 0.0f};
