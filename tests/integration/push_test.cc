@@ -293,6 +293,37 @@ TEST_F(PushTest, AForkWithAModelOfItsOwnGoesOnBesideTheFirst) {
   EXPECT_EQ(feed->GetBatch(4, {})->Digest(), Frozen(4, 4));
 }
 
+TEST_F(PushTest, OfTwoTrainersThatPushToAModelAtOnceOneIsTold) {
+  const auto server = StartServer("a");
+  const std::unique_ptr<FeedClient> clients[] = {ConnectTo(*server), ConnectTo(*server)};
+  Register(*clients[0]);
+  for (uint64_t update = 1; update <= 20; ++update) {
+    v1::PushWeightsHeader header;
+    header.set_model("net");
+    header.set_update(update);
+    header.set_replaces(update - 1);
+    const std::string weights[] = {LinearWeights(NetworkOf(2 * update)),
+                                   LinearWeights(NetworkOf(2 * update + 1))};
+    absl::Status statuses[2];
+    v1::Model models[2];
+    const auto push = [&](size_t trainer) {
+      const auto pushed = clients[trainer]->PushWeights(header, weights[trainer]);
+      statuses[trainer] = pushed.status();
+      if (pushed.ok()) models[trainer] = pushed->model();
+    };
+    std::thread other([&] { push(1); });
+    push(0);
+    other.join();
+    const size_t winner = statuses[0].ok() ? 0 : 1;
+    ASSERT_TRUE(statuses[winner].ok()) << statuses[0] << statuses[1];
+    EXPECT_EQ(statuses[1 - winner].code(), absl::StatusCode::kAborted) << statuses[1 - winner];
+    EXPECT_THAT(
+        std::string(statuses[1 - winner].message()),
+        HasSubstr("is " + std::to_string(update) + ", of update " + std::to_string(update)));
+    EXPECT_EQ(clients[0]->ListModels()->models(0).weights(), models[winner].weights());
+  }
+}
+
 // One that goes back with the model it has pushes over its later updates, in a run of its own.
 TEST_F(PushTest, AForkOfATrainerThatWentBackIsGuessedWithWhatItPushesThen) {
   const auto server = StartServer("a");

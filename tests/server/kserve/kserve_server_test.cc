@@ -268,7 +268,7 @@ TEST_F(KserveServerTest, AnErrorOfTheModelItselfIsTheConsumers) {
   const Stubs stubs(server->address());
   const std::string feed = Open(stubs, RemoteSpec(), "run").feed_id();
   remote_.Change([](auto* behaviour) {
-    behaviour->failures.assign(2, grpc::Status(StatusCode::INTERNAL, "division by zero"));
+    behaviour->failures.assign(1, grpc::Status(StatusCode::INTERNAL, "division by zero"));
   });
   grpc::Status status;
   GetBatch(stubs, feed, 0, &status);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "augment/guess/torch_runtime.h"
+#include "augment/weights/state_dict.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/server/rpc/trial_gate.h"
@@ -191,6 +192,49 @@ TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
                "--max-archive-bytes");
   ExpectStatus(RegisterWith(stubs_, {HeaderMessage(2 << 20), ChunkMessage((1 << 20) + 1)}),
                kInvalid, "chunk has 1048577 bytes; allowed: at most 1048576");
+}
+
+// Pushes `chunks` in this order to version 0 of the model, as what should be `weights`.
+grpc::Status PushChunks(const Stubs& stubs, const std::string& model, const std::string& weights,
+                        const std::vector<std::string>& chunks) {
+  v1::PushWeightsRequest request;
+  request.mutable_header()->set_model(model);
+  request.mutable_header()->set_update(1);
+  request.mutable_header()->set_weights_bytes(weights.size());
+  request.mutable_header()->set_digest(DigestOf(weights));
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::PushWeightsResponse response;
+  const auto writer = stubs.models->PushWeights(&context, &response);
+  writer->Write(request);
+  for (const std::string& chunk : chunks) {
+    request.set_chunk(chunk);
+    writer->Write(request);
+  }
+  writer->WritesDone();
+  return writer->Finish();
+}
+
+TEST_F(ModelServiceTest, PushedChunksThatAreMissingOrInAnotherOrderChangeNothing) {
+  const LinearNetwork network = MakeLinearNetwork(kClasses, 3, 1);
+  Register(stubs_, ModelHeader("pushed"), LinearArchive(network));
+  const std::string weights = LinearWeights(MakeLinearNetwork(kClasses, 3, 2));
+  const std::string head = weights.substr(0, 100);
+  const std::string middle = weights.substr(100, 100);
+  const std::string tail = weights.substr(200);
+  const auto push = [&](const std::vector<std::string>& chunks) {
+    return PushChunks(stubs_, "pushed", weights, chunks);
+  };
+  constexpr auto kInvalid = StatusCode::INVALID_ARGUMENT;
+  ExpectStatus(push({head, tail, middle}), kInvalid, "header.digest is");
+  ExpectStatus(push({head, head, tail}), kInvalid, "header.digest is");
+  ExpectStatus(push({head, middle}), kInvalid, "but the chunks have 200 bytes");
+  ExpectStatus(push({head, middle, tail, head}), kInvalid, "the chunks have more than");
+  ExpectStatus(push({}), kInvalid, "but the chunks have 0 bytes");
+  EXPECT_EQ(Find(Models(), "pushed")->versions_size(), 1);
+  const grpc::Status pushed = push({head, middle, tail});
+  EXPECT_TRUE(pushed.ok()) << pushed.error_message();
+  EXPECT_EQ(Find(Models(), "pushed")->versions_size(), 2);
 }
 
 bool HasChildProcess() {
