@@ -78,6 +78,8 @@ class Training {
 
   // Joins the processes; those that follow take what rank 0 has.
   absl::Status Share(uint32_t world, std::string* checkpoint) {
+    console_->err << "note: waiting until all " << world << " processes have met at "
+                  << options_.rendezvous << '\n';
     MIXFEED_ASSIGN_OR_RETURN(
         group_, ProcessGroup::Join(
                     {.rank = options_.rank, .world = world, .rendezvous = options_.rendezvous}));
@@ -215,10 +217,20 @@ class Training {
     while (status.ok() && !finished() && !all_stop_) {
       status = Step(stream.get());
     }
-    const bool cancelled = console_->interrupted() && absl::IsCancelled(status);
-    if (!status.ok() && !cancelled) return status;
     learner_->Drop();
-    return Finish();
+    const bool cancelled = console_->interrupted() && absl::IsCancelled(status);
+    return status.ok() || cancelled ? Finish() : SaveBefore(status);
+  }
+
+  // Saves what was trained before an error that others made: a server or a process that is gone.
+  // What it has made itself, weights that are not finite for one, must not replace a checkpoint.
+  absl::Status SaveBefore(const absl::Status& error) {
+    const bool of_others =
+        absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) || absl::IsAborted(error);
+    const absl::Status saved = leads() && of_others ? Save() : absl::OkStatus();
+    if (saved.ok()) return error;
+    return absl::Status(error.code(), absl::StrCat(error.message(), "; and what was trained is ",
+                                                   "not saved: ", saved.message()));
   }
 
   absl::Status Begin() {
@@ -352,6 +364,9 @@ class Training {
   absl::Status Finish() {
     if (!leads()) return absl::OkStatus();
     MIXFEED_RETURN_IF_ERROR(Save());
+    if (!finished() && options_.checkpoint.empty()) {
+      console_->err << "note: what was trained is not saved; --checkpoint FILE keeps it\n";
+    }
     return report_->End(learner_->updates(), !finished());
   }
 

@@ -72,7 +72,7 @@ class TrainTest : public FeedTest, public ::testing::WithParamInterface<const ch
 
   static constexpr uint64_t kMany = 100'000;  // more than there is time for
 
-  const std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<ServerProcess> server_;
 };
 
 // Killed after updates whose weights were pushed and whose steps were guessed, past its newest
@@ -101,6 +101,73 @@ TEST_P(TrainTest, KilledAndResumedItEndsWithTheWeightsOfAnUninterruptedTraining)
   EXPECT_EQ(StateOf("cut"), StateOf("whole"));
 }
 
+// What a training loses that ends through no fault of its own: nothing.
+class TrainFaultTest : public TrainTest {
+ protected:
+  std::vector<std::string> OfTwo(const std::string& run, uint64_t steps, const std::string& rank,
+                                 bool resume = false) const {
+    std::vector<std::string> args = Training(run, steps);
+    args.insert(args.end(), {"--world", "2", "--rank", rank, "--rendezvous",
+                             "file:" + dir().File(run + (resume ? ".again" : ".meet"))});
+    if (resume) args.push_back("--resume");
+    return args;
+  }
+
+  // Reads to the end of the output of a training that fails after `update` or later, and returns
+  // the update that it saved last, which must be its last.
+  static uint64_t SavedBeforeTheEnd(ChildProcess& process, uint64_t update) {
+    uint64_t saved = 0;
+    for (std::string line = process.ReadLine(); !line.empty(); line = process.ReadLine()) {
+      const auto json = nlohmann::json::parse(line);
+      if (json["event"] == "update") update = json["update"];
+      if (json["event"] == "checkpoint") saved = json["update"];
+    }
+    EXPECT_EQ(WEXITSTATUS(process.End(0)), 1);
+    EXPECT_EQ(saved, update);
+    return saved;
+  }
+};
+
+TEST_P(TrainFaultTest, OfTwoProcessesOneIsKilledAndBothGoOn) {
+  uint64_t steps = 0;
+  {
+    ChildProcess first = Start(OfTwo("cut", kMany, "0"));
+    ChildProcess second = Start(OfTwo("cut", kMany, "1"));
+    ASSERT_NE(ReadTo(first, R"("event":"update","update":5)"), "");
+    EXPECT_EQ(WTERMSIG(second.End(SIGKILL)), SIGKILL);
+    steps = SavedBeforeTheEnd(first, 5) + 3;
+  }
+  for (const bool whole : {false, true}) {
+    const std::string run = whole ? "whole" : "cut";
+    ChildProcess first = Start(OfTwo(run, steps, "0", !whole));
+    ChildProcess second = Start(OfTwo(run, steps, "1", !whole));
+    RunToTheEnd(first);
+    EXPECT_EQ(WEXITSTATUS(second.End(0)), 0);
+  }
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+}
+
+TEST_P(TrainFaultTest, TheServerIsGoneForLongerThanItIsWaitedFor) {
+  std::vector<std::string> args = Training("cut", kMany);
+  args.insert(args.end(), {"--wait", "1"});
+  uint64_t steps = 0;
+  {
+    ChildProcess first = Start(args);
+    ASSERT_NE(ReadTo(first, R"("event":"update","update":5)"), "");
+    server_->End(SIGKILL);
+    steps = SavedBeforeTheEnd(first, 5) + 3;
+  }
+  server_ = StartServer("a", {"--guess-threads", "1", "--listen", server_->address()});
+  args = Training("cut", steps);
+  args.push_back("--resume");
+  ChildProcess rest = Start(args);
+  RunToTheEnd(rest);
+  ChildProcess whole = Start(Training("whole", steps));
+  RunToTheEnd(whole);
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, TrainFaultTest, ::testing::Values("lockstep"));
 INSTANTIATE_TEST_SUITE_P(Policies, TrainTest, ::testing::Values("lockstep", "delayed:3"),
                          [](const auto& tested) { return std::string(tested.param).substr(0, 7); });
 

@@ -73,6 +73,16 @@ TEST_F(TrainProgramTest, CtrlCDoesNotHideThatNothingCouldBeSaved) {
   EXPECT_THAT(err.str(), HasSubstr(file));
 }
 
+TEST_F(TrainProgramTest, CtrlCWithoutACheckpointSaysThatNothingIsSaved) {
+  Cancellation interrupt;
+  InterruptingBuffer buffer(&interrupt, R"("update":1)");
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const Args args = Training({"--eval-every", "0", "--steps", "5", "--run", "cut"});
+  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
+  EXPECT_EQ(err.str(), "note: what was trained is not saved; --checkpoint FILE keeps it\n");
+}
+
 TEST_F(TrainProgramTest, CtrlCBeforeTheFirstUpdateSavesToo) {
   Cancellation interrupt;
   InterruptingBuffer buffer(&interrupt, R"("begin")");
@@ -104,7 +114,10 @@ TEST_F(TrainProgramTest, CtrlCAtOneOfTwoProcessesStopsBothAfterOneUpdate) {
   EXPECT_EQ(RunTrain(args("0"), out, err, {.interrupt = &interrupt}), kExitInterrupted);
   second.join();
   EXPECT_EQ(other.code, kExitInterrupted) << other.err;
-  EXPECT_THAT(err.str() + other.err, IsEmpty());
+  const std::string note =
+      "note: waiting until all 2 processes have met at file:" + File("meet") + "\n";
+  EXPECT_EQ(err.str(), note);
+  EXPECT_EQ(other.err, note);
   const Ended first{0, buffer.str(), err.str()};
   EXPECT_EQ(first.Lines("end").at(0)["update"], 3);
   EXPECT_EQ(first.Lines("checkpoint").at(0)["update"], 3);
