@@ -3,6 +3,7 @@ import contextlib
 import csv
 import fcntl
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -122,15 +123,61 @@ def test_one_labelled_update_equals_the_reference(connection, recipe, layer):
 
 
 def check_gradients(network, reference, loss):
+    check_pass({name: parameter.grad for name, parameter in network.named_parameters()}, network.state_dict(), reference,
+               loss)
+
+
+def check_pass(gradients, state, reference, loss):
     """Running statistics within 1e-5 of their norm, each parameter's gradient within 1e-4 of its norm; those of biases
     before a batch norm, which are 0 but for rounding, within 1e-4 of that of all gradients together."""
     wanted = reference.gradients(loss)
     for name, moved in reference.moved.items():
-        assert relative(network.state_dict()[name], moved) < 1e-5, name
+        assert relative(state[name], moved) < 1e-5, name
     whole = torch.cat([gradient.flatten() for gradient in wanted.values()]).norm()
-    for name, parameter in network.named_parameters():
-        norm = wanted[name].norm()
-        assert (parameter.grad.double() - wanted[name]).norm() < 1e-4 * (norm if norm > 1e-9 * whole else whole), name
+    for name, gradient in wanted.items():
+        norm = gradient.norm()
+        distance = (gradients[name].double() - gradient).norm()
+        assert distance < 1e-4 * (norm if norm > 1e-9 * whole else whole), name
+
+
+def checkpoint_weights(path):
+    """The weights in a file of mixfeed-train's, whose form is in client/train/checkpoint.h."""
+    content = path.read_bytes()
+    begin = 64 + int.from_bytes(content[16:24], "little")
+    data = begin + 8 + int.from_bytes(content[begin:begin + 8], "little")
+    entries = json.loads(content[begin + 8:data])
+    return {name.removeprefix("weights/"): torch.frombuffer(
+                bytearray(content[data + entry["data_offsets"][0]:data + entry["data_offsets"][1]]),
+                dtype=torch.float32).reshape(entry["shape"])
+            for name, entry in entries.items() if name.startswith("weights/")}
+
+
+def test_one_update_of_mixfeed_train_equals_the_reference(connection, server, tmp_path):
+    def train(run, rate, momentum):
+        """The weights after an update of SGD, and what was logged."""
+        done = subprocess.run(
+            [BIN / "mixfeed-train", "--server", server.address, "--run", run, "--steps", "1", "--optimiser", "sgd",
+             "--lr", str(rate), "--weight-decay", "0", "--norm-momentum", str(momentum), "--labels", "50", "--batch",
+             str(SETTINGS.batch), "--set", f"recipe.weight.value={SETTINGS.lambda_u}", "--set",
+             "recipe.weight.ramp=none", "--eval-every", "0", "--threads", "1", "--checkpoint", tmp_path / run, "--json"],
+            check=True, capture_output=True, text=True)
+        return checkpoint_weights(tmp_path / run), [json.loads(line) for line in done.stdout.splitlines()]
+
+    before, _ = train("still", rate=0, momentum=0)
+    after, log = train("moving", rate=1, momentum=SETTINGS.momentum)
+    report = json.loads(run_cli("report", "--run", "moving", "--server", server.address, "--json"))
+    feed = connection.open(spec=report["spec"], run="moving")
+    batch = mixfeed.torch.to_tensors(feed[0])
+    network = make_network(5, momentum=SETTINGS.momentum)
+    network.load_state_dict(before, strict=False)
+    update = Update(Trainer(network, SETTINGS, feed), batch)
+    labelled, unlabelled = update.reference.mixmatch_losses(batch)
+    logged = next(line for line in log if line["event"] == "update")
+    assert logged["labelled_loss"] == pytest.approx(float(labelled), rel=1e-5)
+    assert logged["unlabelled_loss"] == pytest.approx(float(unlabelled), rel=1e-5)
+    # Nesterov's first step with momentum 0.9.
+    gradients = {name: (before[name].double() - after[name].double()) / 1.9 for name in before}
+    check_pass(gradients, after, update.reference, labelled + batch.lambda_u * unlabelled)
 
 
 def check_average(trainer):
