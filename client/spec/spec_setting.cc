@@ -163,8 +163,8 @@ const SpecSetting kSpecSettings[] = {
      "recipe.guess.model"},
     {"policy", "WHICH",
      "weights that guess a step, of a model to which a trainer pushes: lockstep (exactly the "
-     "step's update), delayed:UPDATES, newest, pinned:VERSION. Default: newest, and lockstep for "
-     "`open`",
+     "step's update), delayed:UPDATES, newest, pinned:VERSION. Default: lockstep for `open` "
+     "and mixfeed-train, newest for commands that look",
      SetPolicy, "recipe.guess.policy"},
     {"weights", "pushed|ema",
      "with which the model guesses: those that its trainer pushed (the default), or their moving "
