@@ -15,6 +15,7 @@ from typing import Any, Literal
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import ConsumerOptions, Feed
+from mixfeed._weights import PushErrors
 
 _DEFAULT_SERVER = "127.0.0.1:50051"
 _LONGEST = 86400.0  # seconds: a day
@@ -46,6 +47,7 @@ class Connection:
                                                wait_ms=_milliseconds("wait", wait),
                                                deadline_ms=_milliseconds("deadline", deadline))
         self._client: _core.Client | None = None
+        self._push_errors = PushErrors()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_client": None}

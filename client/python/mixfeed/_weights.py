@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mixfeed._errors import FailedPrecondition
-from mixfeed._feed import Feed
+from mixfeed._feed import Feed, FeedIterator
 
 
 class NamedTensor(NamedTuple):
@@ -31,6 +33,45 @@ def to_safetensors(tensors: Iterable[NamedTensor]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the data are then aligned
     return b"".join([struct.pack("<Q", len(text)), text, *chunks])
+
+
+class PushErrors:
+    """What pushes in the background of one connection failed with, until it is raised: once, by the pusher or by a loop of
+    the same training, which may be waiting for the weights that did not arrive. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._untold: list[tuple[Feed, Exception]] = []
+        self._iterators: weakref.WeakSet[FeedIterator] = weakref.WeakSet()
+
+    def __reduce__(self) -> tuple[type[PushErrors], tuple[()]]:
+        return PushErrors, ()
+
+    def tell(self, iterator: FeedIterator) -> None:
+        """Adds a loop."""
+        with self._lock:
+            self._iterators.add(iterator)
+
+    def add(self, feed: Feed, error: Exception) -> None:
+        with self._lock:
+            self._untold.append((feed, error))
+            waiting = [iterator for iterator in self._iterators if _of_one_training(iterator._feed, feed)]
+        for iterator in waiting:
+            iterator._stop()
+
+    def take(self, feed: Feed) -> Exception | None:
+        """An error that nobody has raised yet; the caller is to raise it."""
+        with self._lock:
+            for index, (pushed, error) in enumerate(self._untold):
+                if _of_one_training(pushed, feed):
+                    del self._untold[index]
+                    return error
+        return None
+
+
+def _of_one_training(a: Feed, b: Feed) -> bool:
+    """A dataset that goes on from a checkpoint has the pusher's feed in another run; evaluation, its run."""
+    return a.run == b.run or a._spec == b._spec
 
 
 class ModelVersions:

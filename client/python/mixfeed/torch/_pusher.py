@@ -23,10 +23,16 @@ def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
 
 class WeightPusher:
     """What push_weights returns. Call step() after every optimiser step, from one thread; close() when all is done, or
-    use it in a `with`."""
+    use it in a `with`.
 
-    def __init__(self, module: torch.nn.Module, versions: ModelVersions, every: int, update: int, rewind: bool) -> None:
+    What a push fails with is raised once, by whatever comes first: step(), wait(), close(), or a loop over a feed of this
+    training in this process, also one that waits for the weights: Aborted when another trainer pushed, InvalidArgument
+    for weights that do not fit the model, Unavailable without a server."""
+
+    def __init__(self, module: torch.nn.Module, feed: Feed, versions: ModelVersions, every: int, update: int,
+                 rewind: bool) -> None:
         self._module = module
+        self._feed = feed
         self._versions = versions
         self._every = every
         self._rewind = rewind  # of the next push
@@ -40,9 +46,8 @@ class WeightPusher:
         return self._versions.version
 
     def step(self) -> None:
-        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background. Waits
-        for the push before, whose error it raises: Aborted when another trainer pushed, InvalidArgument for weights that
-        do not fit the model, Unavailable without a server."""
+        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background, when
+        the push before has arrived."""
         self.update += 1
         if self.update % self._every == 0:
             self.push()
@@ -55,10 +60,12 @@ class WeightPusher:
         self._rewind = False
 
     def wait(self) -> None:
-        """Until what was pushed has arrived; raises as step() does."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        """Until what was pushed has arrived."""
+        if self._pending is not None:
+            self._pending.result()
+        failed = self._feed.connection._push_errors.take(self._feed)
+        if failed is not None:
+            raise failed
 
     def close(self) -> None:
         """wait(), and ends the thread."""
@@ -75,8 +82,11 @@ class WeightPusher:
         self.close()
 
     def _send(self, state: dict[str, torch.Tensor], update: int, rewind: bool) -> None:
-        weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
-        self._versions.push(weights, update, self._every, rewind)
+        try:
+            weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
+            self._versions.push(weights, update, self._every, rewind)
+        except Exception as error:
+            self._feed.connection._push_errors.add(self._feed, error)
 
 
 def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: str | None = None, update: int = 0,
@@ -89,4 +99,4 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
     `mixfeed model register --ema-decay`, weights="ema". Raises FailedPrecondition when the server has no such model.
     """
     every = whole("every", every, low=1, high=2**32 - 1)
-    return WeightPusher(module, ModelVersions(feed, model), every, whole("update", update), rewind)
+    return WeightPusher(module, feed, ModelVersions(feed, model), every, whole("update", update), rewind)
