@@ -26,9 +26,9 @@ def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", t
     """A connection to the server at "HOST:PORT"; by default at MIXFEED_SERVER, else at 127.0.0.1:50051.
 
     Nothing is connected before the first use. tls trusts the system's authorities, tls_ca those in a PEM file; tls_cert
-    and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop or push whose
-    server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise. Raises
-    InvalidArgument for a time out of range.
+    and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop or
+    push whose server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise.
+    Raises InvalidArgument for a time out of range.
     """
     if server is None:
         server = os.environ.get("MIXFEED_SERVER") or _DEFAULT_SERVER

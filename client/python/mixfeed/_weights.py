@@ -56,8 +56,11 @@ class PushErrors:
         with self._lock:
             self._iterators.add(iterator)
 
-    def add(self, feed: Feed, error: Exception) -> None:
+    def add(self, feed: Feed, error: Exception, given_up: threading.Event) -> None:
+        """Unless the push was given up."""
         with self._lock:
+            if given_up.is_set():
+                return
             self._untold.append((feed, error))
             waiting = [iterator for iterator in self._iterators if _of_one_training(iterator._feed, feed)]
         for iterator in waiting:
@@ -82,6 +85,7 @@ class ModelVersions:
     """Pushes to the model that guesses for a feed, and knows the newest version of it. Not thread safe."""
 
     def __init__(self, feed: Feed, model: str | None) -> None:
+        self.given_up = threading.Event()  # set by any thread: what is lost is not pushed again
         self._connection = feed.connection
         models = _models(feed.connection._connected())
         name = model or feed.info.spec["recipe"]["guess"]["model"]
@@ -92,8 +96,8 @@ class ModelVersions:
 
     def push(self, weights: bytes, update: int, every: int, rewind: bool) -> None:
         """Where the server is lost, waits for it and pushes again, for as long as the connection's `wait`; a push whose
-        answer alone was lost has arrived. Raises Aborted when another trainer pushed meanwhile, InvalidArgument for weights
-        that do not fit, Unavailable and DeadlineExceeded for a server that stays away."""
+        answer alone was lost has arrived. Raises Aborted when another trainer pushed meanwhile, InvalidArgument for
+        weights that do not fit, Unavailable and DeadlineExceeded for a server that stays away."""
         pause, end = _FIRST_PAUSE, None
         while True:
             try:
@@ -105,9 +109,8 @@ class ModelVersions:
             except (Unavailable, DeadlineExceeded):
                 now = time.monotonic()
                 end = end or now + self._connection._arguments["wait_ms"] / 1000
-                if now + pause > end:
+                if now + pause > end or self.given_up.wait(pause):
                     raise
-            time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             if self._has_arrived(update):
                 return
@@ -124,7 +127,8 @@ class ModelVersions:
 
     def _take_over(self, models: dict[str, Any]) -> None:
         if self.model not in models:
-            raise FailedPrecondition(f"model: {self.model!r} is none of the server's: {', '.join(models) or 'it has none'}",
+            known = ", ".join(models) or "it has none"
+            raise FailedPrecondition(f"model: {self.model!r} is none of the server's: {known}",
                                      "`mixfeed model register` makes one; model= of push_weights names it.")
         self.version = int(models[self.model]["version"])
         self.update = int(models[self.model]["update"])  # the trainer's count that it is of

@@ -2,6 +2,7 @@
 import contextlib
 import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import threading
 import mixfeed
 import numpy as np
 import pytest
+
+from conftest import running
 
 # A gRPC server that knows what its arguments say alone: METHOD=HEX answers METHOD with those bytes.
 OTHER_SERVER = r"""
@@ -194,6 +197,38 @@ def test_another_s_push_instead_of_one_that_was_lost_is_said(own_server, net):
     pusher.step()
     with pytest.raises(mixfeed.Aborted, match="another trainer has pushed version 1 of net, of update 7"):
         pusher.close()
+
+
+# Pushes when it gets a line.
+PUSHING = """
+import sys, torch, mixfeed
+from mixfeed.torch import push_weights
+feed = mixfeed.connect(sys.argv[1], deadline=3600).open("mixmatch", labels=50, batch=8, model="net")
+try:
+    with push_weights(torch.jit.load(sys.argv[2]), feed) as pusher:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        pusher.step()
+        print("pushed", flush=True)
+        pusher.wait()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_does_not_wait_for_a_push_that_is_stuck(own_server, net, tmp_path):
+    import torch
+    torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    command = [sys.executable, "-c", PUSHING, own_server.address, tmp_path / "net.pt"]
+    with running(command, stdin=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        own_server.process.send_signal(signal.SIGSTOP)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "pushed\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        own_server.kill()
 
 
 def resident_bytes():

@@ -323,3 +323,26 @@ def test_a_push_that_fails_ends_waits_of_its_training_alone(connection, tiny):
     with pytest.raises(mixfeed.InvalidArgument):
         next(iter(feed.eval("test")))  # of the same run
     failed.close()
+
+
+def test_a_pusher_that_was_closed_says_so(connection, tiny):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    pusher = mixfeed.torch.push_weights(module, feed, every=2)
+    pusher.close()
+    pusher.close()
+    for use in (pusher.step, pusher.push):
+        with pytest.raises(mixfeed.FailedPrecondition, match="the pusher was closed"):
+            use()
+    assert pusher.update == pusher.version == 0
+
+
+def test_what_a_push_that_was_given_up_fails_with_is_not_raised(connection, tiny):
+    name, _ = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    with pytest.raises(ZeroDivisionError):
+        with mixfeed.torch.push_weights(torch.nn.Linear(3, 10), feed) as pusher:
+            pusher.step()
+            1 / 0
+    pusher.close()
+    assert next(iter(feed)).step == 0
