@@ -158,6 +158,21 @@ def test_ranks_are_torch_distributed_s(connection):
         torch.distributed.destroy_process_group()
 
 
+def test_rank_0_alone_pushes(connection, tiny, monkeypatch):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        for rank, version in ((1, 0), (0, 2)):
+            monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
+            with mixfeed.torch.push_weights(module, feed) as pusher:
+                pusher.step()
+                pusher.step()
+            assert (pusher.update, pusher.version) == (2, version)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 def test_two_distributed_ranks_share_the_steps(server, tmp_path):
     script = """
 import sys, torch, mixfeed, mixfeed.torch

@@ -6,6 +6,7 @@ import threading
 from types import TracebackType
 
 import torch
+import torch.distributed
 
 from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed, whole
@@ -57,8 +58,10 @@ class WeightPusher:
             self.push()
 
     def push(self) -> None:
-        """Sends the weights of now, whether or not it is their turn."""
+        """Sends the weights of now, whether or not it is their turn; nothing in other ranks than the first."""
         self._check_open()
+        if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+            return
         self.wait()
         state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
         # A daemon: a push that is stuck does not keep the interpreter from ending.
@@ -118,8 +121,11 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
 
     every: optimiser steps between two pushes; more than 1 needs policy="newest" or "pinned". model: its name; default:
     the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push may be of
-    an earlier update than the model's newest. A moving average of what is pushed is the server's to keep:
-    `mixfeed model register --ema-decay`, weights="ema". Raises FailedPrecondition when the server has no such model.
+    an earlier update than the model's newest. A moving average of what is pushed, for feeds with weights="ema", is the
+    server's to keep: only register(ema_decay=...) asks for it, nothing here.
+
+    Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update; the
+    others only count their steps. Raises FailedPrecondition when the server has no such model.
     """
     every = whole("every", every, low=1, high=2**32 - 1)
     return WeightPusher(module, feed, ModelVersions(feed, model), every, whole("update", update), rewind)
