@@ -40,8 +40,8 @@ def to_safetensors(tensors: Iterable[NamedTensor]) -> bytes:
 
 
 class PushErrors:
-    """What pushes in the background of one connection failed with, until it is raised: once, by the pusher or by a loop of
-    the same training, which may be waiting for the weights that did not arrive. Thread safe."""
+    """What pushes in the background of one connection failed with, until it is raised: once, by the pusher or by a loop
+    of the same training, which may be waiting for the weights that did not arrive. Thread safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -116,8 +116,8 @@ class ModelVersions:
                 return
 
     def _has_arrived(self, update: int) -> bool:
-        """Waits for the server. Raises Aborted when what came instead is another's: known by its number and update alone,
-        since the server converts what is pushed before it makes a digest of it."""
+        """Waits for the server. Raises Aborted when what came instead is another's: known by its number and update
+        alone, since the server converts what is pushed before it makes a digest of it."""
         replaced = self.version
         self._take_over(_models(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
         if self.version > replaced and (self.version, self.update) != (replaced + 1, update):

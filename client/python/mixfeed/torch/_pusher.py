@@ -29,9 +29,9 @@ class WeightPusher:
     use it in a `with`. Left by an exception, Ctrl-C too, that gives the push that is under way a second at most: it may
     arrive or not then, and what it fails with is not raised.
 
-    What a push fails with is raised once, by whatever comes first: step(), wait(), close(), or a loop over a feed of this
-    training in this process, also one that waits for the weights: Aborted when another trainer pushed, InvalidArgument
-    for weights that do not fit the model, Unavailable without a server."""
+    What a push fails with is raised once, by whatever comes first: step(), wait(), close(), or a loop over a feed of
+    this training in this process, also one that waits for the weights: Aborted when another trainer pushed,
+    InvalidArgument for weights that do not fit the model, Unavailable when the server stays away."""
 
     def __init__(self, module: torch.nn.Module, feed: Feed, versions: ModelVersions, every: int, update: int,
                  rewind: bool) -> None:
@@ -50,8 +50,8 @@ class WeightPusher:
         return self._versions.version
 
     def step(self) -> None:
-        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background, when
-        the push before has arrived. Raises FailedPrecondition after close()."""
+        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background,
+        when the push before has arrived. Raises FailedPrecondition after close()."""
         self._check_open()
         self.update += 1
         if self.update % self._every == 0:
@@ -124,8 +124,8 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
     an earlier update than the model's newest. A moving average of what is pushed, for feeds with weights="ema", is the
     server's to keep: only register(ema_decay=...) asks for it, nothing here.
 
-    Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update; the
-    others only count their steps. Raises FailedPrecondition when the server has no such model.
+    Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update;
+    the others only count their steps. Raises FailedPrecondition when the server has no such model.
     """
     every = whole("every", every, low=1, high=2**32 - 1)
     return WeightPusher(module, feed, ModelVersions(feed, model), every, whole("update", update), rewind)
