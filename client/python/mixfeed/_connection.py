@@ -15,6 +15,7 @@ from typing import Any, Literal
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import ConsumerOptions, Feed
+from mixfeed._weights import PushErrors
 
 _DEFAULT_SERVER = "127.0.0.1:50051"
 _LONGEST = 86400.0  # seconds: a day
@@ -25,9 +26,9 @@ def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", t
     """A connection to the server at "HOST:PORT"; by default at MIXFEED_SERVER, else at 127.0.0.1:50051.
 
     Nothing is connected before the first use. tls trusts the system's authorities, tls_ca those in a PEM file; tls_cert
-    and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop whose
-    server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise. Raises
-    InvalidArgument for a time out of range.
+    and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop or
+    push whose server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise.
+    Raises InvalidArgument for a time out of range.
     """
     if server is None:
         server = os.environ.get("MIXFEED_SERVER") or _DEFAULT_SERVER
@@ -46,6 +47,7 @@ class Connection:
                                                wait_ms=_milliseconds("wait", wait),
                                                deadline_ms=_milliseconds("deadline", deadline))
         self._client: _core.Client | None = None
+        self._push_errors = PushErrors()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_client": None}

@@ -218,6 +218,7 @@ class Feed:
         """As iter(feed), from another step on: for going on where a training was interrupted."""
         iterator = FeedIterator(self, whole("step", step))
         self._iterators.add(iterator)
+        self.connection._push_errors.tell(iterator)
         return iterator
 
     def eval(self, pool: str = "test", *, batch: int | None = None) -> Feed:
@@ -261,7 +262,8 @@ class Feed:
 class FeedIterator:
     """Goes through a feed's steps. Batches are fetched ahead; the stream connects again when the server is lost and goes
     on at the next step, for as long as the connection's `wait` allows. After an exception (Ctrl-C too) the next call
-    goes on where it stopped: nothing is lost or repeated."""
+    goes on where it stopped: nothing is lost or repeated. Raises, once, what a push_weights of the same training failed
+    with in the background."""
 
     def __init__(self, feed: Feed, from_step: int) -> None:
         self._feed = feed
@@ -283,15 +285,21 @@ class FeedIterator:
         stream = self._stream
         if stream is None:
             stream = self._stream = self._feed._opened().stream(self._feed._consumer, self.next_step)
-            if self._closed:  # by another thread, which may have missed this stream
-                self._stop()
+        # Only now: what stopped this iterator in another thread may have missed the stream.
+        if self._closed:
+            self._stop()
+        failed = self._feed.connection._push_errors.take(self._feed)
+        if failed is not None:
+            raise failed
         try:
             batch = stream.next()  # nothing, once it was stopped
         except Error:
-            if self._closed:  # by another thread
-                raise StopIteration from None
-            self._stop()  # the stream would only repeat it
-            raise
+            if self._stream is stream:
+                self._stop()  # the stream would only repeat it
+                raise
+            batch = None
+        if batch is None and self._stream is not stream:  # another thread stopped it
+            return self.__next__()
         if batch is None:
             self.close()
             raise StopIteration
@@ -307,6 +315,7 @@ class FeedIterator:
         self._stop()
 
     def _stop(self) -> None:
+        """Makes another thread's wait in __next__ begin anew."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()

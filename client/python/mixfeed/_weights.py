@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
+import time
+import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mixfeed._errors import FailedPrecondition
-from mixfeed._feed import Feed
+from mixfeed import _core
+from mixfeed._errors import Aborted, DeadlineExceeded, FailedPrecondition, Unavailable
+from mixfeed._feed import Feed, FeedIterator
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds, between a push that was lost and the next
 
 
 class NamedTensor(NamedTuple):
@@ -33,26 +39,101 @@ def to_safetensors(tensors: Iterable[NamedTensor]) -> bytes:
     return b"".join([struct.pack("<Q", len(text)), text, *chunks])
 
 
+class PushErrors:
+    """What pushes in the background of one connection failed with, until it is raised: once, by the pusher or by a loop
+    of the same training, which may be waiting for the weights that did not arrive. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._untold: list[tuple[Feed, Exception]] = []
+        self._iterators: weakref.WeakSet[FeedIterator] = weakref.WeakSet()
+
+    def __reduce__(self) -> tuple[type[PushErrors], tuple[()]]:
+        return PushErrors, ()
+
+    def tell(self, iterator: FeedIterator) -> None:
+        """Adds a loop."""
+        with self._lock:
+            self._iterators.add(iterator)
+
+    def add(self, feed: Feed, error: Exception, given_up: threading.Event) -> None:
+        """Unless the push was given up."""
+        with self._lock:
+            if given_up.is_set():
+                return
+            self._untold.append((feed, error))
+            waiting = [iterator for iterator in self._iterators if _of_one_training(iterator._feed, feed)]
+        for iterator in waiting:
+            iterator._stop()
+
+    def take(self, feed: Feed) -> Exception | None:
+        """An error that nobody has raised yet; the caller is to raise it."""
+        with self._lock:
+            for index, (pushed, error) in enumerate(self._untold):
+                if _of_one_training(pushed, feed):
+                    del self._untold[index]
+                    return error
+        return None
+
+
+def _of_one_training(a: Feed, b: Feed) -> bool:
+    """A dataset that goes on from a checkpoint has the pusher's feed in another run; evaluation, its run."""
+    return a.run == b.run or a._spec == b._spec
+
+
 class ModelVersions:
     """Pushes to the model that guesses for a feed, and knows the newest version of it. Not thread safe."""
 
     def __init__(self, feed: Feed, model: str | None) -> None:
-        models = {m["name"]: m for m in json.loads(feed.connection._connected().models_json())["models"]}
+        self.given_up = threading.Event()  # set by any thread: what is lost is not pushed again
+        self._connection = feed.connection
+        models = _models(feed.connection._connected())
         name = model or feed.info.spec["recipe"]["guess"]["model"]
         if not name and len(models) == 1:
             name = next(iter(models))
-        if name not in models:
-            raise FailedPrecondition(f"model: {name!r} is none of the server's: {', '.join(models) or 'it has none'}",
-                                     "`mixfeed model register` makes one; model= of push_weights names it.")
         self.model: str = name
-        self.version = int(models[name]["version"])
-        self.update = int(models[name]["update"])  # the trainer's count that it is of
-        self._connection = feed.connection
+        self._take_over(models)
 
     def push(self, weights: bytes, update: int, every: int, rewind: bool) -> None:
-        """Raises Aborted when another trainer pushed meanwhile, InvalidArgument for weights that do not fit."""
-        answer = self._connection._connected().push_weights_json(
-            model=self.model, update=update, replaces=self.version, safetensors=weights, partial=False, push_every=every,
-            rewind=rewind)
-        self.version = int(json.loads(answer)["model"]["version"])
-        self.update = update
+        """Where the server is lost, waits for it and pushes again, for as long as the connection's `wait`; a push whose
+        answer alone was lost has arrived. Raises Aborted when another trainer pushed meanwhile, InvalidArgument for
+        weights that do not fit, Unavailable and DeadlineExceeded for a server that stays away."""
+        pause, end = _FIRST_PAUSE, None
+        while True:
+            try:
+                answer = self._connection._connected().push_weights_json(
+                    model=self.model, update=update, replaces=self.version, safetensors=weights, partial=False,
+                    push_every=every, rewind=rewind)
+                self.version, self.update = int(json.loads(answer)["model"]["version"]), update
+                return
+            except (Unavailable, DeadlineExceeded):
+                now = time.monotonic()
+                end = end or now + self._connection._arguments["wait_ms"] / 1000
+                if now + pause > end or self.given_up.wait(pause):
+                    raise
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            if self._has_arrived(update):
+                return
+
+    def _has_arrived(self, update: int) -> bool:
+        """Waits for the server. Raises Aborted when what came instead is another's: known by its number and update
+        alone, since the server converts what is pushed before it makes a digest of it."""
+        replaced = self.version
+        self._take_over(_models(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
+        if self.version > replaced and (self.version, self.update) != (replaced + 1, update):
+            raise Aborted(f"model: another trainer has pushed version {self.version} of {self.model}, of update "
+                          f"{self.update}")
+        return self.version > replaced
+
+    def _take_over(self, models: dict[str, Any]) -> None:
+        if self.model not in models:
+            known = ", ".join(models) or "it has none"
+            raise FailedPrecondition(f"model: {self.model!r} is none of the server's: {known}",
+                                     "`mixfeed model register` makes one; model= of push_weights names it.")
+        self.version = int(models[self.model]["version"])
+        self.update = int(models[self.model]["update"])  # the trainer's count that it is of
+
+
+def _models(client: _core.Client) -> dict[str, Any]:
+    """The server's, by name."""
+    return {model["name"]: model for model in json.loads(client.models_json())["models"]}

@@ -2,6 +2,7 @@
 import contextlib
 import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import threading
 import mixfeed
 import numpy as np
 import pytest
+
+from conftest import running
 
 # A gRPC server that knows what its arguments say alone: METHOD=HEX answers METHOD with those bytes.
 OTHER_SERVER = r"""
@@ -108,6 +111,124 @@ def test_a_model_of_other_classes_is_refused(own_server):
     with pytest.raises(mixfeed.InvalidArgument, match=r"targets: shape \(24, 10\) given, must be \(24, 7\)"):
         batch = connection.open("mixmatch", labels=50, batch=8, model="small", policy="newest")[0]
         mixmatch_loss(net(torch.from_numpy(batch.images)), batch)
+
+
+@pytest.fixture
+def net(own_server):
+    """Registered as "net", in a connection of its own."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mixfeed.torch import register
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 4), torch.nn.BatchNorm2d(4), torch.nn.Flatten(),
+                                 torch.nn.Linear(256, 10))
+    register(module, "net", mixfeed.connect(own_server.address))
+    return module
+
+
+def test_pushes_survive_the_server_s_restart(own_server, net):
+    from mixfeed.torch import push_weights
+    feed = mixfeed.connect(own_server.address).open("mixmatch", labels=50, batch=8, model="net", steps=30)  # lockstep
+    updates = []
+    with push_weights(net, feed) as pusher:
+        for batch in feed:
+            updates.append(batch.guess_update)
+            if batch.step == 10:
+                own_server.kill()  # while the next is pushed
+                pusher.step()
+                own_server.start()
+            else:
+                pusher.step()
+                if batch.step == 20:
+                    own_server.restart()
+    assert updates == list(range(30)) and pusher.version == 30
+
+
+def test_a_push_to_a_server_that_stays_away_is_an_error(own_server, net):
+    from mixfeed.torch import push_weights
+    feed = mixfeed.connect(own_server.address, wait=0.5).open("mixmatch", labels=50, batch=8, model="net")
+    pusher = push_weights(net, feed)
+    own_server.kill()
+    pusher.step()
+    with pytest.raises(mixfeed.Unavailable):
+        pusher.close()
+
+
+class Lossy:
+    """A client whose first push `happens`, if at all, without an answer."""
+
+    def __init__(self, client, happens):
+        self._client = client
+        self._happens = happens
+        self.pushes = 0
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def push_weights_json(self, **push):
+        self.pushes += 1
+        if self.pushes > 1:
+            return self._client.push_weights_json(**push)
+        self._happens(self._client, push)
+        raise mixfeed.DeadlineExceeded("lost")
+
+
+@pytest.mark.parametrize("happens, pushes", [
+    (lambda client, push: client.push_weights_json(**push), 1),
+    (lambda client, push: None, 2),
+])
+def test_a_push_whose_answer_is_lost_arrives_once(own_server, net, happens, pushes):
+    from mixfeed.torch import push_weights
+    connection = mixfeed.connect(own_server.address)
+    feed = connection.open("mixmatch", labels=50, batch=8, model="net", policy="newest")
+    connection._client = lossy = Lossy(connection._connected(), happens)
+    with push_weights(net, feed) as pusher:
+        pusher.step()
+        pusher.step()
+    (model,) = (model for model in connection.info()["models"] if model["name"] == "net")
+    assert lossy.pushes == pushes + 1 and pusher.version == int(model["version"]) == int(model["update"]) == 2
+
+
+def test_another_s_push_instead_of_one_that_was_lost_is_said(own_server, net):
+    from mixfeed.torch import push_weights
+    connection = mixfeed.connect(own_server.address)
+    feed = connection.open("mixmatch", labels=50, batch=8, model="net", policy="newest")
+    connection._client = Lossy(connection._connected(),
+                               lambda client, push: client.push_weights_json(**{**push, "update": 7}))
+    pusher = push_weights(net, feed)
+    pusher.step()
+    with pytest.raises(mixfeed.Aborted, match="another trainer has pushed version 1 of net, of update 7"):
+        pusher.close()
+
+
+# Pushes when it gets a line.
+PUSHING = """
+import sys, torch, mixfeed
+from mixfeed.torch import push_weights
+feed = mixfeed.connect(sys.argv[1], deadline=3600).open("mixmatch", labels=50, batch=8, model="net")
+try:
+    with push_weights(torch.jit.load(sys.argv[2]), feed) as pusher:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        pusher.step()
+        print("pushed", flush=True)
+        pusher.wait()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_does_not_wait_for_a_push_that_is_stuck(own_server, net, tmp_path):
+    import torch
+    torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    command = [sys.executable, "-c", PUSHING, own_server.address, tmp_path / "net.pt"]
+    with running(command, stdin=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        own_server.process.send_signal(signal.SIGSTOP)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "pushed\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        own_server.kill()
 
 
 def resident_bytes():

@@ -4,11 +4,12 @@ import itertools
 import pickle
 import subprocess
 import sys
+import threading
 
 import mixfeed
 import pytest
 
-from conftest import run_cli, running
+from conftest import run_cli, running, wait_until
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
@@ -157,6 +158,21 @@ def test_ranks_are_torch_distributed_s(connection):
         torch.distributed.destroy_process_group()
 
 
+def test_rank_0_alone_pushes(connection, tiny, monkeypatch):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        for rank, version in ((1, 0), (0, 2)):
+            monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
+            with mixfeed.torch.push_weights(module, feed) as pusher:
+                pusher.step()
+                pusher.step()
+            assert (pusher.update, pusher.version) == (2, version)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 def test_two_distributed_ranks_share_the_steps(server, tmp_path):
     script = """
 import sys, torch, mixfeed, mixfeed.torch
@@ -261,3 +277,87 @@ def test_pushes_that_fail_say_so(connection, tiny):
     again.push()
     again.close()
     assert again.version == first.version + 1
+
+
+@pytest.mark.parametrize("over", [iter, mixfeed.torch.FeedDataset])
+@pytest.mark.parametrize("error", [mixfeed.InvalidArgument, mixfeed.Aborted])
+def test_a_loop_that_waits_for_weights_raises_what_their_push_failed_with(connection, tiny, over, error):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, steps=4)  # lockstep
+    batches, seen = over(feed), []
+    failing = mixfeed.torch.push_weights(module if error is mixfeed.Aborted else torch.nn.Linear(3, 10), feed)
+    if error is mixfeed.Aborted:
+        with mixfeed.torch.push_weights(module, feed, rewind=True) as another:
+            another.push()
+    with pytest.raises(error):
+        for batch in batches:
+            seen.append(batch.step)
+            failing.step()
+    failing.close()  # it is said once
+    with mixfeed.torch.push_weights(module, feed) as pusher:
+        pusher.step()
+        for batch in batches:
+            seen.append(batch.step)
+            pusher.step()
+    assert seen == [0, 1, 2, 3]
+
+
+def test_a_push_that_fails_ends_waits_of_its_training_alone(connection, tiny):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, run="failing")
+    another = connection.open("mixmatch", labels=50, batch=8, model=name, seed=1)
+
+    def fail():
+        pusher = mixfeed.torch.push_weights(torch.nn.Linear(3, 10), feed)
+        pusher.step()
+        return pusher
+
+    def wait(iterator, raised):
+        try:
+            next(iterator, None)
+        except mixfeed.InvalidArgument as error:
+            raised.append(error)
+
+    for member in (feed, feed.with_options(dtype="uint8"), feed.of_run("resumed")):
+        waiting, other, raised = iter(member), iter(another), []
+        assert (next(waiting).step, next(other).step) == (0, 0)
+        threads = [threading.Thread(target=wait, args=[iterator, raised]) for iterator in (waiting, other)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: {sys._current_frames()[thread.ident].f_code.co_name for thread in threads} == {"__next__"})
+        failed = fail()
+        threads[0].join(60)
+        assert len(raised) == 1 and threads[1].is_alive()
+        other.close()
+        threads[1].join(60)
+        failed.close()  # it is said once
+        assert len(raised) == 1 and next(iter(member)).step == 0
+    failed = fail()
+    wait_until(lambda: connection._push_errors._untold)
+    assert pickle.loads(pickle.dumps(feed))[0].step == 0
+    with pytest.raises(mixfeed.InvalidArgument):
+        next(iter(feed.eval("test")))  # of the same run
+    failed.close()
+
+
+def test_a_pusher_that_was_closed_says_so(connection, tiny):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    pusher = mixfeed.torch.push_weights(module, feed, every=2)
+    pusher.close()
+    pusher.close()
+    for use in (pusher.step, pusher.push):
+        with pytest.raises(mixfeed.FailedPrecondition, match="the pusher was closed"):
+            use()
+    assert pusher.update == pusher.version == 0
+
+
+def test_what_a_push_that_was_given_up_fails_with_is_not_raised(connection, tiny):
+    name, _ = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    with pytest.raises(ZeroDivisionError):
+        with mixfeed.torch.push_weights(torch.nn.Linear(3, 10), feed) as pusher:
+            pusher.step()
+            1 / 0
+    pusher.close()
+    assert next(iter(feed)).step == 0

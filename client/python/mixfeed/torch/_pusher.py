@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import threading
 from types import TracebackType
 
 import torch
+import torch.distributed
 
-from mixfeed._errors import InvalidArgument
+from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed, whole
 from mixfeed._weights import ModelVersions, NamedTensor, to_safetensors
 from mixfeed.torch._modules import SAFETENSORS_NAMES
+
+_GRACE = 1.0  # seconds, so that no push that was given up arrives in the midst of what comes next
 
 
 def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
@@ -23,15 +26,22 @@ def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
 
 class WeightPusher:
     """What push_weights returns. Call step() after every optimiser step, from one thread; close() when all is done, or
-    use it in a `with`."""
+    use it in a `with`. Left by an exception, Ctrl-C too, that gives the push that is under way a second at most: it may
+    arrive or not then, and what it fails with is not raised.
 
-    def __init__(self, module: torch.nn.Module, versions: ModelVersions, every: int, update: int, rewind: bool) -> None:
+    What a push fails with is raised once, by whatever comes first: step(), wait(), close(), or a loop over a feed of
+    this training in this process, also one that waits for the weights: Aborted when another trainer pushed,
+    InvalidArgument for weights that do not fit the model, Unavailable when the server stays away."""
+
+    def __init__(self, module: torch.nn.Module, feed: Feed, versions: ModelVersions, every: int, update: int,
+                 rewind: bool) -> None:
         self._module = module
+        self._feed = feed
         self._versions = versions
         self._every = every
         self._rewind = rewind  # of the next push
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "mixfeed-push")
-        self._pending: concurrent.futures.Future[None] | None = None
+        self._pending: threading.Thread | None = None
+        self._closed = False
         self.update = update  # optimiser steps so far
 
     @property
@@ -40,43 +50,69 @@ class WeightPusher:
         return self._versions.version
 
     def step(self) -> None:
-        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background. Waits
-        for the push before, whose error it raises: Aborted when another trainer pushed, InvalidArgument for weights that
-        do not fit the model, Unavailable without a server."""
+        """Counts an optimiser step; each `every`-th sends the module's state dict, as it is now, in the background,
+        when the push before has arrived. Raises FailedPrecondition after close()."""
+        self._check_open()
         self.update += 1
         if self.update % self._every == 0:
             self.push()
 
     def push(self) -> None:
-        """Sends the weights of now, whether or not it is their turn."""
+        """Sends the weights of now, whether or not it is their turn; nothing in other ranks than the first."""
+        self._check_open()
+        if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+            return
         self.wait()
         state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
-        self._pending = self._thread.submit(self._send, state, self.update, self._rewind)
+        # A daemon: a push that is stuck does not keep the interpreter from ending.
+        self._pending = threading.Thread(target=self._send, args=(state, self.update, self._rewind), daemon=True)
+        self._pending.start()
         self._rewind = False
 
     def wait(self) -> None:
-        """Until what was pushed has arrived; raises as step() does."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        """Until what was pushed has arrived."""
+        if self._pending is not None:
+            self._pending.join()
+            self._pending = None
+        failed = self._feed.connection._push_errors.take(self._feed)
+        if failed is not None:
+            raise failed
 
     def close(self) -> None:
-        """wait(), and ends the thread."""
+        """wait(), and no more steps after that. An interpreter that ends without it may leave the last push behind."""
         try:
-            self.wait()
+            if not self._closed:
+                self.wait()
         finally:
-            self._thread.shutdown()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._closed = True
+        self._versions.given_up.set()
+        if self._pending is not None:
+            self._pending.join(_GRACE)
+        self._feed.connection._push_errors.take(self._feed)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise FailedPrecondition("the pusher was closed", "push_weights makes a new one; update= goes on counting.")
 
     def __enter__(self) -> WeightPusher:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self._give_up()
 
     def _send(self, state: dict[str, torch.Tensor], update: int, rewind: bool) -> None:
-        weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
-        self._versions.push(weights, update, self._every, rewind)
+        try:
+            weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
+            self._versions.push(weights, update, self._every, rewind)
+        except Exception as error:
+            self._feed.connection._push_errors.add(self._feed, error, self._versions.given_up)
 
 
 def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: str | None = None, update: int = 0,
@@ -85,8 +121,11 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
 
     every: optimiser steps between two pushes; more than 1 needs policy="newest" or "pinned". model: its name; default:
     the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push may be of
-    an earlier update than the model's newest. A moving average of what is pushed is the server's to keep:
-    `mixfeed model register --ema-decay`, weights="ema". Raises FailedPrecondition when the server has no such model.
+    an earlier update than the model's newest. A moving average of what is pushed, for feeds with weights="ema", is the
+    server's to keep: only register(ema_decay=...) asks for it, nothing here.
+
+    Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update;
+    the others only count their steps. Raises FailedPrecondition when the server has no such model.
     """
     every = whole("every", every, low=1, high=2**32 - 1)
-    return WeightPusher(module, ModelVersions(feed, model), every, whole("update", update), rewind)
+    return WeightPusher(module, feed, ModelVersions(feed, model), every, whole("update", update), rewind)
