@@ -21,10 +21,12 @@ inline constexpr std::chrono::milliseconds kSlice(50);
 template <typename ReadyWithin>
 void WaitInSlices(const ReadyWithin& ready_within) {
   for (bool ready = false; !ready;) {
-    {
-      const pybind11::gil_scoped_release unlocked;
-      ready = ready_within(kSlice);
-    }
+    // Not in a destructor, as gil_scoped_release does it: where the interpreter ends meanwhile,
+    // this unwinds and ends a daemon thread, which a destructor would turn into the process's
+    // abort.
+    PyThreadState* const thread = PyEval_SaveThread();
+    ready = ready_within(kSlice);  // does not throw
+    PyEval_RestoreThread(thread);
     if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
   }
 }
