@@ -12,6 +12,7 @@ from conftest import run_cli, running
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +69,12 @@ if __name__ == "__main__":
         assert dataset.state_dict()["next_step"] == batch.step + 1 == dataset.next_step
         if batch.step == 5:
             break  # what the workers have made ahead is not lost
-    assert len(dataset) == 5
     seen += [(batch.step, batch.images.clone().numpy()) for batch in loader]
-    assert len(dataset) == 0 and list(loader) == []
+    assert dataset.state_dict()["next_step"] == 11
     assert [step for step, _ in seen] == list(range(2, 11)), seen
+    lengths = []
+    assert [(lengths.append(len(loader)), batch.step)[1] for batch in loader] == list(range(2, 11))  # from its start
+    assert lengths == [9] * 9
     for step, images in seen:
         assert np.array_equal(feed[step].images, images)
 """
@@ -88,6 +91,81 @@ if __name__ == "__main__":
     assert [batch.step for batch in loader] == [1, 3, 5, 7, 9, 11]
 """
     subprocess.run([sys.executable, "-c", script, server.address], check=True)
+
+
+@pytest.mark.parametrize("made_by", ["dataset", "FeedLoader", "DataLoader", "persistent workers"])
+def test_each_epoch_is_a_whole_one(connection, made_by):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8).eval("test", batch=40))
+    if made_by == "dataset":
+        batches = dataset
+    elif made_by == "FeedLoader":
+        batches = mixfeed.torch.FeedLoader(dataset)
+    else:
+        workers = dict(num_workers=2, multiprocessing_context="spawn", persistent_workers=True)
+        batches = DataLoader(dataset, batch_size=None, **(workers if made_by == "persistent workers" else {}))
+    assert [[len(batch.images) for batch in batches] for _ in range(3)] == [[40, 40, 20]] * 3
+
+
+def test_a_loop_that_broke_off_is_gone_on_with_and_the_next_is_whole(connection):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=5, from_step=1))
+    assert steps_of(itertools.islice(dataset, 2)) == [1, 2]
+    with pytest.raises(ZeroDivisionError):
+        for batch in dataset:
+            batch.step / (batch.step - 3)
+    assert steps_of(dataset) == [4]
+    assert steps_of(itertools.islice(dataset, 4)) == [1, 2, 3, 4]
+    assert steps_of(dataset) == []  # what was left: the loop before had not been told of the end
+    assert steps_of(dataset) == [1, 2, 3, 4]
+    dataset.feed.close()  # between loops it changes nothing
+    iterator = iter(dataset)
+    assert next(iterator).step == 1
+    dataset.feed.close()
+    assert list(iterator) == [] and steps_of(dataset) == [2, 3, 4]
+
+
+def test_a_state_of_the_end_is_at_the_end(connection):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="longer", steps=3))
+    assert steps_of(dataset) == [0, 1, 2]
+    state = dataset.state_dict()
+    dataset.load_state_dict(state)
+    assert steps_of(dataset) == [] and steps_of(dataset) == [0, 1, 2]
+    longer = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="longer", steps=5))
+    longer.load_state_dict(state)
+    assert steps_of(longer) == [3, 4] and steps_of(longer) == [0, 1, 2, 3, 4]
+
+
+def test_one_loop_at_a_time(connection):
+    feed = connection.open("mixup", batch=8, steps=6)
+    dataset = mixfeed.torch.FeedDataset(feed)
+    first, second = iter(dataset), iter(dataset)
+    assert next(first).step == 0 and next(second).step == 1
+    for _ in range(2):
+        with pytest.raises(mixfeed.FailedPrecondition, match="another loop over it has begun") as caught:
+            next(first)
+    assert "FeedDataset each" in caught.value.hint
+    dataset.load_state_dict(dataset.state_dict())
+    with pytest.raises(mixfeed.FailedPrecondition, match="or a state was loaded"):
+        next(second)
+    assert steps_of(dataset) == [2, 3, 4, 5]
+    assert [steps_of(pair) for pair in zip(*[mixfeed.torch.FeedDataset(feed) for _ in range(2)])] == [[i] * 2 for i in range(6)]
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_after_an_error_the_iterator_goes_on(own_server, workers):
+    feed = mixfeed.connect(own_server.address, wait=2).open("mixup", batch=8, run="away", prefetch=1)
+    dataset = mixfeed.torch.FeedDataset(feed)
+    arguments = dict(num_workers=workers, multiprocessing_context="spawn") if workers else {}
+    iterator = iter(dataset if workers is None else mixfeed.torch.FeedLoader(dataset, **arguments))
+    steps = [next(iterator).step]
+    own_server.kill()
+    for _ in range(1 if workers else 2):
+        with pytest.raises(ConnectionError):
+            while True:  # what had arrived before is still given
+                steps.append(next(iterator).step)
+        assert dataset.next_step == len(steps)
+    own_server.start()
+    steps += steps_of(itertools.islice(iterator, 4))
+    assert steps == list(range(len(steps)))
 
 
 def test_workers_of_a_process_that_connected_say_what_to_do(connection):
@@ -116,14 +194,15 @@ def test_a_state_loses_and_repeats_nothing(connection, sharing):
     datasets = [mixfeed.torch.FeedDataset(feed) for feed in feeds]
     seen = [steps_of(itertools.islice(dataset, 3)) for dataset in datasets]
     states = [dataset.state_dict() for dataset in datasets]
-    assert states[0] == states[1] and states[0]["run"] == "state"
+    assert states[0] == states[1] == {"run": "state", "next_step": 6 if sharing == "round-robin" else 3}
     rest = []
     for rank in range(world):  # in other processes, as far as states go
         again = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=9, rank=rank, world=world,
                                                           sharing=sharing))
         again.load_state_dict(pickle.loads(pickle.dumps(states[0])))
-        assert again.feed.run == "state" and len(again) == len(again)
+        assert again.feed.run == "state"
         rest.append(steps_of(again))
+        assert again.state_dict()["next_step"] == 9  # also where one rank has a batch more than the other
     if sharing == "round-robin":
         assert sorted(sum(seen + rest, [])) == list(range(9))
     else:
