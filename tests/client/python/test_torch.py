@@ -236,19 +236,68 @@ def test_ranks_are_torch_distributed_s(connection):
         torch.distributed.destroy_process_group()
 
 
-def test_two_distributed_ranks_share_the_steps(server, tmp_path):
-    script = """
-import sys, torch, mixfeed, mixfeed.torch
+def of_two_ranks(server, folder, script):
+    """What each of two gloo processes prints; in the script there are rank, connection and shown, which prints an error."""
+    before = """
+import sys, mixfeed, torch, mixfeed.torch
 rank = int(sys.argv[2])
 torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[3]}", rank=rank, world_size=2)
-feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, run="ddp", steps=6)
-print([batch.step for batch in mixfeed.torch.FeedDataset(feed)])
-torch.distributed.barrier()
+connection = mixfeed.connect(sys.argv[1])
+def shown(feed, **arguments):
+    try:
+        print([batch.step for batch in mixfeed.torch.FeedDataset(feed, **arguments)])
+    except mixfeed.Error as error:
+        print(type(error).__name__, error)
 """
     with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(running([sys.executable, "-c", script, server.address, str(rank),
-                                                  str(tmp_path / "store")])) for rank in range(2)]
-        assert [process.communicate(timeout=120)[0] for process in processes] == ["[0, 2, 4]\n", "[1, 3, 5]\n"]
+        processes = [stack.enter_context(running([sys.executable, "-c", before + script + "torch.distributed.barrier()",
+                                                  server.address, str(rank), str(folder / "store")])) for rank in range(2)]
+        return [process.communicate(timeout=300) for process in processes]
+
+
+def test_two_distributed_ranks_share_the_steps(server, tmp_path):
+    (first, _), (second, _) = outputs = of_two_ranks(server, tmp_path, """
+feed = connection.open("mixup", batch=8, run="ddp", steps=6)
+shown(feed)
+shown(feed, distributed=False)
+shown(feed.with_options(world=3, rank=rank))
+shown(feed.with_options(world=3, rank=rank), distributed=True)
+shown(feed.eval("test", batch=25))
+shown(feed.eval("test", batch=25), distributed=True)
+""")
+    everything = [0, 1, 2, 3, 4, 5]
+    assert [first.splitlines(), second.splitlines()] == [
+        [str(steps) for steps in (everything[rank::2], everything, everything[rank::3], everything[rank::2], [0, 1, 2, 3],
+                                  [rank, rank + 2])] for rank in range(2)], outputs
+
+
+def test_ranks_that_would_wait_for_ever_are_told_why(server, tmp_path):
+    outputs = of_two_ranks(server, tmp_path, """
+shown(connection.open("mixup", batch=8, steps=2))
+shown(connection.open("mixup", batch=8, steps=2, run="seeds", seed=rank))
+for settings in ({}, {"recipe.guess.policy": "DELAYED"}, {"recipe.guess.batches_per_update": 3}):
+    shown(connection.open("mixmatch", labels=50, batch=8, model="small", run="waits", steps=2, set=settings))
+shown(connection.open("mixmatch", labels=50, batch=8, model="small", run="waits", steps=2, world=2, rank=rank))
+for settings in ({"recipe.guess.batches_per_update": 4}, {"recipe.guess.policy": "NEWEST"}):
+    shown(connection.open("mixmatch", labels=50, batch=8, model="small", run="good", steps=2, set=settings))
+shown(connection.open("mixmatch", labels=50, batch=8, model="small", run="all", steps=1, sharing="broadcast"))
+""")
+    for rank, (out, err) in enumerate(outputs):
+        lines = [line for line in out.splitlines() if not line.startswith("Hint")]
+        hints = [line for line in out.splitlines() if line.startswith("Hint")]
+        assert len(lines) == 9, (out, err)
+        assert lines[0].startswith("InvalidArgument run: the ranks opened different ones, '") and 'run="NAME"' in hints[0]
+        assert lines[1] == "InvalidArgument feed: the ranks opened feeds of different specs" and "seed" in hints[1]
+        for line, hint, given in zip(lines[2:6], hints[2:], (1, 1, 3, 1)):
+            assert line.startswith(f"InvalidArgument recipe.guess.batches_per_update: {given} given; 2 ranks train on 2")
+            assert 'set={"recipe.guess.batches_per_update": 2}' in hint
+        assert lines[6:] == [f"[{rank}]", f"[{rank}]", "[0]"]
+
+
+def test_ranks_need_torch_distributed(connection):
+    with pytest.raises(mixfeed.InvalidArgument, match="distributed: True given, but torch.distributed is not init") as caught:
+        mixfeed.torch.FeedDataset(connection.open("mixup"), distributed=True)
+    assert "init_process_group" in caught.value.hint
 
 
 class Tiny(torch.nn.Module):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-import torch.distributed
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed, whole
 from mixfeed.torch._device import checked_device, moved, moved_ahead
+from mixfeed.torch._ranks import of_rank
 from mixfeed.torch._tensors import TensorBatch
 
 
@@ -23,7 +23,11 @@ class FeedDataset(IterableDataset[TensorBatch]):
     after load_state_dict(), the next loop goes on where the last one was; after an exception the same iterator goes on,
     too. One loop at a time: a new one ends the one before, whose iterator then raises FailedPrecondition.
 
-    Rank and world size are the feed's, or torch.distributed's where that is initialised and the feed has a world of 1.
+    distributed: whether torch.distributed's ranks share the steps, in place of the feed's rank and world size. None: where
+    it has several ranks, unless the feed has a world size of its own or is one ordered pass (Feed.eval, of which each
+    rank then sees all). All ranks that share a feed make the dataset together. Raises InvalidArgument where they opened
+    different runs or specs, and where a feed that waits for updates counts one for other than the ranks' batches
+    (recipe.guess.batches_per_update).
 
     state_dict() says where the loop is, whatever was prefetched, together with the run, so that nothing is lost or
     repeated; it is the same in all ranks that have seen as many batches, and may be loaded with another world size. The
@@ -34,11 +38,8 @@ class FeedDataset(IterableDataset[TensorBatch]):
     one batch ahead of the loop. That needs CUDA; on the CPU nothing is copied.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        if distributed and feed.options.world == 1:
-            feed = feed.with_options(rank=torch.distributed.get_rank(), world=torch.distributed.get_world_size())
-        self.feed = feed
+    def __init__(self, feed: Feed, distributed: bool | None = None) -> None:
+        self.feed = of_rank(feed, distributed)
         self._next = feed.from_step  # of all ranks together
         self._ended = False  # the last loop reached the feed's end
         self._loops = 0  # that have begun; the last of them counts
