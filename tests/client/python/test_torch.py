@@ -123,6 +123,34 @@ def test_a_loop_that_broke_off_is_gone_on_with_and_the_next_is_whole(connection)
     assert list(iterator) == [] and steps_of(dataset) == [2, 3, 4]
 
 
+def test_a_state_of_something_else_changes_nothing(connection):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="mine", steps=5))
+    next(iter(dataset))
+    state = dataset.state_dict()
+    for name in state:
+        with pytest.raises(mixfeed.InvalidArgument, match=f"state: it has no '{name}'"):
+            dataset.load_state_dict({key: 3 for key in state if key != name})
+    with pytest.raises(mixfeed.InvalidArgument, match="next_step: -1"):
+        dataset.load_state_dict({**state, "run": "other", "next_step": -1})
+    other = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="other", seed=1))
+    with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of spec {other.feed.spec_digest}") as caught:
+        dataset.load_state_dict(other.state_dict())
+    assert "from_step=" in caught.value.hint
+    assert dataset.state_dict() == state and dataset.feed.run == "mine"
+    forked = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="forked", steps=7, dtype="uint8"))
+    dataset.load_state_dict({**forked.state_dict(), "next_step": 2})
+    assert dataset.feed.run == "forked" and steps_of(dataset) == [2, 3, 4]
+
+
+def test_a_loader_has_the_dataset_s_state(connection):
+    feed = connection.open("mixup", batch=8, steps=4)
+    loader = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed))
+    assert steps_of(itertools.islice(loader, 3)) == [0, 1, 2]
+    again = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed))
+    again.load_state_dict(loader.state_dict())
+    assert steps_of(again) == [3] and again.dataset.state_dict() == again.state_dict()
+
+
 def test_a_state_of_the_end_is_at_the_end(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="longer", steps=3))
     assert steps_of(dataset) == [0, 1, 2]
@@ -147,7 +175,8 @@ def test_one_loop_at_a_time(connection):
     with pytest.raises(mixfeed.FailedPrecondition, match="or a state was loaded"):
         next(second)
     assert steps_of(dataset) == [2, 3, 4, 5]
-    assert [steps_of(pair) for pair in zip(*[mixfeed.torch.FeedDataset(feed) for _ in range(2)])] == [[i] * 2 for i in range(6)]
+    side_by_side = zip(mixfeed.torch.FeedDataset(feed), mixfeed.torch.FeedDataset(feed))
+    assert [steps_of(pair) for pair in side_by_side] == [[step, step] for step in range(6)]
 
 
 @pytest.mark.parametrize("workers", [None, 2])
@@ -168,12 +197,37 @@ def test_after_an_error_the_iterator_goes_on(own_server, workers):
     assert steps == list(range(len(steps)))
 
 
-def test_workers_of_a_process_that_connected_say_what_to_do(connection):
+def test_workers_of_a_process_that_connected_are_not_forked(connection):
     feed = connection.open("mixup", batch=8, steps=4)
-    assert feed[0].step == 0
-    loader = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed), num_workers=1, multiprocessing_context="fork")
+    dataset = mixfeed.torch.FeedDataset(feed)
+    loader = mixfeed.torch.FeedLoader(dataset, num_workers=1)
+    assert feed[0].step == 0  # also after the loader was made
+    assert steps_of(loader) == [0, 1, 2, 3] and loader.multiprocessing_context.get_start_method() == "spawn"
+    forking = mixfeed.torch.FeedLoader(dataset, num_workers=1, multiprocessing_context="fork")
     with pytest.raises(Exception, match="multiprocessing_context='spawn'"):
-        next(iter(loader))
+        next(iter(forking))
+
+
+def test_workers_of_a_process_that_has_not_connected_are_forked(server):
+    script = """
+import sys, mixfeed, mixfeed.torch
+feed = mixfeed.connect(sys.argv[1]).open("mixup", batch=8, steps=4)
+loader = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed), num_workers=2)  # not under __name__ == "__main__"
+print([batch.step for batch in loader], loader.multiprocessing_context)
+"""
+    out = subprocess.check_output([sys.executable, "-c", script, server.address], text=True)
+    assert out == "[0, 1, 2, 3] None\n"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_that_is_not_told_batch_size_takes_whole_batches(connection, workers):
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=3))
+    arguments = dict(num_workers=workers, multiprocessing_context="spawn" if workers else None)
+    seen = list(DataLoader(dataset, **arguments))
+    assert steps_of(seen) == [0, 1, 2] and seen[0].images.shape == (8, 3, 32, 32) and seen[0].box is None
+    with pytest.raises(mixfeed.InvalidArgument, match="batch_size: 2 given") as caught:
+        next(iter(DataLoader(dataset, batch_size=2, **arguments)))
+    assert "batch_size=None" in str(caught.value)
 
 
 def test_what_a_loader_cannot_do_is_refused(connection):
@@ -182,6 +236,8 @@ def test_what_a_loader_cannot_do_is_refused(connection):
         next(iter(mixfeed.torch.FeedLoader(split, num_workers=2, multiprocessing_context="spawn")))
     with pytest.raises(ValueError, match="persistent_workers"):
         mixfeed.torch.FeedLoader(split, num_workers=2, persistent_workers=True)
+    with pytest.raises(ValueError, match="in_order: False given"):
+        mixfeed.torch.FeedLoader(split, num_workers=2, in_order=False)
     with pytest.raises(TypeError, match="endless"):
         len(mixfeed.torch.FeedDataset(connection.open("mixup")))
 
@@ -194,7 +250,8 @@ def test_a_state_loses_and_repeats_nothing(connection, sharing):
     datasets = [mixfeed.torch.FeedDataset(feed) for feed in feeds]
     seen = [steps_of(itertools.islice(dataset, 3)) for dataset in datasets]
     states = [dataset.state_dict() for dataset in datasets]
-    assert states[0] == states[1] == {"run": "state", "next_step": 6 if sharing == "round-robin" else 3}
+    seen_by_all = 6 if sharing == "round-robin" else 3
+    assert states[0] == states[1] == {"run": "state", "spec": feeds[0].spec_digest, "next_step": seen_by_all}
     rest = []
     for rank in range(world):  # in other processes, as far as states go
         again = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=9, rank=rank, world=world,
@@ -214,7 +271,7 @@ def test_another_world_size_goes_on_with_every_step_once(connection):
         return [mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="grown", steps=20, rank=rank, world=world))
                 for rank in range(world)]
 
-    seen, state = [], {"run": "grown", "next_step": 0}
+    seen, state = [], datasets(1)[0].state_dict()
     for world, rounds in [(2, 3), (3, 2), (1, 1), (4, 9)]:
         members = datasets(world)
         for member in members:
@@ -237,7 +294,7 @@ def test_ranks_are_torch_distributed_s(connection):
 
 
 def of_two_ranks(server, folder, script):
-    """What each of two gloo processes prints; in the script there are rank, connection and shown, which prints an error."""
+    """What each of two gloo processes prints; the script has rank, connection, and shown(feed), which prints steps."""
     before = """
 import sys, mixfeed, torch, mixfeed.torch
 rank = int(sys.argv[2])
@@ -250,8 +307,8 @@ def shown(feed, **arguments):
         print(type(error).__name__, error)
 """
     with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(running([sys.executable, "-c", before + script + "torch.distributed.barrier()",
-                                                  server.address, str(rank), str(folder / "store")])) for rank in range(2)]
+        command = [sys.executable, "-c", before + script + "torch.distributed.barrier()", server.address]
+        processes = [stack.enter_context(running([*command, str(rank), str(folder / "store")])) for rank in range(2)]
         return [process.communicate(timeout=300) for process in processes]
 
 
@@ -267,8 +324,8 @@ shown(feed.eval("test", batch=25), distributed=True)
 """)
     everything = [0, 1, 2, 3, 4, 5]
     assert [first.splitlines(), second.splitlines()] == [
-        [str(steps) for steps in (everything[rank::2], everything, everything[rank::3], everything[rank::2], [0, 1, 2, 3],
-                                  [rank, rank + 2])] for rank in range(2)], outputs
+        [str(steps) for steps in (everything[rank::2], everything, everything[rank::3], everything[rank::2],
+                                  [0, 1, 2, 3], [rank, rank + 2])] for rank in range(2)], outputs
 
 
 def test_ranks_that_would_wait_for_ever_are_told_why(server, tmp_path):
@@ -286,16 +343,17 @@ shown(connection.open("mixmatch", labels=50, batch=8, model="small", run="all", 
         lines = [line for line in out.splitlines() if not line.startswith("Hint")]
         hints = [line for line in out.splitlines() if line.startswith("Hint")]
         assert len(lines) == 9, (out, err)
-        assert lines[0].startswith("InvalidArgument run: the ranks opened different ones, '") and 'run="NAME"' in hints[0]
+        assert lines[0].startswith("InvalidArgument run: the ranks opened different ones, '")
+        assert 'run="NAME"' in hints[0]
         assert lines[1] == "InvalidArgument feed: the ranks opened feeds of different specs" and "seed" in hints[1]
         for line, hint, given in zip(lines[2:6], hints[2:], (1, 1, 3, 1)):
-            assert line.startswith(f"InvalidArgument recipe.guess.batches_per_update: {given} given; 2 ranks train on 2")
+            assert line.startswith(f"InvalidArgument recipe.guess.batches_per_update: {given} given; 2 ranks train")
             assert 'set={"recipe.guess.batches_per_update": 2}' in hint
         assert lines[6:] == [f"[{rank}]", f"[{rank}]", "[0]"]
 
 
 def test_ranks_need_torch_distributed(connection):
-    with pytest.raises(mixfeed.InvalidArgument, match="distributed: True given, but torch.distributed is not init") as caught:
+    with pytest.raises(mixfeed.InvalidArgument, match="torch.distributed is not initialised") as caught:
         mixfeed.torch.FeedDataset(connection.open("mixup"), distributed=True)
     assert "init_process_group" in caught.value.hint
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
 
+from mixfeed._connection import Connection
 from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed, whole
 from mixfeed.torch._device import checked_device, moved, moved_ahead
@@ -17,17 +20,18 @@ from mixfeed.torch._tensors import TensorBatch
 
 class FeedDataset(IterableDataset[TensorBatch]):
     """A feed's batches as TensorBatch: bare, in FeedLoader, or in a DataLoader(dataset, batch_size=None), whose workers
-    share the steps so that they still come in order.
+    share the steps so that they still come in order. That takes multiprocessing_context="spawn" for workers where this
+    process has connected already, as register, eval and Feed.info do; FeedLoader sees to it.
 
-    A loop that reached the feed's end is followed by one from the feed's from_step. After a `break` or an exception, and
-    after load_state_dict(), the next loop goes on where the last one was; after an exception the same iterator goes on,
-    too. One loop at a time: a new one ends the one before, whose iterator then raises FailedPrecondition.
+    A loop that reached the feed's end is followed by one from its from_step. After a `break` or an exception, and after
+    load_state_dict(), the next loop goes on where the last one was; after an exception the same iterator goes on, too.
+    One loop at a time: a new one ends the one before, whose iterator then raises FailedPrecondition.
 
-    distributed: whether torch.distributed's ranks share the steps, in place of the feed's rank and world size. None: where
-    it has several ranks, unless the feed has a world size of its own or is one ordered pass (Feed.eval, of which each
-    rank then sees all). All ranks that share a feed make the dataset together. Raises InvalidArgument where they opened
-    different runs or specs, and where a feed that waits for updates counts one for other than the ranks' batches
-    (recipe.guess.batches_per_update).
+    distributed: whether torch.distributed's ranks share the steps, in place of the feed's rank and world size. None:
+    yes where it has several ranks, unless the feed has a world size of its own or is one ordered pass (Feed.eval, of
+    which each rank then sees all). All ranks that share a feed make the dataset together. Raises InvalidArgument where
+    they opened different runs or specs, and where a feed that waits for updates counts one for other than the ranks'
+    batches (recipe.guess.batches_per_update).
 
     state_dict() says where the loop is, whatever was prefetched, together with the run, so that nothing is lost or
     repeated; it is the same in all ranks that have seen as many batches, and may be loaded with another world size. The
@@ -58,16 +62,24 @@ class FeedDataset(IterableDataset[TensorBatch]):
         return self.feed._consumer.steps(self._next)[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """{"run": name, "next_step": the first step that no rank has given, once all have given as many batches as this
-        one; at the feed's end its `steps`}."""
-        return {"run": self.feed.run, "next_step": self._next}
+        """{"run": name, "spec": digest of what the feed was opened with, "next_step": the first step that no rank has
+        given, once all have given as many batches as this one; at the feed's end its `steps`}."""
+        return {"run": self.feed.run, "spec": self.feed.spec_digest, "next_step": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a state_dict(), in its run. From one of the feed's end the next loop gives what the feed has more
-        by now, if anything. Raises KeyError for a dict that is none."""
-        self._next = whole("next_step", state["next_step"])
-        self.feed = self.feed.of_run(state["run"])
-        self._ended = False
+        """Goes on from a state_dict(), in its run. From one of the feed's end the next loop gives what the feed has
+        more by now, if anything. Raises InvalidArgument, and changes nothing, for a dict that is none, and for a state
+        of a feed of another spec."""
+        try:
+            run, spec, next_step = state["run"], state["spec"], whole("next_step", state["next_step"])
+        except KeyError as missing:
+            raise InvalidArgument(f"state: it has no {missing}, must be what state_dict() returned") from None
+        if spec != self.feed.spec_digest:
+            raise InvalidArgument(f"state: it is of spec {spec}, this feed is of {self.feed.spec_digest}",
+                                  "Open the feed as it was, its seed too; run, steps, rank, world and the pixels' "
+                                  "form may differ. To go on in another feed on purpose, load no state: "
+                                  "open(..., from_step=N).")
+        self.feed, self._next, self._ended = self.feed.of_run(run), next_step, False
         self._loops += 1  # ends the one that is under way
 
     def __len__(self) -> int:
@@ -85,7 +97,8 @@ class FeedDataset(IterableDataset[TensorBatch]):
         feed = self.feed
         if worker is not None and worker.num_workers > 1:
             if feed.options.sharing == "split":
-                raise InvalidArgument(f"num_workers: {worker.num_workers} given; a feed with sharing='split' allows 0 or 1")
+                raise InvalidArgument(f"num_workers: {worker.num_workers} given; a feed with sharing='split' allows "
+                                      "0 or 1")
             first, stride = feed._consumer.steps(self._next)
             first, stride = first + stride * worker.id, stride * worker.num_workers
             feed = feed.with_options(sharing="round-robin", rank=first % stride, world=stride)
@@ -119,8 +132,9 @@ class _Loop(Iterator[TensorBatch]):
             self._number = dataset._begin_loop()
         if self._number != dataset._loops:
             self._started = None
-            raise FailedPrecondition("dataset: another loop over it has begun, or a state was loaded, since this iterator "
-                                     "gave its last batch", "Loops side by side need a FeedDataset each; they may share the feed.")
+            raise FailedPrecondition("dataset: another loop over it has begun, or a state was loaded, since this "
+                                     "iterator gave its last batch",
+                                     "Loops side by side need a FeedDataset each; they may share the feed.")
         if self._started is None:
             self._started = self._start()
         feed, batches = self._started
@@ -147,22 +161,36 @@ class _Loop(Iterator[TensorBatch]):
 
 
 class FeedLoader(DataLoader[TensorBatch]):
-    """A DataLoader of a FeedDataset whose loop keeps the dataset's state, also with workers: dataset.state_dict() is then
-    exact. Takes DataLoader's arguments but batch_size, sampler, shuffle and the like; workers live as long as a loop.
+    """A DataLoader of a FeedDataset whose loop keeps the dataset's state, also with workers: state_dict() of either is
+    exact. Takes DataLoader's arguments but batch_size, sampler, shuffle and the like; workers live as long as a
+    loop.
 
-    Each worker has a connection of its own. Where this process has used the feed already, workers cannot be forked: give
-    multiprocessing_context="spawn".
+    Each worker has a connection of its own. A process that has connected cannot fork workers: where it has when a loop
+    begins, and no multiprocessing_context is given, they are started by "spawn", for which a script's own code stands
+    under `if __name__ == "__main__":`.
 
     Without workers pin_memory is for batches that stay on the CPU: the loop raises InvalidArgument where dataset.to()
     puts them on a GPU, which goes through page-locked memory anyway.
     """
 
     def __init__(self, dataset: FeedDataset, **arguments: Any) -> None:
+        """Raises InvalidArgument for persistent_workers=True and in_order=False."""
         if arguments.get("persistent_workers"):
-            raise InvalidArgument("persistent_workers: True given; workers begin where the last loop stopped, so that they "
-                                  "are started anew with each")
+            raise InvalidArgument("persistent_workers: True given; workers begin where the last loop stopped, so that "
+                                  "they are started anew with each")
+        if not arguments.get("in_order", True):
+            raise InvalidArgument("in_order: False given; the state says up to which step all was given, which takes "
+                                  "their order")
         super().__init__(dataset, batch_size=None, **arguments)
         self._counted = dataset
+
+    def state_dict(self) -> dict[str, Any]:
+        """The dataset's."""
+        return self._counted.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The dataset's."""
+        self._counted.load_state_dict(state)
 
     def __iter__(self) -> Iterator[TensorBatch]:  # type: ignore[override]
         device = self._counted._device
@@ -174,4 +202,18 @@ class FeedLoader(DataLoader[TensorBatch]):
         return super().__iter__()
 
     def _started(self) -> tuple[Feed, Iterator[TensorBatch]]:
+        forking = self.multiprocessing_context is None and multiprocessing.get_start_method() == "fork"
+        if forking and Connection.any_used:
+            self.multiprocessing_context = "spawn"
         return self._counted.feed, moved(super().__iter__(), self._counted._device)
+
+
+def _only_one(batches: list[TensorBatch], *, collate_fn_map: Any = None) -> TensorBatch:
+    """What DataLoader's default_collate makes of them, where batch_size=None was left out: its default is 1."""
+    if len(batches) > 1:
+        raise InvalidArgument(f"batch_size: {len(batches)} given, but the feed's batches are whole ones already",
+                              "Write DataLoader(dataset, batch_size=None); open(..., batch=) says how large they are.")
+    return batches[0]
+
+
+default_collate_fn_map[TensorBatch] = _only_one

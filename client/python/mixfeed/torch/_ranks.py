@@ -11,8 +11,8 @@ from mixfeed._feed import Feed
 
 
 def of_rank(feed: Feed, distributed: bool | None) -> Feed:
-    """The feed for this rank, as FeedDataset's `distributed` says; where several share it, all of them call this. Raises
-    InvalidArgument where they opened different feeds, or would wait for updates that they never make together."""
+    """The feed for this rank, as FeedDataset's `distributed` says; where several share it, all of them call this.
+    Raises InvalidArgument where they opened different feeds, or would wait for updates that they never make."""
     initialised = torch.distributed.is_available() and torch.distributed.is_initialized()
     if distributed and not initialised:
         raise InvalidArgument("distributed: True given, but torch.distributed is not initialised",
@@ -53,7 +53,7 @@ def _check_updates(feed: Feed) -> None:
     waits = recipe["rows"] == "LABELLED_AND_UNLABELLED" and guess["policy"] in ("LOCKSTEP", "DELAYED")
     if waits and guess["batches_per_update"] % world:
         raise InvalidArgument(
-            f"recipe.guess.batches_per_update: {guess['batches_per_update']} given; {world} ranks train on {world} batches "
-            f"for one update, so that it must be {world}, or a multiple where gradients are accumulated",
+            f"recipe.guess.batches_per_update: {guess['batches_per_update']} given; {world} ranks train on "
+            f"{world} batches for one update, so that it must be {world}, or a multiple that accumulates gradients",
             f'open(..., set={{"recipe.guess.batches_per_update": {world}}}), and push from one rank; '
             'policy="newest" waits for no update.')
