@@ -4,6 +4,7 @@ import itertools
 import pickle
 import subprocess
 import sys
+import typing
 
 import mixfeed
 import pytest
@@ -140,6 +141,29 @@ def test_a_state_of_something_else_changes_nothing(connection):
     forked = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="forked", steps=7, dtype="uint8"))
     dataset.load_state_dict({**forked.state_dict(), "next_step": 2})
     assert dataset.feed.run == "forked" and steps_of(dataset) == [2, 3, 4]
+
+
+def test_states_of_workers_go_on_where_each_was(connection, monkeypatch):
+    """As torchdata's StatefulDataLoader asks for them, and loads them, in the workers."""
+
+    class Worker(typing.NamedTuple):
+        id: int
+        num_workers: int = 2
+
+    def in_worker(number, steps, state=None):
+        monkeypatch.setattr("mixfeed.torch._dataset.get_worker_info", lambda: Worker(number))
+        dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="workers", steps=steps))
+        if state:
+            dataset.load_state_dict(state)
+        return dataset
+
+    first = in_worker(0, 9)
+    assert steps_of(itertools.islice(first, 5)) == [0, 2, 4, 6, 8]  # all of them, but it was not told of the end
+    second = in_worker(1, 9)
+    assert steps_of(itertools.islice(second, 3)) == [1, 3, 5]
+    states = first.state_dict(), second.state_dict()
+    assert [steps_of(in_worker(number, 9, state)) for number, state in enumerate(states)] == [[], [7]]
+    assert [steps_of(in_worker(number, 12, state)) for number, state in enumerate(states)] == [[10], [7, 9, 11]]
 
 
 def test_a_loader_has_the_dataset_s_state(connection):
