@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
@@ -38,6 +38,8 @@ def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", t
 class Connection:
     """What connect() returns. Thread safe; can be pickled; each process connects by itself. Raises, with its first use,
     Unavailable when no server answers, and ForkedProcess in a child of a process that was connected."""
+
+    any_used: ClassVar[bool] = False  # in this process, from which no child that connects can then be forked
 
     def __init__(self, server: str, *, tls: bool, tls_ca: str, tls_cert: str, tls_key: str, wait: float,
                  deadline: float) -> None:
@@ -127,6 +129,7 @@ class Connection:
 
     def _connected(self) -> _core.Client:
         if self._client is None:
+            Connection.any_used = True
             self._client = _core.Client(**self._arguments)
         return self._client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 import operator
 import weakref
@@ -138,6 +139,11 @@ class Feed:
         if self._known is None:
             self._known = _info(self._opened().info_json())
         return self._known
+
+    @property
+    def spec_digest(self) -> str:
+        """16 hex digits of the spec as it was given, without what it leaves to the server; the same in all runs."""
+        return hashlib.sha256(self._spec).hexdigest()[:16]
 
     @property
     def steps(self) -> int | None:

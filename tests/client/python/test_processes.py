@@ -49,15 +49,21 @@ def test_ctrl_c_ends_a_wait_in_which_other_threads_run(server, wait, function):
     assert out == "interrupted 1\n" and process.returncode == 0, err
 
 
-def test_an_interrupted_iterator_loses_and_repeats_nothing(connection):
+@pytest.mark.parametrize("of", ["feed", "dataset"])
+def test_an_interrupted_iterator_loses_and_repeats_nothing(connection, of):
     interruptions = []
+    batches = connection.open("mixup", batch=64)
+    if of == "dataset":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+        import mixfeed.torch
+        batches = mixfeed.torch.FeedDataset(batches)
 
     def interrupt(_, frame):
         if frame.f_code.co_name == "__next__":
             interruptions.append(1)
             raise InterruptedError("alarm")
 
-    iterator = iter(connection.open("mixup", batch=64))
+    iterator = iter(batches)
     steps = []
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)

@@ -1,11 +1,13 @@
 """The examples of the READMEs run as they stand there."""
+import contextlib
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, running
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_the_first_example(server, capsys):
 def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     monkeypatch.setenv("MIXFEED_SERVER", server.address)
-    batches, net, trainer, guesses, looking = blocks("client/python/README.md", server.address)
+    batches, net, trainer, _, guesses, looking = blocks("client/python/README.md", server.address)
     names = {}
     exec(batches, names)
     assert "(64, 3, 32, 32) float32" in capsys.readouterr().out
@@ -39,7 +41,8 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     import net as module
     names = dict(vars(module))
     exec(trainer, names)
-    assert names["state"] == {"run": "first", "next_step": 20} and names["pusher"].version == 20
+    assert names["state"] == {"run": "first", "spec": names["feed"].spec_digest, "next_step": 20}
+    assert names["pusher"].version == 20
     exec(guesses, names)
     assert names["batch"].targets.shape == (48, 10) and names["batch"].step == 3
     names["mixfeed"].torch.register(names["model"], "mine", names["connection"])
@@ -52,6 +55,24 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     (readme,) = [block for block in blocks("README.md", server.address) if "push_weights" in block]
     exec(readme, names)
     assert names["dataset"].next_step == 3
+
+
+def test_two_processes_train_in_parallel(server, tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    _, net, _, parallel, *_ = blocks("client/python/README.md", server.address)
+    (tmp_path / "net.py").write_text(net)
+    (tmp_path / "train.py").write_text(parallel)
+    # What torchrun does; that of Debian's PyTorch 1.13 does not start on Python 3.11.
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    agent = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": "2",
+             "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0", "OMP_NUM_THREADS": "1"}
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(running([sys.executable, tmp_path / "train.py"],
+                                                 env={**os.environ, **agent, "RANK": str(rank)})) for rank in range(2)]
+        outputs = [process.communicate(timeout=300) for process in processes]
+    assert [out.splitlines() for out, _ in outputs] == [
+        [f"rank {rank} step {step} guessed by version {step // 2}" for step in range(rank, 8, 2)]
+        for rank in range(2)], outputs
 
 
 def test_generated_stubs_live_beside_the_package(stubs, server):

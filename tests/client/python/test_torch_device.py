@@ -174,6 +174,23 @@ def test_errors_of_the_feed_are_raised_in_the_loop(connection, fake):
     assert failing.asked_by == [threading.current_thread()]  # which notices Ctrl-C, too
 
 
+def test_after_an_error_the_iterator_goes_on(connection, fake, monkeypatch):
+    to_tensors, failures = _device.to_tensors, [3]
+
+    def failing(batch):
+        if batch.step in failures:
+            failures.clear()
+            raise mixfeed.Unavailable("gone")
+        return to_tensors(batch)
+
+    monkeypatch.setattr(_device, "to_tensors", failing)
+    iterator = iter(mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=6)).to("cuda"))
+    assert [next(iterator).step for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(mixfeed.Unavailable, match="gone"):
+        next(iterator)
+    assert [batch.step for batch in iterator] == [3, 4, 5]
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_loader_copies_in_the_process_that_trains(connection, fake, workers):
     feed = connection.open("mixup", batch=8, steps=5)

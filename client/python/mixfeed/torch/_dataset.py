@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-import torch.distributed
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
 
-from mixfeed._errors import InvalidArgument
+from mixfeed._connection import Connection
+from mixfeed._errors import FailedPrecondition, InvalidArgument
 from mixfeed._feed import Feed, whole
 from mixfeed.torch._device import checked_device, moved, moved_ahead
+from mixfeed.torch._ranks import of_rank
 from mixfeed.torch._tensors import TensorBatch
 
 
 class FeedDataset(IterableDataset[TensorBatch]):
-    """A feed's batches as TensorBatch, from where the last loop stopped to the feed's end: bare, in FeedLoader, or in a
-    DataLoader(dataset, batch_size=None), whose workers share the steps so that they still come in order.
+    """A feed's batches as TensorBatch: bare, in FeedLoader, or in a DataLoader(dataset, batch_size=None), whose workers
+    share the steps so that they still come in order. That takes multiprocessing_context="spawn" for workers where this
+    process has connected already, as register, eval and Feed.info do; FeedLoader sees to it.
 
-    Rank and world size are the feed's, or torch.distributed's where that is initialised and the feed has a world of 1.
+    A loop that reached the feed's end is followed by one from its from_step. After a `break` or an exception, and after
+    load_state_dict(), the next loop goes on where the last one was; after an exception the same iterator goes on, too.
+    One loop at a time: a new one ends the one before, whose iterator then raises FailedPrecondition.
 
-    state_dict() says the first step that the loop has not given yet, whatever was prefetched, together with the run, so
-    that nothing is lost or repeated; it is the same in all ranks that have seen as many batches, and may be loaded with
-    another world size. The state is that of the process it is asked in: with workers use FeedLoader (whose loop counts
-    what was given), or torchdata's StatefulDataLoader (which asks in the workers).
+    distributed: whether torch.distributed's ranks share the steps, in place of the feed's rank and world size. None:
+    yes where it has several ranks, unless the feed has a world size of its own or is one ordered pass (Feed.eval, of
+    which each rank then sees all). All ranks that share a feed make the dataset together. Raises InvalidArgument where
+    they opened different runs or specs, and where a feed that waits for updates counts one for other than the ranks'
+    batches (recipe.guess.batches_per_update).
+
+    state_dict() says where the loop is, whatever was prefetched, together with the run, so that nothing is lost or
+    repeated; it is the same in all ranks that have seen as many batches, and may be loaded with another world size. The
+    state is that of the process it is asked in: with workers use FeedLoader (whose loop counts what was given), or
+    torchdata's StatefulDataLoader (which asks in the workers); with a DataLoader's workers each loop is a whole one.
 
     to("cuda") gives the batches on a GPU: copied by a thread, through page-locked memory and on a stream of its own,
     one batch ahead of the loop. That needs CUDA; on the CPU nothing is copied.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        if distributed and feed.options.world == 1:
-            feed = feed.with_options(rank=torch.distributed.get_rank(), world=torch.distributed.get_world_size())
-        self.feed = feed
+    def __init__(self, feed: Feed, distributed: bool | None = None) -> None:
+        self.feed = of_rank(feed, distributed)
         self._next = feed.from_step  # of all ranks together
+        self._ended = False  # the last loop reached the feed's end
+        self._loops = 0  # that have begun; the last of them counts
         self._device = torch.device("cpu")
 
     def to(self, device: torch.device | str | int) -> FeedDataset:
@@ -47,68 +58,162 @@ class FeedDataset(IterableDataset[TensorBatch]):
 
     @property
     def next_step(self) -> int:
-        """The first step that this rank has not given yet."""
+        """The first step that this rank has not given yet; past the feed's last one when a loop has ended."""
         return self.feed._consumer.steps(self._next)[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """{"run": name, "next_step": the first step that no rank has given yet}."""
-        return {"run": self.feed.run, "next_step": self._next}
+        """{"run": name, "spec": digest of what the feed was opened with, "next_step": the first step that no rank has
+        given, once all have given as many batches as this one; at the feed's end its `steps`}."""
+        return {"run": self.feed.run, "spec": self.feed.spec_digest, "next_step": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a state_dict(), in its run. Raises KeyError for a dict that is none."""
-        self._next = whole("next_step", state["next_step"])
-        self.feed = self.feed.of_run(state["run"])
+        """Goes on from a state_dict(), in its run. From one of the feed's end the next loop gives what the feed has
+        more by now, if anything. Raises InvalidArgument, and changes nothing, for a dict that is none, and for a state
+        of a feed of another spec."""
+        try:
+            run, spec, next_step = state["run"], state["spec"], whole("next_step", state["next_step"])
+        except KeyError as missing:
+            raise InvalidArgument(f"state: it has no {missing}, must be what state_dict() returned") from None
+        if spec != self.feed.spec_digest:
+            raise InvalidArgument(f"state: it is of spec {spec}, this feed is of {self.feed.spec_digest}",
+                                  "Open the feed as it was, its seed too; run, steps, rank, world and the pixels' "
+                                  "form may differ. To go on in another feed on purpose, load no state: "
+                                  "open(..., from_step=N).")
+        self.feed, self._next, self._ended = self.feed.of_run(run), next_step, False
+        self._loops += 1  # ends the one that is under way
 
     def __len__(self) -> int:
-        """Batches that are left. Raises TypeError for an endless feed."""
-        return self.feed.length_from(self._next)
+        """Batches of a whole loop, from the feed's from_step. Raises TypeError for an endless feed."""
+        return len(self.feed)
 
     def __iter__(self) -> Iterator[TensorBatch]:
-        """Raises InvalidArgument under sharing="split" in several workers, which cannot divide the steps then."""
+        """Its first step raises InvalidArgument under sharing="split" in several workers, which cannot divide the steps
+        then."""
+        return _Loop(self, self._started)
+
+    def _started(self) -> tuple[Feed, Iterator[TensorBatch]]:
+        """The feed of this process, a DataLoader's worker or not, and its batches from here on."""
         worker = get_worker_info()
-        workers, index = (1, 0) if worker is None else (worker.num_workers, worker.id)
-        if workers > 1 and self.feed.options.sharing == "split":
-            raise InvalidArgument(f"num_workers: {workers} given; a feed with sharing='split' allows 0 or 1")
-        first, stride = self.feed._consumer.steps(self._next)
         feed = self.feed
-        if workers > 1:
-            stride, first = stride * workers, first + stride * index
+        if worker is not None and worker.num_workers > 1:
+            if feed.options.sharing == "split":
+                raise InvalidArgument(f"num_workers: {worker.num_workers} given; a feed with sharing='split' allows "
+                                      "0 or 1")
+            first, stride = feed._consumer.steps(self._next)
+            first, stride = first + stride * worker.id, stride * worker.num_workers
             feed = feed.with_options(sharing="round-robin", rank=first % stride, world=stride)
         device = self._device if worker is None else torch.device("cpu")
-        with feed.steps_from(first) as batches:
-            for tensors in moved_ahead(batches, device):
-                self._next += stride  # counted when they are given, not when they are copied ahead
-                yield tensors
-                del tensors
+        return feed, moved_ahead(feed.steps_from(self._next), device)
+
+    def _begin_loop(self) -> int:
+        """Its number."""
+        if self._ended:
+            self._next, self._ended = self.feed.from_step, False
+        self._loops += 1
+        return self._loops
+
+
+class _Loop(Iterator[TensorBatch]):
+    """Batches of `start` (a feed, and its batches from the dataset's step on), counted in the dataset when they are
+    given, not when they are copied ahead. After an exception it starts again where it was."""
+
+    def __init__(self, dataset: FeedDataset, start: Callable[[], tuple[Feed, Iterator[TensorBatch]]]) -> None:
+        self._dataset = dataset
+        self._start = start
+        self._number: int | None = None  # once it has begun
+        self._started: tuple[Feed, Iterator[TensorBatch]] | None = None
+        self._closed = False
+
+    def __next__(self) -> TensorBatch:
+        dataset = self._dataset
+        if self._closed:
+            raise StopIteration
+        if self._number is None:
+            self._number = dataset._begin_loop()
+        if self._number != dataset._loops:
+            self._started = None
+            raise FailedPrecondition("dataset: another loop over it has begun, or a state was loaded, since this "
+                                     "iterator gave its last batch",
+                                     "Loops side by side need a FeedDataset each; they may share the feed.")
+        if self._started is None:
+            self._started = self._start()
+        feed, batches = self._started
+        first, stride = feed._consumer.steps(dataset._next)
+        after = dataset._next + stride
+        if feed.steps is not None and feed is dataset.feed:  # workers' states are not of all ranks together
+            after = min(after, feed.steps)
+        try:
+            batch = next(batches)
+            dataset._next = after
+            return batch
+        except StopIteration:
+            self.close()
+            if feed.steps is not None and first >= feed.steps:  # else it was closed
+                dataset._next, dataset._ended = max(dataset._next, feed.steps), True
+            raise
+        except BaseException:
+            self._started = None
+            raise
+
+    def close(self) -> None:
+        """Ends it where it is."""
+        self._started, self._closed = None, True
 
 
 class FeedLoader(DataLoader[TensorBatch]):
-    """A DataLoader of a FeedDataset whose loop keeps the dataset's state, also with workers: dataset.state_dict() is then
-    exact. Takes DataLoader's arguments but batch_size, sampler, shuffle and the like; workers live as long as a loop.
+    """A DataLoader of a FeedDataset whose loop keeps the dataset's state, also with workers: state_dict() of either is
+    exact. Takes DataLoader's arguments but batch_size, sampler, shuffle and the like; workers live as long as a
+    loop.
 
-    Each worker has a connection of its own. Where this process has used the feed already, workers cannot be forked: give
-    multiprocessing_context="spawn".
+    Each worker has a connection of its own. A process that has connected cannot fork workers: where it has when a loop
+    begins, and no multiprocessing_context is given, they are started by "spawn", for which a script's own code stands
+    under `if __name__ == "__main__":`.
 
     Without workers pin_memory is for batches that stay on the CPU: the loop raises InvalidArgument where dataset.to()
     puts them on a GPU, which goes through page-locked memory anyway.
     """
 
     def __init__(self, dataset: FeedDataset, **arguments: Any) -> None:
+        """Raises InvalidArgument for persistent_workers=True and in_order=False."""
         if arguments.get("persistent_workers"):
-            raise InvalidArgument("persistent_workers: True given; workers begin where the last loop stopped, so that they "
-                                  "are started anew with each")
+            raise InvalidArgument("persistent_workers: True given; workers begin where the last loop stopped, so that "
+                                  "they are started anew with each")
+        if not arguments.get("in_order", True):
+            raise InvalidArgument("in_order: False given; the state says up to which step all was given, which takes "
+                                  "their order")
         super().__init__(dataset, batch_size=None, **arguments)
         self._counted = dataset
 
+    def state_dict(self) -> dict[str, Any]:
+        """The dataset's."""
+        return self._counted.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The dataset's."""
+        self._counted.load_state_dict(state)
+
     def __iter__(self) -> Iterator[TensorBatch]:  # type: ignore[override]
         device = self._counted._device
-        if self.num_workers == 0:
-            if self.pin_memory and device.type == "cuda":
-                raise InvalidArgument(f"pin_memory: True given for batches that are on '{device}' already",
-                                      "Leave it out: the dataset copies them through page-locked memory of its own.")
-            yield from super().__iter__()
-            return
-        stride = self._counted.feed._consumer.steps(0)[1]
-        for batch in moved(super().__iter__(), device):
-            self._counted._next += stride  # the workers count in copies of the dataset
-            yield batch
+        if self.num_workers > 0:  # they count in copies of the dataset
+            return _Loop(self._counted, self._started)
+        if self.pin_memory and device.type == "cuda":
+            raise InvalidArgument(f"pin_memory: True given for batches that are on '{device}' already",
+                                  "Leave it out: the dataset copies them through page-locked memory of its own.")
+        return super().__iter__()
+
+    def _started(self) -> tuple[Feed, Iterator[TensorBatch]]:
+        forking = self.multiprocessing_context is None and multiprocessing.get_start_method() == "fork"
+        if forking and Connection.any_used:
+            self.multiprocessing_context = "spawn"
+        return self._counted.feed, moved(super().__iter__(), self._counted._device)
+
+
+def _only_one(batches: list[TensorBatch], *, collate_fn_map: Any = None) -> TensorBatch:
+    """What DataLoader's default_collate makes of them, where batch_size=None was left out: its default is 1."""
+    if len(batches) > 1:
+        raise InvalidArgument(f"batch_size: {len(batches)} given, but the feed's batches are whole ones already",
+                              "Write DataLoader(dataset, batch_size=None); open(..., batch=) says how large they are.")
+    return batches[0]
+
+
+default_collate_fn_map[TensorBatch] = _only_one
