@@ -76,6 +76,8 @@ python=build/python-venv
 [ -x $python/bin/pip ] || /usr/bin/python3 -m venv --system-site-packages $python
 quietly $python/bin/pip install --disable-pip-version-check ./client/python
 step "testing the Python package"
+# JAX, which Debian does not package: a version that goes with Debian's NumPy, which stays.
+quietly $python/bin/pip install --disable-pip-version-check jax==0.4.30 jaxlib==0.4.30 'numpy<1.25' 'scipy<1.12'
 $python/bin/python -m pytest -q -p no:cacheprovider tests/client/python
 
 if command -v nvcc >/dev/null; then

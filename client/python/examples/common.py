@@ -103,10 +103,11 @@ class ResNet18(nn.Module):
         self.net = resnet18(num_classes=classes)
         self.head = self.net.fc
         self.net.fc = nn.Identity()
+        self.side = RESNET_SIDE  # TorchScript reads no globals
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """What the last layer classifies: [n, 512]."""
-        return self.net(F.interpolate(x, size=(RESNET_SIDE, RESNET_SIDE), mode="bilinear", align_corners=False))
+        return self.net(F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x))

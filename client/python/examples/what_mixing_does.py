@@ -5,8 +5,8 @@
 - FGSM error: its error when each pixel is moved a little in the worst direction (Goodfellow et al., 2015);
 - singular values of the hidden features of a class: manifold mixup makes them fall faster (Verma et al., 2019);
 - which layer to mix: the input, each hidden layer alone, or one of all at random;
-- sharpening in MixMatch: T = 1 leaves guesses as they are, T = 0.5 sharpens them. The plot has both networks' features
-  of the test images on their two principal axes.
+- sharpening in MixMatch: T = 1 leaves guesses as they are, T = 0.5 sharpens them. A second plot has both networks'
+  features of the test images on their two principal axes.
 
     python what_mixing_does.py --quick
     python what_mixing_does.py --data cifar10=DIR      # torchvision's ResNet-18, where installed, at 224 pixels: hours
@@ -81,10 +81,23 @@ LEVELS = [0, 1, 2, 4, 8]
 misses = {name: [miss_rate(model, 1 - lam) for lam in LAMBDAS] for name, model in models.items()}
 errors = {name: [fgsm_error(model, levels) for levels in LEVELS] for name, model in models.items()}
 spectra = {name: singular_values(model) for name, model in models.items()}
+accuracies = {name: common.accuracy(model, images, classes) for name, model in models.items()}
 common.print_table(f"{args.steps} steps, {len(images)} test images",
                    ["mixed", "accuracy", "missed at 0.5", "FGSM error 2/255", "first singular value"],
-                   [[name, common.accuracy(model, images, classes), misses[name][-1], errors[name][2], spectra[name][0]]
-                    for name, model in models.items()])
+                   [[name, accuracies[name], misses[name][-1], errors[name][2], spectra[name][0]] for name in models])
+figure, axes = common.subplots(4)
+for name in models:
+    axes[0].plot(LAMBDAS, misses[name], marker="o", label=name)
+    axes[1].plot(LEVELS, errors[name], marker="o", label=name)
+    axes[2].plot(range(1, len(spectra[name]) + 1), spectra[name], marker=".", label=name)
+axes[0].set(xlabel="share of the other image", ylabel="miss rate")
+axes[1].set(xlabel="FGSM step (levels of 255)", ylabel="error")
+axes[2].set(xlabel="singular value", ylabel="share of their sum", yscale="log")
+axes[1].legend(fontsize=7, loc="lower right")
+common.plot_bars(axes[3], list(models), list(accuracies.values()), "test accuracy")
+axes[3].set_title("which layer to mix")
+figure.suptitle(f"What mixing does to a network ({args.network})")
+common.save(figure, args, "what_mixing_does.png")
 
 # %% T = 1 against T = 0.5.
 sharpened = {}
@@ -110,21 +123,9 @@ for temperature in (1.0, 0.5):
 common.print_table(f"MixMatch, {args.labels} labels: sharpening", ["T", "accuracy", "confidence of the last guesses",
                                                                    "sharpened", "entropy (nats)"], rows)
 
-# %%
-figure, axes = common.subplots(3, 2)
-for name in models:
-    axes[0, 0].plot(LAMBDAS, misses[name], marker="o", label=name)
-    axes[0, 1].plot(LEVELS, errors[name], marker="o", label=name)
-    axes[0, 2].plot(range(1, len(spectra[name]) + 1), spectra[name], marker=".", label=name)
-axes[0, 0].set(xlabel="share of the other image", ylabel="miss rate")
-axes[0, 1].set(xlabel="FGSM step (levels of 255)", ylabel="error")
-axes[0, 2].set(xlabel="singular value", ylabel="share of their sum", yscale="log")
-axes[0, 1].legend(fontsize=7, loc="lower right")
-common.plot_bars(axes[1, 0], list(models), [common.accuracy(model, images, classes) for model in models.values()],
-                 "test accuracy")
-axes[1, 0].set_title("which layer to mix")
-for column, (temperature, points) in enumerate(sharpened.items(), start=1):
-    axes[1, column].scatter(*points.T, c=classes, cmap="tab10", s=4)
-    axes[1, column].set(title=f"features, T = {temperature:g}", xlabel="first principal axis", ylabel="second")
-figure.suptitle(f"What mixing does to a network ({args.network})")
-common.save(figure, args, "what_mixing_does.png")
+figure, axes = common.subplots(2)
+for axis, (temperature, points) in zip(axes, sharpened.items()):
+    axis.scatter(*points.T, c=classes, cmap="tab10", s=4)
+    axis.set(title=f"features, T = {temperature:g}", xlabel="first principal axis", ylabel="second")
+figure.suptitle(f"MixMatch with {args.labels} labels ({args.network})")
+common.save(figure, args, "sharpening.png")

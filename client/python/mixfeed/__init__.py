@@ -10,6 +10,7 @@
 anything else that speaks DLPack takes them without a copy. mixfeed.torch has what PyTorch users need beyond that.
 """
 
+from importlib.metadata import version as _version
 from pkgutil import extend_path
 
 # Stubs that protoc makes of the wire contract are mixfeed.v1, in a folder of their own on the path.
@@ -21,14 +22,17 @@ from mixfeed._errors import (Aborted, AlreadyExists, BatchReleased, Cancelled, D
                              FailedPrecondition, ForkedProcess, Internal, InvalidArgument, NotFound, OutOfRange,
                              PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented, Unknown)
 from mixfeed._feed import Feed, FeedInfo, FeedIterator, Pool
+from mixfeed._fork import fork
 from mixfeed._look import (Figure, Look, Picture, Split, diff_recipes, explain, model_stats, models, peek, plot_lambda,
                            plot_sharpening, plot_vicinity, recipes, report, show_recipe, split)
+
+__version__ = _version("mixfeed")
 
 __all__ = [
     "Aborted", "AlreadyExists", "Batch", "BatchReleased", "Bfloat16Array", "Cancelled", "Connection", "DataLoss",
     "DeadlineExceeded", "Error", "FailedPrecondition", "Feed", "FeedInfo", "FeedIterator", "ForkedProcess", "Internal",
     "InvalidArgument", "NotFound", "OutOfRange", "PermissionDenied", "Pool", "ResourceExhausted", "Unauthenticated",
-    "Unavailable", "Unimplemented", "Unknown", "Views", "connect",
+    "Unavailable", "Unimplemented", "Unknown", "Views", "connect", "fork",
     "Figure", "Look", "Picture", "Split", "diff_recipes", "explain", "model_stats", "models", "peek", "plot_lambda",
     "plot_sharpening", "plot_vicinity", "recipes", "report", "show_recipe", "split",
 ]

@@ -14,11 +14,13 @@ from typing import Any, ClassVar, Literal
 
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
-from mixfeed._feed import ConsumerOptions, Feed
+from mixfeed._feed import ConsumerOptions, Feed, whole
 from mixfeed._weights import PushErrors
 
 _DEFAULT_SERVER = "127.0.0.1:50051"
 _LONGEST = 86400.0  # seconds: a day
+_MAX_CLASSES = 32767
+_MAX_SIDE = 256
 
 
 def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", tls_cert: str = "", tls_key: str = "",
@@ -28,7 +30,7 @@ def connect(server: str | None = None, *, tls: bool = False, tls_ca: str = "", t
     Nothing is connected before the first use. tls trusts the system's authorities, tls_ca those in a PEM file; tls_cert
     and tls_key (PEM) are for servers that ask for a certificate. wait: seconds that the first use, and a loop or
     push whose server is lost, wait for the server, 0.001..86400. deadline: seconds that one call may take, likewise.
-    Raises InvalidArgument for a time out of range.
+    Raises InvalidArgument for a time out of range, and for a server that is empty or a URL of the web.
     """
     if server is None:
         server = os.environ.get("MIXFEED_SERVER") or _DEFAULT_SERVER
@@ -43,6 +45,9 @@ class Connection:
 
     def __init__(self, server: str, *, tls: bool, tls_ca: str, tls_cert: str, tls_key: str, wait: float,
                  deadline: float) -> None:
+        if not server or server.startswith(("http://", "https://")):
+            raise InvalidArgument(f"server: {server!r} given, must be HOST:PORT",
+                                  "connect('127.0.0.1:50051'); tls=True where the server has TLS.")
         self.server = server
         self._arguments: dict[str, Any] = dict(server=server, tls=tls, tls_ca=os.fspath(tls_ca),
                                                tls_cert=os.fspath(tls_cert), tls_key=os.fspath(tls_key),
@@ -113,6 +118,43 @@ class Connection:
         info: dict[str, Any] = json.loads(self._connected().server_info_json())
         return info
 
+    def register_model(self, name: str, kind: str, *, archive: bytes | str | os.PathLike[str] | None = None,
+                       address: str = "", classes: int | None = None, image: Sequence[int] | None = None,
+                       normalise: str | None = None, statistics: Literal["batch", "running"] | None = None,
+                       update: int = 0, init_seed: int = 0, ema_decay: float = 0.0) -> dict[str, Any]:
+        """Registers the model `name`, or a new version of it, as `mixfeed model register` does, and returns what the
+        server then says of it: a dict with "name", "version", "classes", "digest" and the rest of message Model. A
+        module of PyTorch is registered with mixfeed.torch.register, which also says what does not fit.
+
+            connection.register_model("small", "resnet-small")
+
+        kind: "resnet-small" or "wrn-28-2" (built in), "torchscript", or "kserve" (a model that another server runs).
+        archive: a file or its bytes, of TorchScript or of the built-in network's weights, which without it are made of
+        `init_seed`. address: of kind "kserve", HOST:PORT/MODEL[/VERSION][?output=logits|probabilities]. classes, image
+        (C, H, W): each by default that of the server's datasets, when all have the same. normalise: of its input, as
+        open() takes it. statistics: of batch norm, that it must be able to guess with; default "batch", "running" of
+        kind "kserve". update: the trainer's, that its weights are of. ema_decay: of a moving average that the server
+        keeps of what is pushed, an update, below 1; 0: none.
+
+        Raises InvalidArgument and FailedPrecondition for what does not fit, PermissionDenied on a server that takes no
+        models from others, OSError for a file.
+        """
+        if statistics not in (None, "batch", "running"):
+            raise InvalidArgument(f"statistics: {statistics!r} given, must be 'batch' or 'running'")
+        if not 0 <= ema_decay < 1:
+            raise InvalidArgument(f"ema_decay: {ema_decay} given, must be 0 or more and below 1")
+        if isinstance(archive, (str, os.PathLike)):
+            with open(archive, "rb") as file:
+                archive = file.read()
+        answer = self._connected().register_model_json(
+            name=name, kind=kind, archive=archive or b"", address=address,
+            classes=0 if classes is None else checked_classes(classes),
+            image=() if image is None else checked_image(image),
+            normalise=normalise or "", batch_statistics=None if statistics is None else statistics == "batch",
+            update=whole("update", update), init_seed=whole("init_seed", init_seed), ema_decay=float(ema_decay))
+        model: dict[str, Any] = json.loads(answer)["model"]
+        return model
+
     def close(self) -> None:
         """Forgets the connection; the next use makes a new one. Feeds that were used keep theirs."""
         self._client = None
@@ -132,6 +174,27 @@ class Connection:
             Connection.any_used = True
             self._client = _core.Client(**self._arguments)
         return self._client
+
+
+def checked_classes(classes: int) -> int:
+    """Of a model. Raises InvalidArgument, TypeError."""
+    return whole("classes", classes, low=2, high=_MAX_CLASSES)
+
+
+def checked_image(image: Sequence[int]) -> tuple[int, ...]:
+    """(C, H, W) of a model's input. Raises InvalidArgument, TypeError."""
+    if len(image) != 3:
+        raise InvalidArgument(f"image: {tuple(image)} given, must be (channels, height, width)")
+    return tuple(whole("image", side, low=1, high=_MAX_SIDE) for side in image)
+
+
+def connection_of(given: Connection | Feed) -> Connection:
+    """A connection, or a feed's. Raises TypeError for what is neither."""
+    if isinstance(given, Feed):
+        return given.connection
+    if not isinstance(given, Connection):
+        raise TypeError(f"{given!r} is neither a mixfeed.Feed nor a mixfeed.Connection; mixfeed.connect() makes one")
+    return given
 
 
 def _milliseconds(name: str, seconds: float) -> int:

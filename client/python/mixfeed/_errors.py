@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "Aborted", "AlreadyExists", "BatchReleased", "Cancelled", "DataLoss", "DeadlineExceeded", "Error",
     "FailedPrecondition", "ForkedProcess", "Internal", "InvalidArgument", "NotFound", "OutOfRange",
@@ -15,9 +17,12 @@ class Error(Exception):
     default_hint = ""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
+        if hint is None:  # PyTorch makes a DataLoader worker's error anew of its traceback, which ends with str() of it
+            before, found, after = message.rpartition("\nHint: ")
+            message, hint = (before, after.strip()) if found else (message, self.default_hint)
         self.message = message
-        self.hint = self.default_hint if hint is None else hint
-        super().__init__(f"{message}\nHint: {self.hint}" if self.hint else message)
+        self.hint = hint
+        super().__init__(f"{message}\nHint: {hint}" if hint else message)
 
     def __reduce__(self) -> tuple[type[Error], tuple[str, str]]:
         return type(self), (self.message, self.hint)
@@ -29,6 +34,8 @@ class Cancelled(Error):
 
 class Unknown(Error, RuntimeError):
     """The server failed without saying how."""
+
+    default_hint = "The server's log may say more."
 
 
 class InvalidArgument(Error, ValueError):
@@ -45,13 +52,21 @@ class DeadlineExceeded(Error, TimeoutError):
 class NotFound(Error, LookupError):
     """The server has no dataset, recipe, model or feed of that name."""
 
+    default_hint = ("connection.info() lists the server's datasets, mixfeed.models(connection) its models, "
+                    "mixfeed.recipes() the recipes.")
+
 
 class AlreadyExists(Error, ValueError):
     """What was to be made is there already."""
 
+    default_hint = "Another name for the run makes a new one."
+
 
 class PermissionDenied(Error, PermissionError):
     """The server does not allow it."""
+
+    default_hint = ("A server on a public address takes models only where it was started with --allow-register, or "
+                    "--model NAME=FILE.")
 
 
 class ResourceExhausted(Error, RuntimeError):
@@ -67,9 +82,14 @@ class FailedPrecondition(Error, RuntimeError):
 class Aborted(Error, RuntimeError):
     """Somebody else was faster: another trainer pushed weights meanwhile."""
 
+    default_hint = ("One trainer pushes to a model: a second one needs a model and a run of its own (mixfeed.fork). "
+                    "push_weights, called anew, goes on from the newest version.")
+
 
 class OutOfRange(Error, IndexError):
     """A step past the feed's end."""
+
+    default_hint = "feed.steps says where the feed ends; steps= of open() sets it."
 
 
 class Unimplemented(Error, NotImplementedError):
@@ -80,6 +100,8 @@ class Unimplemented(Error, NotImplementedError):
 
 class Internal(Error, RuntimeError):
     """A defect of the server or of this package."""
+
+    default_hint = "The server's log may say more."
 
 
 class Unavailable(Error, ConnectionError):
@@ -94,9 +116,13 @@ class DataLoss(Error, RuntimeError):
 class Unauthenticated(Error, PermissionError):
     """The server did not accept the client's certificate."""
 
+    default_hint = "tls_cert= and tls_key= of connect() name the client's certificate."
+
 
 class BatchReleased(Error, ValueError):
     """A batch that was released is no longer there to be read."""
+
+    default_hint = "Copy what is to be kept: release(), and the end of a `with batch:`, give the memory back."
 
 
 class ForkedProcess(Error, RuntimeError):
@@ -106,9 +132,6 @@ class ForkedProcess(Error, RuntimeError):
                     "multiprocessing's 'spawn', as in DataLoader(..., multiprocessing_context='spawn').")
 
 
-_NO_SERVER_HINT = ("Is a server running there? `mixfeed-server --data generated` starts one on 127.0.0.1:50051; a larger "
-                   "`wait` of connect() waits longer.")
-
 # By canonical status code.
 _BY_CODE: dict[int, type[Error]] = {
     1: Cancelled, 2: Unknown, 3: InvalidArgument, 4: DeadlineExceeded, 5: NotFound, 6: AlreadyExists,
@@ -117,12 +140,43 @@ _BY_CODE: dict[int, type[Error]] = {
 }
 
 
+# What to do in Python about what is said to all clients: words of the message, and the hint. The first that fits holds.
+_HINTS = [(re.compile(words), hint) for words, hint in (
+    ("does not answer at", "Is the server that runs the model running there?"),
+    ("no mixfeed server answered|failed to connect",
+     "Is a server running there? `mixfeed-server --data generated` starts one on 127.0.0.1:50051; a larger `wait` of "
+     "connect() waits longer."),
+    ("several models are registered", "model=NAME of open() says which one guesses."),
+    ("no model .*is registered|which is not registered",
+     "mixfeed.torch.register(module, NAME, connection) or connection.register_model(NAME, 'resnet-small') makes one, "
+     "model=NAME of open() chooses it; feed.views and feed.mix need none."),
+    ("newest weights of model .* are of update",
+     "rewind=True of push_weights goes back in the same run; mixfeed.fork(feed, step) begins another one there."),
+    ("push_every is|the trainer of model .* pushes every|nobody pushes",
+     "policy='newest' of open(), or every=1 of push_weights."),
+    ("no average is kept", "ema_decay= of mixfeed.torch.register and of connection.register_model keeps one."),
+    ("were not pushed or are no longer kept",
+     "push_weights sends them; under policy='newest' a step takes what there is."),
+    ("batch.statistics",
+     "statistics='running', where it is registered and in the feed's open(), guesses with the model's own statistics."),
+    ("guess model .* knows .* classes",
+     "classes= of mixfeed.torch.register, and the network's last layer, must be the dataset's: feed.info.classes."),
+    ("has dataset .* changed",
+     "Start the server with the dataset of before, or open() the feed anew for another training."),
+    ("plan_version",
+     "Its batches are those of another version of the server; without plan_version in `spec` they are this one's."),
+    ("does not guess", "'mixmatch' is a recipe that guesses; mixfeed.recipes() lists them all."),
+    (r"^recipe\.",
+     "mixfeed.show_recipe(NAME) has every field with its range; help(mixfeed.Connection.open) the keywords."),
+)]
+
+
 # What the extension module makes its exceptions with.
 
 
 def from_status(code: int, message: bytes) -> Error:
     text = message.decode("utf-8", "replace")
-    return _BY_CODE.get(code, Unknown)(text, _NO_SERVER_HINT if "connect" in text and code == 14 else None)
+    return _BY_CODE.get(code, Unknown)(text, next((hint for words, hint in _HINTS if words.search(text)), None))
 
 
 def batch_released() -> BatchReleased:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixfeed import _core
-from mixfeed._connection import Connection, edit_texts
+from mixfeed._connection import Connection, connection_of, edit_texts
 from mixfeed._errors import FailedPrecondition
 from mixfeed._feed import Feed, whole
 
@@ -108,6 +108,7 @@ class Split(Look):
 
     @property
     def labelled(self) -> npt.NDArray[np.int64]:
+        """Those whose labels are used."""
         return np.asarray(self.data["labelled"], np.int64)
 
     @property
@@ -117,6 +118,7 @@ class Split(Look):
 
     @property
     def validation(self) -> npt.NDArray[np.int64]:
+        """Those that are held out from training."""
         return np.asarray(self.data["validation"], np.int64)
 
 
@@ -163,9 +165,9 @@ def report(feed: Feed) -> Look:
     return _look(_core.look_at_run(feed.connection._connected(), feed.info.feed_id))
 
 
-def models(connection: Connection) -> Look:
-    """The models that are registered, as `mixfeed model list` prints them."""
-    return _look(_core.look_at_models(connection._connected()))
+def models(source: Connection | Feed) -> Look:
+    """The models that are registered at a connection's or a feed's server, as `mixfeed model list` prints them."""
+    return _look(_core.look_at_models(connection_of(source)._connected()))
 
 
 def model_stats(feed: Feed, validate: int = 8) -> Figure:
@@ -239,12 +241,11 @@ def plot_vicinity(rules: Sequence[str] = (), *, shape: str = "moons", noise: flo
 
 
 def _feed_of(source: Feed | Connection, recipe: str | None, spec: Mapping[str, Any]) -> Feed:
-    if isinstance(source, Connection):
-        opened = source.open(recipe, **spec)
-        return Feed(source, _core.spec_for_looking(opened._spec), opened.run, opened.options, opened._steps,
-                    opened.from_step, opened.steps_per_epoch)
+    connection = connection_of(source)
     if not isinstance(source, Feed):
-        raise TypeError(f"{source!r} is neither a mixfeed.Feed nor a mixfeed.Connection")
+        opened = connection.open(recipe, **spec)
+        return Feed(connection, _core.spec_for_looking(opened._spec), opened.run, opened.options, opened._steps,
+                    opened.from_step, opened.steps_per_epoch)
     if recipe is not None or spec:
         raise TypeError("a feed has its recipe and spec already: give a connection with them")
     return source

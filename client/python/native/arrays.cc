@@ -92,8 +92,9 @@ void BindArrays(py::module_* module) {
   py::class_<Bfloat16Array>(
       *module, "Bfloat16Array",
       "bfloat16 pixels: for torch.from_dlpack and its like, without a copy. NumPy has no bfloat16.")
-      .def_property_readonly("shape", ShapeOf)
-      .def_property_readonly("dtype", [](const Bfloat16Array&) { return "bfloat16"; })
+      .def_property_readonly("shape", ShapeOf, "Sizes, as of a NumPy array.")
+      .def_property_readonly(
+          "dtype", [](const Bfloat16Array&) { return "bfloat16"; }, "Always \"bfloat16\".")
       .def("__dlpack__",
            [](const Bfloat16Array& array, const py::kwargs&) { return array.DlPack(); })
       .def("__dlpack_device__", DlPackDevice)

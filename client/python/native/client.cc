@@ -52,6 +52,16 @@ FeedHolder OpenFeed(const ClientHandle& self, const std::string& spec_bytes,
       })))};
 }
 
+// The new run's spec, for open_feed.
+py::bytes ForkRun(const ClientHandle& self, const std::string& feed_id, uint64_t step,
+                  const std::string& run, const std::string& model) {
+  const auto forked =
+      ValueOrRaise(CallInterruptibly([client = self.client, feed_id, step, run, model] {
+        return client->ForkRun(feed_id, step, run, model);
+      }));
+  return py::bytes(forked.spec().SerializeAsString());
+}
+
 std::string PushWeights(const ClientHandle& self, const std::string& model, uint64_t update,
                         uint64_t replaces, const py::bytes& safetensors, bool partial,
                         uint32_t push_every, bool rewind) {
@@ -67,13 +77,17 @@ std::string PushWeights(const ClientHandle& self, const std::string& model, uint
   });
 }
 
+// What is empty or 0 is the server's choice.
 std::string RegisterModel(const ClientHandle& self, const std::string& name,
-                          const py::bytes& archive, uint32_t classes,
+                          const std::string& kind, const py::bytes& archive,
+                          const std::string& address, uint32_t classes,
                           const std::vector<uint32_t>& image, const std::string& normalise,
-                          uint64_t update, bool batch_statistics, double ema_decay) {
+                          std::optional<bool> batch_statistics, uint64_t update, uint64_t init_seed,
+                          double ema_decay) {
   v1::RegisterModelHeader header;
   header.set_name(name);
-  header.set_kind("torchscript");
+  header.set_kind(kind);
+  header.set_address(address);
   header.set_classes(classes);
   if (image.size() == 3) {
     header.mutable_image()->set_channels(image[0]);
@@ -81,8 +95,9 @@ std::string RegisterModel(const ClientHandle& self, const std::string& name,
     header.mutable_image()->set_width(image[2]);
   }
   if (!normalise.empty()) header.mutable_normalisation()->set_name(normalise);
+  if (batch_statistics.has_value()) header.set_batch_statistics(*batch_statistics);
   header.set_update(update);
-  header.set_batch_statistics(batch_statistics);
+  header.set_init_seed(init_seed);
   header.set_ema_decay(ema_decay);
   return AnswerAsJson([client = self.client, header, bytes = std::string(archive)] {
     return client->RegisterModel(header, bytes);
@@ -156,6 +171,8 @@ void BindClient(py::module_* module) {
            py::arg("tls_cert"), py::arg("tls_key"), py::arg("tls"), py::arg("deadline_ms"),
            py::arg("wait_ms"))
       .def("open_feed", OpenFeed, py::arg("spec"), py::arg("run"))
+      .def("fork_run", ForkRun, py::arg("feed_id"), py::arg("step"), py::arg("run"),
+           py::arg("model"))
       .def("server_info_json",
            [](const ClientHandle& self) {
              return AnswerAsJson([client = self.client] { return client->GetServerInfo(); });
@@ -164,9 +181,10 @@ void BindClient(py::module_* module) {
            [](const ClientHandle& self) {
              return AnswerAsJson([client = self.client] { return client->ListModels(); });
            })
-      .def("register_model_json", RegisterModel, py::kw_only(), py::arg("name"), py::arg("archive"),
-           py::arg("classes"), py::arg("image"), py::arg("normalise"), py::arg("update"),
-           py::arg("batch_statistics"), py::arg("ema_decay"))
+      .def("register_model_json", RegisterModel, py::kw_only(), py::arg("name"), py::arg("kind"),
+           py::arg("archive"), py::arg("address"), py::arg("classes"), py::arg("image"),
+           py::arg("normalise"), py::arg("batch_statistics"), py::arg("update"),
+           py::arg("init_seed"), py::arg("ema_decay"))
       .def("push_weights_json", PushWeights, py::kw_only(), py::arg("model"), py::arg("update"),
            py::arg("replaces"), py::arg("safetensors"), py::arg("partial"), py::arg("push_every"),
            py::arg("rewind"));

@@ -181,8 +181,15 @@ void BindViews(py::module_* module) {
       .def("unlabelled_images", UnlabelledImages,
            "The K views of the unlabelled images likewise: [n_views, n_unlabelled, C, H, W] or "
            "[n_views, n_unlabelled, H, W, C].")
-      .def("make_guesses", Guesses, py::arg("probabilities"))
-      .def("mix", Mix, py::arg("guesses"))
+      .def("make_guesses", Guesses, py::arg("probabilities"),
+           "A network's probabilities, float32 [n_views, n_unlabelled, classes], averaged over the "
+           "views and sharpened at `temperature`: float32 [n_unlabelled, classes]. Raises "
+           "InvalidArgument for sizes that do not fit and rows that are no distributions. "
+           "Feed.mix takes other types and shapes.")
+      .def("mix", Mix, py::arg("guesses"),
+           "The Batch that these images and `guesses`, float32 [n_unlabelled, classes], make; "
+           "without unlabelled images [0, classes]. Raises InvalidArgument for sizes that do not "
+           "fit and rows that are no distributions. Feed.mix takes other types.")
       .def("__repr__", Repr);
 }
 

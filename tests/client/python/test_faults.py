@@ -2,6 +2,8 @@
 import contextlib
 import gc
 import os
+import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -34,6 +36,12 @@ server.start()
 print(f"127.0.0.1:{port}", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture(scope="module")
+def server(module_server):
+    """Its models are others than the other tests'."""
+    return module_server
 
 
 @contextlib.contextmanager
@@ -100,17 +108,122 @@ def test_a_plan_of_another_version_is_refused(connection):
 def test_a_model_of_other_classes_is_refused(own_server):
     connection = mixfeed.connect(own_server.address)
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    from mixfeed.torch import mixmatch_loss, register
+    from mixfeed.torch import mixmatch_loss, mixup_loss, register
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 4), torch.nn.BatchNorm2d(4), torch.nn.Flatten(),
                               torch.nn.Linear(256, 7))
     register(net, "seven", connection, classes=7, image=(3, 32, 32))
     feed = connection.open("mixmatch", labels=50, batch=8, model="seven", policy="newest")
     with pytest.raises(mixfeed.Error, match="seven.*7|7.*seven") as raised:
         feed[0]
-    assert "10" in raised.value.message
-    with pytest.raises(mixfeed.InvalidArgument, match=r"targets: shape \(24, 10\) given, must be \(24, 7\)"):
-        batch = connection.open("mixmatch", labels=50, batch=8, model="small", policy="newest")[0]
-        mixmatch_loss(net(torch.from_numpy(batch.images)), batch)
+    assert "10" in raised.value.message and "classes=" in raised.value.hint
+    batch = connection.open("mixmatch", labels=50, batch=8, model="small", policy="newest")[0]
+    for loss in (mixmatch_loss, mixup_loss):
+        with pytest.raises(mixfeed.InvalidArgument, match=r"shape \(24, 10\) given, must be \(24, 7\)") as raised:
+            loss(net(torch.from_numpy(batch.images)), batch)
+        assert "last layer must have the feed's classes" in raised.value.hint
+
+
+def test_pixels_of_another_form_than_the_network_takes_are_said(connection):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mixfeed.torch import ManifoldMixup, to_tensors
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(),
+                              torch.nn.Linear(3600, 10))
+    feed = connection.open("manifold", batch=8, seed=2)
+    manifold = ManifoldMixup(net, feed, layers=["0", "1"])
+    steps = [next(batch.step for batch in feed if batch.layer == layer) for layer in (0, 1)]
+    for options, message, hint in (
+            (dict(dtype="uint8"), "images: torch.uint8 .* given, .* parameters are of float32", "dtype="),
+            (dict(dtype="float16"), "images: torch.float16 .* parameters are of float32", "dtype="),
+            (dict(layout="nhwc"), r"images: .* \(8, 32, 32, 3\) given, .* take \[rows, 3, height, width\]", "layout=")):
+        for step in steps:
+            batch = feed.with_options(**options)[step]
+            for given in (batch, to_tensors(batch)):
+                with pytest.raises(mixfeed.InvalidArgument, match=message) as raised:
+                    manifold(given)
+                assert hint in raised.value.hint and isinstance(raised.value.__cause__, RuntimeError)
+    with torch.autocast("cpu", torch.bfloat16):  # casts by itself, as a network may
+        assert manifold(feed.with_options(dtype="bfloat16")[steps[1]]).shape == (8, 10)
+    narrow = torch.nn.Sequential(torch.nn.Linear(5, 5), torch.nn.ReLU())
+    with pytest.raises(RuntimeError, match="shape"):  # which has other causes
+        ManifoldMixup(narrow, feed, layers=["0", "1"])(feed[steps[0]])
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(RuntimeError, match="shape"):
+        ManifoldMixup(narrow, feed, layers=["0", "1"])(feed.with_options(dtype="bfloat16")[steps[0]])
+
+    class OutOfMemory(RuntimeError):
+        pass
+
+    def fail(*inputs):
+        raise OutOfMemory
+
+    net.register_forward_pre_hook(fail)
+    with pytest.raises(OutOfMemory):  # as it is
+        manifold(feed.with_options(dtype="uint8")[steps[0]])
+
+
+def push_with(**arguments):
+    """A push to "lockstepped", whose newest weights are of update 5."""
+    def push(connection):
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        from mixfeed.torch import push_weights, register
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 4), torch.nn.BatchNorm2d(4), torch.nn.Flatten(),
+                                  torch.nn.Linear(256, 10))
+        register(net, "lockstepped", connection, update=5)
+        feed = connection.open("mixmatch", labels=50, batch=8, model="lockstepped", run="pushed-to")
+        feed.info
+        with push_weights(net, feed, **arguments) as pusher:
+            pusher.push()
+    return push
+
+
+@pytest.mark.parametrize("cause, error, hint", [
+    (lambda c: c.open(spec={"plan_version": 999, "recipe": {"preset": "mixup"}})[0], mixfeed.InvalidArgument,
+     "plan_version in `spec`"),
+    (lambda c: c.open("mixmatch", labels=50, batch=8, model="absent", policy="newest")[0], mixfeed.FailedPrecondition,
+     r"connection.register_model\(NAME"),
+    (lambda c: (c.register_model("second", "resnet-small"), c.open("mixmatch", labels=50, batch=8, policy="newest")[0]),
+     mixfeed.FailedPrecondition, "model=NAME of open"),
+    (push_with(every=3, update=6), mixfeed.FailedPrecondition, "policy='newest' of open.*every=1"),
+    (push_with(update=3), mixfeed.FailedPrecondition, r"rewind=True of push_weights.*mixfeed.fork\(feed, step\)"),
+    (lambda c: mixfeed.connect(""), mixfeed.InvalidArgument, "127.0.0.1:50051"),
+    (lambda c: mixfeed.connect(f"http://{c.server}"), mixfeed.InvalidArgument, "127.0.0.1:50051"),
+    (lambda c: c.open("mixup", dataset="cats")[0], mixfeed.NotFound, r"connection.info\(\)"),
+    (lambda c: c.open("mixup", batch=8, steps=3)[3], mixfeed.OutOfRange, "feed.steps"),
+    (lambda c: c.open("mixup", alpha=-1)[0], mixfeed.InvalidArgument, r"mixfeed.show_recipe\(NAME\)"),
+    (lambda c: mixfeed.model_stats(c.open("mixup", batch=8)), mixfeed.FailedPrecondition, "'mixmatch'"),
+    (lambda c: c.open("mixmatch", labels=50, batch=8, model="small", policy="newest", weights="ema")[0],
+     mixfeed.FailedPrecondition, "ema_decay="),
+    (lambda c: released(c.open("mixup", batch=8)[0]).images, mixfeed.BatchReleased, "Copy"),
+])
+def test_a_refusal_says_what_to_do_in_python(connection, cause, error, hint):
+    with pytest.raises(error) as raised:
+        cause(connection)
+    assert re.search(hint, raised.value.hint), raised.value
+    assert not re.search("(^| )--[a-z]", raised.value.hint)  # the CLI's flags
+
+
+def released(batch):
+    batch.release()
+    return batch
+
+
+def test_errors_of_workers_keep_their_hint(connection):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mixfeed.torch import FeedDataset, FeedLoader
+    feed = connection.open("mixup", batch=8, steps=6, dataset="cats")
+    loader = FeedLoader(FeedDataset(feed), num_workers=1, multiprocessing_context="spawn")
+    with pytest.raises(mixfeed.NotFound, match="cats") as raised:
+        list(loader)
+    assert raised.value.hint == mixfeed.NotFound.default_hint and raised.value.message.startswith("Caught NotFound")
+    assert str(raised.value).count("Hint: ") == 1
+
+
+def test_an_error_is_made_again_of_its_text():
+    for error in (mixfeed.Aborted("a"), mixfeed.NotFound("a", "b"), mixfeed.DataLoss("a"),
+                  mixfeed.InvalidArgument("a", "")):
+        again = type(error)(str(error))
+        assert (again.message, again.hint) == (error.message, error.hint)
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), copy.message, copy.hint) == (type(error), error.message, error.hint)
 
 
 @pytest.fixture
@@ -295,6 +408,7 @@ def test_a_forked_worker_of_a_used_feed_says_so_and_the_parent_goes_on(connectio
     iterator = iter(feed)
     assert next(iterator).step == 0
     loader = DataLoader(FeedDataset(feed), batch_size=None, num_workers=2, multiprocessing_context="fork")
-    with pytest.raises(Exception, match="forked from one that was connected"):
+    with pytest.raises(mixfeed.ForkedProcess, match="forked from one that was connected") as raised:
         list(loader)
+    assert raised.value.hint == mixfeed.ForkedProcess.default_hint
     assert [batch.step for batch in iterator] == [1, 2, 3, 4, 5]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import mixfeed
-from conftest import run_cli
+from conftest import CHECKOUT, run_cli
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MIXMATCH = dict(labels=100, batch=8, policy="newest", model="small")
@@ -278,6 +278,16 @@ def test_vicinity():
                                (dict(neighbours=0), "neighbours is 0"), (dict(point=300), "point is 300")):
         with pytest.raises(mixfeed.InvalidArgument, match=message):
             mixfeed.plot_vicinity(**arguments)
+
+
+def test_what_users_meet_is_described():
+    for name in mixfeed.__all__:
+        thing = getattr(mixfeed, name)
+        parts = vars(thing).items() if isinstance(thing, type) else ()
+        bare = [part for part, value in parts if not part.startswith("_")
+                and (callable(value) or isinstance(value, property)) and not value.__doc__]
+        assert thing.__doc__ and not bare, (name, bare)
+    assert mixfeed.__version__ in (CHECKOUT / "CMakeLists.txt").read_text()
 
 
 def test_drawing_takes_figures_only():

@@ -24,7 +24,8 @@ EXPECTED = {
     "mixmatch": ({"100 labels": 2}, ["guesses.png", "mixmatch.png"]),
     "mixing_principles": ({"Portion of the rows": 3, "Law of lambda": 4, "Wrong labels": 4,
                            "Labelled images a class": 2}, ["mixing_principles.png"]),
-    "what_mixing_does": ({"3 steps": 6, "MixMatch, 100 labels": 2}, ["what_mixing_does.png"]),
+    "what_mixing_does": ({"3 steps": 6, "MixMatch, 100 labels": 2},
+                         ["what_mixing_does.png", "sharpening.png"]),
 }
 WITH_LABELS = {"label_preserving", "mixmatch", "what_mixing_does"}
 
@@ -90,6 +91,7 @@ def test_quick_ends_within_two_minutes_on_two_cores(server, tmp_path):
     output = run("what_mixing_does", "--quick", "--server", server.address, "--labels", 100, "--out", tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "\n80 steps, 100 test images\n" in output
+    assert output.index("what_mixing_does.png") < output.index("T = 1: ")  # kept, should the second part fail
     assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2 < 120
 
 
@@ -109,11 +111,14 @@ def test_help_says_what_an_example_shows(name):
     assert len(output.split("usage:")[1].split("options:")[0].split()) > 30  # what it is about
 
 
-def test_a_resnet_at_224_pixels(server, tmp_path):
+@pytest.mark.parametrize("name, title", [("mixup", "1 steps of 2, 2 test images"),
+                                         ("mixmatch", "100 labels, 1 steps, 2 test images")])  # registered, pushed
+def test_a_resnet_at_224_pixels(server, tmp_path, name, title):
     pytest.importorskip("torchvision", reason="torchvision is not installed")
-    output = run("mixup", "--server", server.address, "--steps", 1, "--batch", 2, "--test-images", 2, "--network",
-                 "resnet18", "--out", tmp_path)
-    assert "1 steps of 2, 2 test images" in output
+    labels = ["--labels", 100] if name in WITH_LABELS else []
+    output = run(name, "--server", server.address, "--steps", 1, "--batch", 2, "--test-images", 2, "--network",
+                 "resnet18", "--out", tmp_path, *labels)
+    assert title in output
 
 
 def own_server_environment(tmp_path):

@@ -207,9 +207,10 @@ def test_a_server_that_comes_back_with_another_dataset_is_an_error(own_server):
     path = own_server.work / "cifar" / "data_batch_1.bin"
     path.write_bytes(path.read_bytes()[3073:] + path.read_bytes()[:3073])
     own_server.start()
-    with pytest.raises(mixfeed.FailedPrecondition, match="has dataset 'cifar' changed"):
+    with pytest.raises(mixfeed.FailedPrecondition, match="has dataset 'cifar' changed") as raised:
         for _ in iterator:
             pass
+    assert "open() the feed anew" in raised.value.hint
 
 
 def test_threads_may_share_an_iterator(connection):

@@ -31,7 +31,7 @@ def test_the_first_example(server, capsys):
 def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     monkeypatch.setenv("MIXFEED_SERVER", server.address)
-    batches, net, trainer, _, guesses, looking = blocks("client/python/README.md", server.address)
+    batches, net, trainer, _, guesses, looking, branching = blocks("client/python/README.md", server.address)
     names = {}
     exec(batches, names)
     assert "(64, 3, 32, 32) float32" in capsys.readouterr().out
@@ -50,6 +50,8 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     (tmp_path / "build").mkdir()
     exec(looking, {"mixfeed": names["mixfeed"]})
     assert "what it does" in capsys.readouterr().out
+    exec(branching, {"mixfeed": names["mixfeed"]})
+    assert capsys.readouterr().out.endswith("\nTrue 2\n")
     assert {path.name for path in (tmp_path / "build").glob("*.png")} == {"peek.png", "lambda.png"}
     names["train_step"] = lambda model, batch: model(batch.images).sum()
     (readme,) = [block for block in blocks("README.md", server.address) if "push_weights" in block]

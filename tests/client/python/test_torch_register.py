@@ -267,6 +267,15 @@ def test_without_a_server_it_is_unavailable(net):
         mixfeed.torch.register(net, "absent", mixfeed.connect("127.0.0.1:9", wait=0.2))
 
 
+def test_a_feed_stands_for_its_connection(connection, net):
+    feed = connection.open("mixmatch", labels=50, batch=8, model="by-feed", policy="newest")
+    assert mixfeed.torch.register(net, "by-feed", feed)["name"] == "by-feed" and feed[0].guess_model == "by-feed"
+    assert mixfeed.models(feed).data == mixfeed.models(connection).data
+    for other in (connection.server, None):
+        with pytest.raises(TypeError, match=f"{other!r} is neither a mixfeed.Feed nor a mixfeed.Connection"):
+            mixfeed.torch.register(net, "refused", other)
+
+
 def test_registering_again_replaces_the_model(connection, net):
     first = mixfeed.torch.register(net, "again", connection)
     second = mixfeed.torch.register(Net(), "again", connection)

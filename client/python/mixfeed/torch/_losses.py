@@ -114,7 +114,8 @@ def _like(values: Any, name: str, logits: torch.Tensor) -> torch.Tensor:
 def _checked_targets(targets: torch.Tensor, columns: int, meaning: str, logits: torch.Tensor) -> torch.Tensor:
     if targets.ndim != 2 or targets.shape[1] != columns:
         raise InvalidArgument(f"targets: shape {tuple(targets.shape)} given, must be ({len(logits)}, {columns}), "
-                              f"{meaning}")
+                              f"{meaning}", "The network's last layer must have the feed's classes, feed.info.classes; "
+                              "targets= of open() says whether targets are 'soft' or 'pairs'.")
     if not targets.is_floating_point():
         raise InvalidArgument(f"targets: {targets.dtype} given, must be floating point")
     return targets.to(logits.dtype)

@@ -42,10 +42,11 @@ class ManifoldMixup:
     themselves, in the order of their definition, as a ResNet's layer1 to layer4; all its children where none has. A
     ModuleList stands for its elements.
 
-    Nothing is left in the module outside a call: the hook is removed at its end, also by an exception. One call at a
-    time; the feed is opened for its recipe. Raises InvalidArgument for a feed with layers that there are not, for a
-    layer that is no submodule or scripted, and for torch.nn.DataParallel, which divides the rows
-    (DistributedDataParallel does not).
+    Nothing is left in the module outside a call: the hook is removed at its end, also by an exception. So give the
+    module itself, not what torch.compile made of it: once that was called it computes hidden layers without hooks, and
+    each of them raises FailedPrecondition. One call at a time; the feed is opened for its recipe. Raises
+    InvalidArgument for a feed with layers that there are not, for a layer that is no submodule or scripted, and for
+    torch.nn.DataParallel, which divides the rows (DistributedDataParallel does not).
     """
 
     def __init__(self, module: torch.nn.Module, feed: Feed,
@@ -61,6 +62,7 @@ class ManifoldMixup:
         if any(isinstance(layer, torch.jit.ScriptModule) for layer in self.layers):
             raise InvalidArgument("layers: a ScriptModule given, which takes no hooks",
                                   "Give the module that was scripted.")
+        self._channels = feed.info.image_shape[0]
         drawn = [int(layer) for layer in feed.info.spec["recipe"]["mix"]["layers"]]
         if max(drawn, default=0) > len(self.layers):
             raise InvalidArgument(f"layers: {len(self.layers)} given, {self._names()}; the feed's recipe.mix.layers "
@@ -68,9 +70,30 @@ class ManifoldMixup:
 
     def __call__(self, batch: _Batch) -> Any:
         """What the module gives for batch.images, with the batch's layer mixed. batch: a TensorBatch or mixfeed.Batch.
-        Errors are those of mixing()."""
+        Raises InvalidArgument where the module fails and the images are of a dtype or layout that its parameters do not
+        go with, and what mixing() raises."""
+        images = images_tensor(batch.images)
         with self.mixing(batch):
-            return self.module(images_tensor(batch.images))
+            try:
+                return self.module(images)
+            except RuntimeError as error:
+                if type(error) is RuntimeError:  # not of its subclasses, as a GPU's lack of memory
+                    self._check_images(images, error)
+                raise
+
+    def _check_images(self, images: torch.Tensor, error: RuntimeError) -> None:
+        """Whether they are why the module failed. Raises InvalidArgument."""
+        types = {parameter.dtype for parameter in self.module.parameters()}
+        given = f"images: {images.dtype} {tuple(images.shape)} given, for which the module fails"
+        casts = images.is_floating_point() and (torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled())
+        if types and images.dtype not in types and not casts:
+            names = ", ".join(sorted(str(dtype).rpartition(".")[2] for dtype in types))
+            raise InvalidArgument(f"{given}; its parameters are of {names}",
+                                  "dtype= of open() and feed.with_options() is the images': 'float32', 'float16' or "
+                                  "'bfloat16'.") from error
+        if images.ndim == 4 and images.shape[1] != self._channels == images.shape[3]:
+            raise InvalidArgument(f"{given}; most modules take [rows, {self._channels}, height, width]",
+                                  "layout='nchw' of open() and feed.with_options() gives that.") from error
 
     @contextlib.contextmanager
     def mixing(self, batch: _Batch) -> Iterator[None]:

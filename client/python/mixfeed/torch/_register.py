@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
 
-from mixfeed._connection import Connection
-from mixfeed._errors import Error, FailedPrecondition, InvalidArgument
-from mixfeed._feed import whole
+from mixfeed._connection import Connection, checked_classes, checked_image, connection_of
+from mixfeed._errors import FailedPrecondition, InvalidArgument
+from mixfeed._feed import Feed
 from mixfeed.torch._modules import SAFETENSORS_NAMES, unwrapped
 
 _T = TypeVar("_T")
 
-_MAX_CLASSES = 32767
-_MAX_SIDE = 256
 _TRIAL_ROWS = 4
 
 _SCRIPT_HINT = ("torch.jit.script reads the module's source: annotate arguments and attributes that are no tensors, "
@@ -29,7 +26,7 @@ _VERSION_HINT = ("The server's LibTorch may be older than this PyTorch (" + torc
 _STATISTICS_HINT = "statistics='running', here and in the feed's open(), guesses with the module's own statistics."
 
 
-def register(module: torch.nn.Module, name: str, connection: Connection, *, classes: int | None = None,
+def register(module: torch.nn.Module, name: str, connection: Connection | Feed, *, classes: int | None = None,
              image: Sequence[int] | None = None, normalise: str = "signed",
              statistics: Literal["batch", "running"] = "batch", update: int = 0,
              ema_decay: float = 0.0) -> dict[str, Any]:
@@ -48,13 +45,11 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
     its weights have had. ema_decay: of a moving average that the server keeps of what is pushed, an update, below 1;
     0: none.
 
-    Raises InvalidArgument for a module that cannot be scripted or does not fit, with what to change; PermissionDenied
-    on a server that takes no models from others; Unavailable without a server.
+    connection: may be a feed, for its connection. Raises InvalidArgument for a module that cannot be scripted or does
+    not fit, with what to change; PermissionDenied on a server that takes no models from others; Unavailable without a
+    server.
     """
-    if statistics not in ("batch", "running"):
-        raise InvalidArgument(f"statistics: {statistics!r} given, must be 'batch' or 'running'")
-    if not 0 <= ema_decay < 1:
-        raise InvalidArgument(f"ema_decay: {ema_decay} given, must be 0 or more and below 1")
+    connection = connection_of(connection)
     classes, image = _input_of(connection, classes, image)
     inner = unwrapped(module)
     archive = _archive(inner)
@@ -62,13 +57,13 @@ def register(module: torch.nn.Module, name: str, connection: Connection, *, clas
     _try_copy(copy, classes, image, statistics)
     _check_state(inner, copy)
     try:
-        answer = connection._connected().register_model_json(
-            name=name, archive=archive, classes=classes, image=image, normalise=normalise,
-            update=whole("update", update), batch_statistics=statistics == "batch", ema_decay=float(ema_decay))
-    except Error as error:
-        raise _with_hint(error) from None
-    model: dict[str, Any] = json.loads(answer)["model"]
-    return model
+        return connection.register_model(name, "torchscript", archive=archive, classes=classes, image=image,
+                                         normalise=normalise, statistics=statistics, update=update,
+                                         ema_decay=ema_decay)
+    except (InvalidArgument, FailedPrecondition) as error:
+        if error.hint or "TorchScript archive" not in error.message:
+            raise
+        raise type(error)(error.message, _VERSION_HINT) from None
 
 
 def _input_of(connection: Connection, classes: int | None, image: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
@@ -80,10 +75,7 @@ def _input_of(connection: Connection, classes: int | None, image: Sequence[int] 
         if image is None:
             image = _same("image", (tuple(dataset["image"][side] for side in ("channels", "height", "width"))
                                     for dataset in datasets))
-    classes = whole("classes", classes, low=2, high=_MAX_CLASSES)
-    if len(image) != 3:
-        raise InvalidArgument(f"image: {tuple(image)} given, must be (channels, height, width)")
-    return classes, tuple(whole("image", side, low=1, high=_MAX_SIDE) for side in image)
+    return checked_classes(classes), checked_image(image)
 
 
 def _same(name: str, of_datasets: Iterable[_T]) -> _T:
@@ -170,14 +162,3 @@ def _check_state(module: torch.nn.Module, copy: Any) -> None:
 def _is_batch_norm(part: torch.nn.Module) -> bool:
     name: str = getattr(part, "original_name", type(part).__name__)
     return name.startswith("BatchNorm") or name == "SyncBatchNorm"
-
-
-def _with_hint(error: Error) -> Error:
-    """The server's complaint, with what to do where that can be told."""
-    if error.hint or isinstance(error, (ConnectionError, TimeoutError)):
-        return error
-    if "statistics" in error.message:
-        return type(error)(error.message, _STATISTICS_HINT)
-    if isinstance(error, (InvalidArgument, FailedPrecondition)) and "TorchScript archive" in error.message:
-        return type(error)(error.message, _VERSION_HINT)
-    return error
