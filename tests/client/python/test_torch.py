@@ -46,6 +46,14 @@ def test_tensors_share_the_batch_s_memory(connection, dtype):
     assert tensors.partner.dtype == torch.int64 and tensors.images[tensors.partner].shape == tensors.images.shape
 
 
+def test_tensors_keep_what_is_no_array(connection):
+    batch = connection.open("mixmatch", labels=50, batch=8, model="small", policy="newest")[1]
+    tensors = mixfeed.torch.to_tensors(batch)
+    assert tensors.guess_model == "small" and 0.1 < tensors.confidence < 1 and tensors.guess_age == 1
+    for name, value in tensors._asdict().items():
+        assert isinstance(value, torch.Tensor) or value == getattr(batch, name), name
+
+
 def test_dlpack_takes_every_array(connection):
     batch = connection.open("mixup", batch=8, dtype="bfloat16")[0]
     again = torch.from_dlpack(batch.images)

@@ -27,6 +27,10 @@ class TensorBatch(NamedTuple):
     layer: int
     step: int
     guess_version: int | None
+    guess_update: int | None
+    guess_age: int | None
+    guess_model: str | None
+    confidence: float | None
 
 
 def images_tensor(images: Any) -> torch.Tensor:
@@ -47,4 +51,5 @@ def to_tensors(batch: _core.Batch) -> TensorBatch:
         lam=torch.from_numpy(batch.lam), sample_ids=index(batch.sample_ids), row=index(batch.row),
         pool=index(batch.pool), view=index(batch.view), box=None if batch.box is None else index(batch.box),
         n_labelled=batch.n_labelled, lambda_u=batch.lambda_u, layer=batch.layer, step=batch.step,
-        guess_version=batch.guess_version)
+        guess_version=batch.guess_version, guess_update=batch.guess_update, guess_age=batch.guess_age,
+        guess_model=batch.guess_model, confidence=batch.confidence)
