@@ -138,6 +138,7 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(
     const ProcessGroupOptions& options) {
   MIXFEED_RETURN_IF_ERROR(CheckRanks(options));
   MIXFEED_ASSIGN_OR_RETURN(const Meeting meeting, ParseRendezvous(options.rendezvous));
+  options.waits();
   std::unique_ptr<ProcessGroup> group;
   const absl::Status status = CatchTorchErrors(absl::StatusCode::kUnavailable, [&] {
     group = std::make_unique<GlooGroup>(meeting, options);

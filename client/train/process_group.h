@@ -2,6 +2,7 @@
 #define MIXFEED_CLIENT_TRAIN_PROCESS_GROUP_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,7 +18,8 @@ struct ProcessGroupOptions {
   // Where they meet: HOST:PORT, where rank 0 listens and whose host's network the others reach it
   // through; or file:PATH, a file that all can write to and that is not there at the start.
   std::string rendezvous = {};
-  int64_t timeout_ms = 300'000;  // of meeting, and of waiting for the others in each call
+  int64_t timeout_ms = 300'000;         // of meeting, and of waiting for the others in each call
+  std::function<void()> waits = [] {};  // called when all is sound and the others are waited for
 };
 
 // Processes that train together, joined by Gloo (LibTorch's c10d). All make the same calls in the

@@ -78,11 +78,13 @@ class Training {
 
   // Joins the processes; those that follow take what rank 0 has.
   absl::Status Share(uint32_t world, std::string* checkpoint) {
-    console_->err << "note: waiting until all " << world << " processes have met at "
-                  << options_.rendezvous << '\n';
-    MIXFEED_ASSIGN_OR_RETURN(
-        group_, ProcessGroup::Join(
-                    {.rank = options_.rank, .world = world, .rendezvous = options_.rendezvous}));
+    ProcessGroupOptions group{
+        .rank = options_.rank, .world = world, .rendezvous = options_.rendezvous};
+    group.waits = [&] {
+      console_->err << "note: waiting until all " << world << " processes have met at "
+                    << options_.rendezvous << '\n';
+    };
+    MIXFEED_ASSIGN_OR_RETURN(group_, ProcessGroup::Join(group));
     std::string plan = leads() ? Dump(PlanToJson(plan_)) : "";
     MIXFEED_RETURN_IF_ERROR(group_->Share(&plan));
     MIXFEED_RETURN_IF_ERROR(group_->Share(checkpoint));
