@@ -70,6 +70,17 @@ class TrainTest : public FeedTest, public ::testing::WithParamInterface<const ch
     return checkpoint.ok() ? checkpoint->tensors.bytes() : "";
   }
 
+  // Resumes the run and compares it with one that makes all `steps` at once.
+  void ExpectGoesOnAsUninterrupted(const std::string& run, uint64_t steps) const {
+    std::vector<std::string> again = Training(run, steps);
+    again.push_back("--resume");
+    ChildProcess rest = Start(again);
+    RunToTheEnd(rest);
+    ChildProcess whole = Start(Training("whole", steps));
+    RunToTheEnd(whole);
+    EXPECT_EQ(StateOf(run), StateOf("whole"));
+  }
+
   static constexpr uint64_t kMany = 100'000;  // more than there is time for
 
   std::unique_ptr<ServerProcess> server_;
@@ -92,13 +103,7 @@ TEST_P(TrainTest, KilledAndResumedItEndsWithTheWeightsOfAnUninterruptedTraining)
   EXPECT_EQ(WEXITSTATUS(interrupted.End(0)), 130);
   const uint64_t steps = end["update"].get<uint64_t>() + 3;
 
-  again = Training("cut", steps);
-  again.push_back("--resume");
-  ChildProcess last = Start(again);
-  RunToTheEnd(last);
-  ChildProcess whole = Start(Training("whole", steps));
-  RunToTheEnd(whole);
-  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+  ExpectGoesOnAsUninterrupted("cut", steps);
 }
 
 // What a training loses that ends through no fault of its own: nothing.
@@ -158,13 +163,7 @@ TEST_P(TrainFaultTest, TheServerIsGoneForLongerThanItIsWaitedFor) {
     steps = SavedBeforeTheEnd(first, 5) + 3;
   }
   server_ = StartServer("a", {"--guess-threads", "1", "--listen", server_->address()});
-  args = Training("cut", steps);
-  args.push_back("--resume");
-  ChildProcess rest = Start(args);
-  RunToTheEnd(rest);
-  ChildProcess whole = Start(Training("whole", steps));
-  RunToTheEnd(whole);
-  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+  ExpectGoesOnAsUninterrupted("cut", steps);
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, TrainFaultTest, ::testing::Values("lockstep"));
