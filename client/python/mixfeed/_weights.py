@@ -129,7 +129,8 @@ class ModelVersions:
         if self.model not in models:
             known = ", ".join(models) or "it has none"
             raise FailedPrecondition(f"model: {self.model!r} is none of the server's: {known}",
-                                     "mixfeed.torch.register or connection.register_model makes one; model= of push_weights names it.")
+                                     "mixfeed.torch.register or connection.register_model makes one; model= of "
+                                     "push_weights names it.")
         self.version = int(models[self.model]["version"])
         self.update = int(models[self.model]["update"])  # the trainer's count that it is of
 
