@@ -86,7 +86,7 @@ TEST_F(LeakTest, HoldsAsMuchAfterTenThousandBatchesAsAfterOneThousand) {
   EXPECT_EQ(WaitFor(*client, expected), expected);
   const int64_t resident = server->ResidentBytes();
 
-  for (int round = 0; round < 9; ++round) {
+  for (int round = 0; round < Rounds(9); ++round) {
     PullAndKill(*server);
     PullAndCancel(*feed, 1000);
   }

@@ -12,13 +12,14 @@
 #include "augment/base/mutex.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
 namespace {
 
 constexpr int kClasses = 10;
-constexpr int kServerKills = 22;
-constexpr int kTrainerKills = 24;
+constexpr int kServerKills = Rounds(22);
+constexpr int kTrainerKills = Rounds(24);
 
 // The trainer's weights after its update n; version n of the model is of update n.
 LinearNetwork NetworkOf(uint64_t update) {

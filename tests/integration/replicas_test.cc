@@ -9,6 +9,7 @@
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
 #include "tests/testing/redis_server.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -260,7 +261,7 @@ class KilledRedisTest : public ReplicasTest {
 };
 
 TEST_F(KilledRedisTest, LosesNoVersionAndNoDigestDiffers) {
-  constexpr int kKills = 25;
+  constexpr int kKills = Rounds(25);
   ASSERT_NO_FATAL_FAILURE(StartTwo());
   const v1::FeedSpec spec = MixMatch(v1::Guess::LOCKSTEP);
   const auto feed_a = Open(*client_a_, spec);

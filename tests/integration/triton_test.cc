@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -24,7 +25,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr int kClasses = 10;
-constexpr int kKills = 24;
+constexpr int kKills = Rounds(24);
 
 // A port that nobody has now, to be bound again and again.
 int FreePort() {

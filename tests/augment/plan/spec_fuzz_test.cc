@@ -15,11 +15,12 @@
 #include "augment/batch/target_maker.h"
 #include "augment/recipe/fields.h"
 #include "tests/augment/plan/plan_testing.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed {
 namespace {
 
-constexpr int kSpecs = 100000;
+constexpr int kSpecs = testing::Rounds(100000);
 constexpr int kClasses = 10;
 
 class RandomSpecs {

@@ -10,6 +10,7 @@
 #include "tests/augment/weights/golden_weights.h"
 #include "tests/augment/weights/safetensors_bytes.h"
 #include "tests/testing/allocation_counter.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed {
 namespace {
@@ -410,7 +411,7 @@ class Damage {
 };
 
 TEST(HostileSafetensorsTest, DamagedFilesAreRefusedOrSound) {
-  constexpr int kFiles = 20'000;
+  constexpr int kFiles = testing::Rounds(20'000);
   Damage damage(ReadGolden("weights_with_metadata.safetensors"));
   int accepted = 0;
   for (int i = 0; i < kFiles; ++i) {

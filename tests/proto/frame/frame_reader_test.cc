@@ -12,6 +12,7 @@
 
 #include "proto/frame/frame_writer.h"
 #include "tests/proto/frame/frame_kit.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed {
 namespace {
@@ -260,7 +261,7 @@ TEST(FrameReaderTest, MemoryOfAnotherSizeIsRefused) {
 TEST(FrameReaderTest, DamagedFramesAreReadOrRefusedButNeverOverrun) {
   const std::string good = MakeBatch(MakeHeader(3), 1).SerializeAsString();
   std::mt19937 random(11);
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < testing::Rounds(20'000); ++round) {
     std::string bytes = good;
     for (uint32_t i = 0; i <= random() % 4; ++i) {
       bytes[random() % bytes.size()] = static_cast<char>(random());

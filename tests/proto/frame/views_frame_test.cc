@@ -13,6 +13,7 @@
 #include "proto/frame/frame_reader.h"
 #include "proto/frame/frame_writer.h"
 #include "tests/proto/frame/frame_kit.h"
+#include "tests/testing/sanitizers.h"
 
 namespace mixfeed {
 namespace {
@@ -139,7 +140,7 @@ TEST(ViewsFrameTest, HeadersThatDoNotFitTogetherAreDataLoss) {
 TEST(ViewsFrameTest, DamagedFramesAreReadOrRefusedButNeverOverrun) {
   const std::string good = MakeViews().SerializeAsString();
   std::mt19937 random(12);
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < testing::Rounds(20'000); ++round) {
     std::string bytes = good;
     for (uint32_t i = 0; i <= random() % 4; ++i) {
       bytes[random() % bytes.size()] = static_cast<char>(random());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/sanitizers.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -13,7 +14,7 @@ namespace {
 using namespace testing;  // NOLINT(google-build-using-namespace): the kit of these tests
 using grpc::StatusCode;
 
-constexpr int kRounds = 300;
+constexpr int kRounds = Rounds(300);
 constexpr char kGetBatch[] = "/mixfeed.v1.FeedService/GetBatch";
 constexpr char kStreamBatches[] = "/mixfeed.v1.FeedService/StreamBatches";
 

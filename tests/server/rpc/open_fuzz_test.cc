@@ -14,6 +14,7 @@
 #include "augment/recipe/presets.h"
 #include "server/core/spec_convert.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/sanitizers.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -24,7 +25,7 @@ using google::protobuf::Message;
 using ::testing::ContainsRegex;
 using testing::Stubs;
 
-constexpr int kSpecs = 100'000;
+constexpr int kSpecs = Rounds(100'000);
 constexpr int kValidOnesForEachOpened = 200;
 // A refusal begins with the path of a field of the spec.
 constexpr char kFieldFirst[] =
