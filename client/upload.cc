@@ -30,10 +30,10 @@ absl::Status Upload(Header header, const std::string& bytes, grpc::ClientWriter<
   Request first;
   *first.mutable_header() = std::move(header);
   bool open = writer->Write(first);
+  Request next;  // one for all, whose memory is used again
   for (size_t at = 0; open && at < bytes.size(); at += kChunkBytes) {
-    Request request;
-    request.set_chunk(bytes.substr(at, kChunkBytes));
-    open = writer->Write(request);
+    next.mutable_chunk()->assign(bytes, at, kChunkBytes);
+    open = writer->Write(next);
   }
   if (open) writer->WritesDone();
   return FromGrpc(writer->Finish());

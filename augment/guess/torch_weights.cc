@@ -66,24 +66,42 @@ at::Tensor TensorOver(const WeightTensor& given) {
   return values;
 }
 
-// The tensor row-major. Of a large network's kernels in the channels-last layout, LibTorch's own
-// copy takes ten milliseconds.
-at::Tensor RowMajor(const at::Tensor& tensor) {
-  const bool channels_last = tensor.dim() == 4 && !tensor.is_contiguous() &&
-                             tensor.is_contiguous(at::MemoryFormat::ChannelsLast);
-  if (!channels_last || tensor.element_size() != sizeof(uint32_t)) return tensor.contiguous();
-  at::Tensor rows = at::empty(tensor.sizes(), tensor.scalar_type());
-  const auto* from = static_cast<const uint32_t*>(tensor.data_ptr());
-  auto* to = static_cast<uint32_t*>(rows.data_ptr());
-  const int64_t channels = tensor.size(1), pixels = tensor.size(2) * tensor.size(3);
-  for (int64_t kernel = 0; kernel < tensor.size(0); ++kernel) {
-    for (int64_t c = 0; c < channels; ++c) {
-      for (int64_t p = 0; p < pixels; ++p) to[c * pixels + p] = from[p * channels + c];
+// Whether a kernel's 32-bit values lie channels last. Of large networks' kernels, LibTorch's own
+// copy between this layout and row-major takes ten milliseconds.
+bool HasWordsChannelsLast(const at::Tensor& tensor) {
+  return tensor.dim() == 4 && !tensor.is_contiguous() &&
+         tensor.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+         tensor.element_size() == sizeof(uint32_t);
+}
+
+// `count` matrices, row-major [rows][columns], to [columns][rows].
+void Transpose(const uint32_t* from, int64_t count, int64_t rows, int64_t columns, uint32_t* to) {
+  for (int64_t matrix = 0; matrix < count; ++matrix) {
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = 0; r < rows; ++r) to[c * rows + r] = from[r * columns + c];
     }
-    from += channels * pixels;
-    to += channels * pixels;
+    from += rows * columns;
+    to += rows * columns;
   }
+}
+
+at::Tensor RowMajor(const at::Tensor& tensor) {
+  if (!HasWordsChannelsLast(tensor)) return tensor.contiguous();
+  at::Tensor rows = at::empty(tensor.sizes(), tensor.scalar_type());
+  Transpose(static_cast<const uint32_t*>(tensor.data_ptr()), tensor.size(0),
+            tensor.size(2) * tensor.size(3), tensor.size(1),
+            static_cast<uint32_t*>(rows.data_ptr()));
   return rows;
+}
+
+// Gives `to` the values of `from`, which is row-major.
+void CopyRowMajor(const at::Tensor& from, at::Tensor* to) {
+  if (from.scalar_type() != to->scalar_type() || !HasWordsChannelsLast(*to)) {
+    to->copy_(from);
+    return;
+  }
+  Transpose(static_cast<const uint32_t*>(from.data_ptr()), to->size(0), to->size(1),
+            to->size(2) * to->size(3), static_cast<uint32_t*>(to->data_ptr()));
 }
 
 }  // namespace
@@ -92,7 +110,7 @@ absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Te
   MIXFEED_RETURN_IF_ERROR(CheckFits(given, like));
   at::Tensor converted = at::empty_like(like);
   if (given.data.empty()) return converted;
-  converted.copy_(TensorOver(given));
+  CopyRowMajor(TensorOver(given), &converted);
   return converted;
 }
 
