@@ -31,9 +31,11 @@ class ReplicasTest : public FeedTest {
   }
 
   std::unique_ptr<ServerProcess> StartReplica(const std::string& name,
-                                              std::vector<std::string> extra = {}) const {
+                                              std::vector<std::string> extra = {},
+                                              int keep_versions = 1'000'000) const {
     // A fast machine pushes more than are kept by default.
-    extra.insert(extra.end(), {"--store", redis_->url(), "--keep-versions", "1000000"});
+    extra.insert(extra.end(),
+                 {"--store", redis_->url(), "--keep-versions", std::to_string(keep_versions)});
     return StartServer(name, extra);
   }
   static absl::Status Register(FeedClient& client, const std::string& name = "net") {
@@ -313,6 +315,15 @@ TEST_F(KilledRedisTest, LosesNoVersionAndNoDigestDiffers) {
   EXPECT_EQ(models->models(0).versions_size(), static_cast<int>(weights.size()));
   for (const v1::ModelVersion& kept : models->models(0).versions()) {
     EXPECT_EQ(kept.weights(), weights[kept.version()]) << kept.version();
+  }
+
+  // A replay needs no weights: those of nearly all steps are gone.
+  const auto d = StartReplica("d", {}, /*keep_versions=*/2);
+  const auto client_d = ConnectTo(*d);
+  EXPECT_EQ(client_d->ListModels()->models(0).versions_size(), 3);  // the initial one, and two
+  const auto without_weights = Open(*client_d, spec);
+  for (size_t step = 0; step < trained_.size(); ++step) {
+    EXPECT_EQ(trained_[step].digest, without_weights->GetBatch(step, {})->Digest()) << step;
   }
 }
 
