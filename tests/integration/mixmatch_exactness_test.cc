@@ -13,12 +13,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "augment/base/thread_pool.h"
 #include "augment/guess/journal.h"
 #include "augment/pool/generated_dataset.h"
 #include "tests/integration/feed_fixture.h"
 #include "tests/integration/learner.h"
+#include "tests/testing/largest_difference.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -84,14 +86,13 @@ void AppendMixed(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, d
                  std::vector<float>* images) {
   const float a_weight = Rounded(lambda * 2 / 255);
   const float b_weight = Rounded((1 - lambda) * 2 / 255);
-  double farthest = 0;  // from the exact value of the official code's formula
+  std::vector<double> official;  // the exact values of the official code's formula
   for (size_t i = 0; i < a.size(); ++i) {
     const float rest = Rounded(double{Rounded(double{b_weight} * b[i])} - 1);
     images->push_back(Rounded(double{Rounded(double{a_weight} * a[i])} + rest));
-    const double official = lambda * (a[i] * 2 / 255.0 - 1) + (1 - lambda) * (b[i] * 2 / 255.0 - 1);
-    farthest = std::max(farthest, std::abs(images->back() - official));
+    official.push_back(lambda * (a[i] * 2 / 255.0 - 1) + (1 - lambda) * (b[i] * 2 / 255.0 - 1));
   }
-  EXPECT_LE(farthest, 2e-7);
+  EXPECT_LE(LargestDifference(std::span(*images).last(a.size()), official), 2e-7);
 }
 
 // (lambda * a) + ((1 - lambda) * b). A row that meets itself comes with a lambda of 1: of lambda *
@@ -205,21 +206,10 @@ class Reference {
   const Dataset& dataset_;
 };
 
-double Largest(const std::vector<double>& a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double largest = 0;
-  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
-  return largest;
-}
-
 double Norm(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value * value;
   return std::sqrt(sum);
-}
-
-std::vector<double> Wide(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
 }
 
 LearnerBatch FromFeed(const ReceivedBatch& batch) {
@@ -326,13 +316,13 @@ TEST_F(MixMatchExactnessTest, FiftyStepsInFloat64EndWithTheSameGuessesAndWeights
     guesses.push_back(std::move(own.guesses));
     alone.Step(own.batch);
   }
-  EXPECT_LE(Largest(trainer.Values(), alone.Values()), 1e-8);
+  EXPECT_LE(LargestDifference(trainer.Values(), alone.Values()), 1e-8);
   // The run has trained, and the guesses with it.
-  EXPECT_GT(Largest(trainer.Values(), before), 1e-2);
-  EXPECT_GT(Largest(Wide(guesses.front()), Wide(guesses.back())), 1e-2);
+  EXPECT_GT(LargestDifference(trainer.Values(), before), 1e-2);
+  EXPECT_GT(LargestDifference(guesses.front(), guesses.back()), 1e-2);
   const std::vector<Guesses> journalled = Journalled();
   for (uint64_t step = 0; step < kSteps; ++step) {
-    EXPECT_LE(Largest(Wide(journalled[step]), Wide(guesses[step])), 1e-9) << "step " << step;
+    EXPECT_LE(LargestDifference(journalled[step], guesses[step]), 1e-9) << "step " << step;
   }
 }
 
@@ -354,7 +344,7 @@ TEST_F(MixMatchExactnessTest, EachStepInFloat32HasTheSameGuessesAndGradient) {
   }
   const std::vector<Guesses> journalled = Journalled();
   for (uint64_t step = 0; step < kSteps; ++step) {
-    EXPECT_LE(Largest(Wide(journalled[step]), Wide(guesses[step])), 1e-5) << "step " << step;
+    EXPECT_LE(LargestDifference(journalled[step], guesses[step]), 1e-5) << "step " << step;
   }
 }
 

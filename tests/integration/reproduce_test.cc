@@ -1,7 +1,6 @@
 // Received batches, computed again from the plan and the dataset alone: plain loops in double
 // precision, and for MixMatch a guess model simple enough to be written out here.
 
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <span>
@@ -10,6 +9,7 @@
 
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/largest_difference.h"
 #include "tests/testing/naive_renderer.h"
 
 namespace mixfeed::testing {
@@ -75,13 +75,10 @@ class ReproduceTest : public FeedTest {
 
   static void ExpectBatch(const ReceivedBatch& batch, const std::vector<double>& pixels,
                           const Matrix& targets) {
-    const auto* received = reinterpret_cast<const float*>(batch.pixels().data());
-    ASSERT_EQ(batch.pixels().size(), pixels.size() * sizeof(float));
-    double worst = 0;
-    for (size_t i = 0; i < pixels.size(); ++i) {
-      worst = std::max(worst, std::abs(received[i] - pixels[i]));
-    }
-    EXPECT_LE(worst, kTolerance) << "pixels of step " << batch.header().step();
+    const std::span<const float> received(reinterpret_cast<const float*>(batch.pixels().data()),
+                                          batch.pixels().size() / sizeof(float));
+    EXPECT_LE(LargestDifference(received, pixels), kTolerance)
+        << "pixels of step " << batch.header().step();
     ASSERT_EQ(batch.targets().size(), targets.size() * kClasses);
     for (size_t r = 0; r < targets.size(); ++r) {
       for (size_t c = 0; c < kClasses; ++c) {

@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <thread>
 
 #include "augment/target/target.h"
 #include "tests/augment/batch/expected_batch.h"
 #include "tests/augment/batch/feed_kit.h"
+#include "tests/testing/largest_difference.h"
 
 namespace mixfeed {
 namespace {
@@ -18,6 +18,7 @@ namespace {
 using ::mixfeed::testing::ContentsOf;
 using ::mixfeed::testing::ExpectedBatch;
 using ::mixfeed::testing::FeedKit;
+using ::mixfeed::testing::LargestDifference;
 using ::testing::Each;
 using ::testing::HasSubstr;
 
@@ -51,15 +52,6 @@ void ExpectTargets(const Batch& batch, const ExpectedBatch& expected) {
     for (size_t c = 0; c < kClasses; ++c) EXPECT_NEAR(target[c], want[c], 1e-6) << r << " " << c;
     EXPECT_NEAR(std::accumulate(target.begin(), target.end(), 0.0), 1.0, 1e-6);
   }
-}
-
-double LargestDifference(std::span<const float> pixels, const std::vector<double>& expected) {
-  EXPECT_EQ(pixels.size(), expected.size());
-  double largest = 0;
-  for (size_t i = 0; i < std::min(pixels.size(), expected.size()); ++i) {
-    largest = std::max(largest, std::abs(pixels[i] - expected[i]));
-  }
-  return largest;
 }
 
 std::span<const float> FloatPixels(const Batch& batch) {

@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "augment/recipe/presets.h"
 #include "tests/augment/batch/expected_batch.h"
 #include "tests/augment/batch/feed_kit.h"
+#include "tests/testing/largest_difference.h"
 
 namespace mixfeed {
 namespace {
@@ -56,13 +57,9 @@ TEST_P(EveryPresetBatchTest, PixelsAreThoseOfTheNaiveRenderer) {
     const std::vector<double> expected =
         ExpectedBatch{maker->dataset(), maker->spec().recipe, plan, {}}.Pixels(
             batch->row_index, format.normalisation);
-    ASSERT_EQ(batch->pixels.size(), expected.size() * sizeof(float));
-    const auto* const pixels = reinterpret_cast<const float*>(batch->pixels.data());
-    double largest = 0;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      largest = std::max(largest, std::abs(pixels[i] - expected[i]));
-    }
-    EXPECT_LE(largest, tolerance) << "step " << step;
+    const std::span<const float> pixels(reinterpret_cast<const float*>(batch->pixels.data()),
+                                        batch->pixels.size() / sizeof(float));
+    EXPECT_LE(testing::LargestDifference(pixels, expected), tolerance) << "step " << step;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 namespace mixfeed::testing {
@@ -36,11 +37,17 @@ inline bool LooksLikeRate(int64_t hits, int64_t trials, double probability) {
   return std::abs(static_cast<double>(hits) - n * probability) <= kSigmas * sigma;
 }
 
+// A NaN cannot be sorted, and no maximum sees it.
+inline bool AllFinite(const std::vector<double>& samples) {
+  return std::all_of(samples.begin(), samples.end(), [](double x) { return std::isfinite(x); });
+}
+
 // Kolmogorov's and Smirnov's distance of the samples up to `limit` from `cdf`, times sqrt(n).
 // Exceeds 2.3 by chance once in 20,000.
 inline constexpr double kMaxKsDistance = 2.3;
 inline double KsDistance(std::vector<double> samples, const std::function<double(double)>& cdf,
                          double limit) {
+  if (!AllFinite(samples)) return std::numeric_limits<double>::infinity();
   std::sort(samples.begin(), samples.end());
   const auto n = static_cast<double>(samples.size());
   double distance = 0;

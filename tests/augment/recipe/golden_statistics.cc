@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "tests/augment/plan/statistics.h"
@@ -45,6 +46,7 @@ std::vector<Cell> PooledCells(const std::vector<int64_t>& ours, const std::vecto
 }  // namespace
 
 double DistanceFromGolden(std::vector<double> samples, const GoldenCase& quantiles) {
+  if (!AllFinite(samples)) return std::numeric_limits<double>::infinity();
   const std::vector<double> at = quantiles.numbers("quantiles");
   std::sort(samples.begin(), samples.end());
   const auto n = static_cast<double>(samples.size());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/testing/largest_difference.h"
 
 namespace mixfeed {
 namespace {
@@ -101,16 +102,16 @@ TEST(PixelTest, NothingIsInAnEmptyBox) {
 // The largest error over all pairs of pixels, against the exact value in double.
 double LargestError(double mean, double std, float lambda) {
   const ChannelMix mix = MixOf(mean, std, lambda);
-  double largest = 0;
+  std::vector<double> exact;
+  std::vector<float> got;
   for (int a = 0; a <= 255; ++a) {
     for (int b = 0; b <= 255; ++b) {
       const double mixed = double{lambda} * a + (1.0 - double{lambda}) * b;
-      const double exact = (mixed / 255 - mean) / std;
-      const double got = MixPixel(static_cast<uint8_t>(a), static_cast<uint8_t>(b), mix);
-      largest = std::max(largest, std::abs(got - exact));
+      exact.push_back((mixed / 255 - mean) / std);
+      got.push_back(MixPixel(static_cast<uint8_t>(a), static_cast<uint8_t>(b), mix));
     }
   }
-  return largest;
+  return testing::LargestDifference(got, exact);
 }
 
 constexpr float kLambdas[] = {0.0f, 1e-30f, 1e-4f,      0.1f, 0.3333333f,
