@@ -28,9 +28,7 @@ TEST_F(SignalsTest, EndsAServerThatIsStartingAtOnce) {
 
 TEST_F(SignalsTest, EndsARunningServerInGoodOrder) {
   const auto server = StartServer("running");
-  const int wait_status = server->End(SIGTERM);
-  EXPECT_TRUE(WIFEXITED(wait_status));
-  EXPECT_EQ(WEXITSTATUS(wait_status), 0);
+  EXPECT_EQ(ExitCode(server->End(SIGTERM)), 0);
 }
 
 TEST_F(SignalsTest, EndsADrainingServerTheSecondTime) {

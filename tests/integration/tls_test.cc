@@ -1,7 +1,5 @@
 // The real program and the real server over TLS.
 
-#include <sys/wait.h>
-
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -30,10 +28,9 @@ class TlsTest : public FeedTest {
     ChildProcess info(MIXFEED_CLI_PROGRAM, args);
     const bool answered = !info.ReadLine().empty();
     // 0 is no signal: it only waits for the end, of which the answer was the last line.
-    const int status = info.End(/*signal=*/0);
-    EXPECT_TRUE(WIFEXITED(status));
-    EXPECT_EQ(answered, WEXITSTATUS(status) == 0);
-    return WEXITSTATUS(status);
+    const int code = ExitCode(info.End(/*signal=*/0));
+    EXPECT_EQ(answered, code == 0);
+    return code;
   }
 
   // Like Info. A client that is refused in the handshake tries again until its wait is over.

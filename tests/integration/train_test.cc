@@ -59,7 +59,7 @@ class TrainTest : public FeedTest, public ::testing::WithParamInterface<const ch
 
   static void RunToTheEnd(ChildProcess& process) {
     EXPECT_NE(ReadTo(process, R"("event":"end")"), "");
-    EXPECT_EQ(WEXITSTATUS(process.End(0)), 0);
+    EXPECT_EQ(ExitCode(process.End(0)), 0);
   }
 
   std::string StateOf(const std::string& run) const {
@@ -100,7 +100,7 @@ TEST_P(TrainTest, KilledAndResumedItEndsWithTheWeightsOfAnUninterruptedTraining)
   interrupted.Signal(SIGINT);
   const auto end = nlohmann::json::parse(ReadTo(interrupted, R"("event":"end")"));
   EXPECT_EQ(end["interrupted"], true);
-  EXPECT_EQ(WEXITSTATUS(interrupted.End(0)), 130);
+  EXPECT_EQ(ExitCode(interrupted.End(0)), 130);
   const uint64_t steps = end["update"].get<uint64_t>() + 3;
 
   ExpectGoesOnAsUninterrupted("cut", steps);
@@ -127,7 +127,7 @@ class TrainFaultTest : public TrainTest {
       if (json["event"] == "update") update = json["update"];
       if (json["event"] == "checkpoint") saved = json["update"];
     }
-    EXPECT_EQ(WEXITSTATUS(process.End(0)), 1);
+    EXPECT_EQ(ExitCode(process.End(0)), 1);
     EXPECT_EQ(saved, update);
     return saved;
   }
@@ -147,7 +147,7 @@ TEST_P(TrainFaultTest, OfTwoProcessesOneIsKilledAndBothGoOn) {
     ChildProcess first = Start(OfTwo(run, steps, "0", !whole));
     ChildProcess second = Start(OfTwo(run, steps, "1", !whole));
     RunToTheEnd(first);
-    EXPECT_EQ(WEXITSTATUS(second.End(0)), 0);
+    EXPECT_EQ(ExitCode(second.End(0)), 0);
   }
   EXPECT_EQ(StateOf("cut"), StateOf("whole"));
 }

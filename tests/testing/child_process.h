@@ -2,12 +2,18 @@
 #define MIXFEED_TESTS_TESTING_CHILD_PROCESS_H_
 
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace mixfeed::testing {
+
+// The exit code of a process that ended by itself; -1 for one that a signal ended.
+inline int ExitCode(int wait_status) {
+  return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+}
 
 // A program in a process of its own, whose standard output can be read. Killed with the object, and
 // with the test program.

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/augment/guess/archives.h"
+#include "tests/testing/child_process.h"
 #include "tests/testing/sanitizers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -165,8 +166,7 @@ TEST(TryModelProgramTest, RefusesBadArgumentsWithExitCodeTwo) {
   for (const char* arguments : {"", "1 2", "x", "12x", "-1", "''", "99999999999999999999"}) {
     const std::string command =
         absl::StrCat(MIXFEED_TRY_MODEL, " ", arguments, " < /dev/null > /dev/null 2> /dev/null");
-    const int status = std::system(command.c_str());
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << arguments << ": " << status;
+    EXPECT_EQ(testing::ExitCode(std::system(command.c_str())), 2) << arguments;
   }
 }
 
