@@ -194,6 +194,7 @@ TEST_F(ReplicasTest, AServerIsNotStartedWithoutItsStore) {
   ChildProcess server(MIXFEED_SERVER_PROGRAM, {"--listen", "127.0.0.1:0", "--data",
                                                "cifar=" + data_dir(), "--store", redis_->url()});
   EXPECT_EQ(server.ReadLine(), "");  // ended before it listened
+  EXPECT_EQ(ExitCode(server.End(0)), 1);
 }
 
 TEST_F(ReplicasTest, AStepThatWaitedForWeightsWhenRedisWentNamesRedis) {

@@ -292,6 +292,9 @@ TEST(StartTest, WhatCannotWorkIsTold) {
   bad.models = {"bad name=resnet-small"};
   ExpectNoStart(bad, absl::StatusCode::kInvalidArgument, "--model bad name=resnet-small: ");
   bad = options;
+  bad.store = "redis://127.0.0.1:1";
+  ExpectNoStart(bad, absl::StatusCode::kUnavailable, "redis 127.0.0.1:1");
+  bad = options;
   bad.device = "tpu";
   ExpectNoStart(bad, absl::StatusCode::kInvalidArgument, "--device is \"tpu\"");
   bad = options;
