@@ -16,6 +16,7 @@
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
 #include "tests/testing/jittery_proxy.h"
+#include "tests/testing/random_delay.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -25,10 +26,6 @@ constexpr uint64_t kSteps = 24;
 constexpr unsigned kRuns = 3;
 
 using Seed = std::mt19937::result_type;
-
-void LetOthersGo(std::mt19937* random) {
-  for (auto times = (*random)() % 300; times > 0; --times) std::this_thread::yield();
-}
 
 // The batches' digests as they come in, for those who wait for them. Thread safe.
 class Received {
@@ -140,7 +137,7 @@ class DelayedRunTest : public FeedTest, public ::testing::WithParamInterface<uin
       ASSERT_TRUE(batch.ok()) << batch.status();
       ASSERT_EQ(batch->header().step(), step);
       EXPECT_EQ(batch->header().guess().update(), step < GetParam() ? 0 : step - GetParam());
-      LetOthersGo(&random);
+      DelayAtRandom(&random);
       received->Add(step, batch->Digest());
     }
   }
@@ -167,7 +164,7 @@ class DelayedRunTest : public FeedTest, public ::testing::WithParamInterface<uin
     std::string past;
     for (uint64_t update = 1; update < kSteps; ++update) {
       past += received->WaitFor(update - 1);
-      LetOthersGo(&random);
+      DelayAtRandom(&random);
       if (random() % 4 == 0) {
         EXPECT_TRUE(client.ListModels().ok());
       }

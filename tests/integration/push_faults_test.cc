@@ -1,7 +1,6 @@
 // kill -9 of the server and of trainers at random moments, while consumers stream and weights are
 // pushed: no step's bytes change, no acknowledged version is lost, and every batch is guessed with
-// one version. The moments are counts of batches and of turns given to other threads, drawn from a
-// seed.
+// one version. The moments are counts of batches and delays, drawn from a seed.
 #include <gmock/gmock.h>
 
 #include <csignal>
@@ -12,6 +11,7 @@
 #include "augment/base/mutex.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/random_delay.h"
 #include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
@@ -178,10 +178,6 @@ void Train(FeedClient& client, Counter* allowed, Acknowledged* acknowledged) {
   }
 }
 
-void LetOthersGo(std::mt19937* random, unsigned most) {
-  for (auto times = (*random)() % most; times > 0; --times) std::this_thread::yield();
-}
-
 class PushFaultsTest : public FeedTest {
  protected:
   std::unique_ptr<ServerProcess> StartKeeping(const std::string& state,
@@ -263,7 +259,7 @@ TEST_F(PushFaultsTest, AServerThatIsKilledAgainAndAgainLosesAndChangesNothing) {
     allowed.Add(more);
     Counter& watched = random() % 2 == 0 ? newest_received : delayed_received;
     watched.WaitFor(steps + random() % more);
-    LetOthersGo(&random, 400);
+    DelayAtRandom(&random);
     steps += more;
     server->End(SIGKILL);
     const auto must_be_there = acknowledged.All();
@@ -338,7 +334,7 @@ TEST_F(PushFaultsTest, TrainersThatAreKilledInMidPushChangeNothing) {
       EXPECT_EQ(trainer.ReadLine(), "sent");
       if (!whole) ++mid_push;
     }
-    LetOthersGo(&random, 2000);
+    DelayAtRandom(&random);
     trainer.End(SIGKILL);
     const auto after = client->ListModels();
     ASSERT_TRUE(before.ok() && after.ok()) << before.status() << after.status();

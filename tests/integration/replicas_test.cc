@@ -8,6 +8,7 @@
 
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/random_delay.h"
 #include "tests/testing/redis_server.h"
 #include "tests/testing/sanitizers.h"
 
@@ -250,12 +251,11 @@ class KilledRedisTest : public ReplicasTest {
       steps_ = trained_.size();
     }
   }
-  // Waits until `count` more steps are trained on, and then for a moment.
-  void AwaitSteps(uint64_t count, uint64_t moment) const {
+  // Waits until `count` more steps are trained on.
+  void AwaitSteps(uint64_t count) const {
     for (const uint64_t end = steps_ + count; steps_ < end && !HasFailure();) {
       std::this_thread::yield();
     }
-    for (; moment > 0; --moment) std::this_thread::yield();
   }
 
   std::atomic<bool> stop_ = false;
@@ -289,11 +289,12 @@ TEST_F(KilledRedisTest, LosesNoVersionAndNoDigestDiffers) {
 
   std::mt19937 random(2026);
   for (int kill = 0; kill < kKills; ++kill) {
-    AwaitSteps(random() % 4, random() % 2000);
+    AwaitSteps(random() % 4);
+    DelayAtRandom(&random);
     redis_->Kill();
     redis_->Start();
   }
-  AwaitSteps(3, 0);
+  AwaitSteps(3);
   stop_ = true;
   trainer.join();
   trained = true;

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdlib>
 
+#include "tests/testing/random_delay.h"
+
 namespace mixfeed::testing {
 namespace {
 
@@ -101,7 +103,7 @@ void JitteryProxy::Pump(int from, int to, std::mt19937 random) {
   while (true) {
     const ssize_t bytes = recv(from, piece.data(), size_t{1} << random() % 15, 0);
     if (bytes <= 0) break;
-    for (auto others = random() % 20; others > 0; --others) std::this_thread::yield();
+    if (random() % 8 == 0) DelayAtRandom(&random);
     if (!SendAll(to, piece.data(), static_cast<size_t>(bytes))) break;
   }
   shutdown(from, SHUT_RDWR);

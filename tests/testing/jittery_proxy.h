@@ -11,8 +11,7 @@
 namespace mixfeed::testing {
 
 // A network between clients and a server: forwards TCP connections in pieces of 1 byte to 16 KiB,
-// and lets other threads go first before each a few times, all as the seed says. Connections end
-// with the object.
+// and delays some of them by up to 2 ms, all as the seed says. Connections end with the object.
 class JitteryProxy {
  public:
   // `upstream`: 127.0.0.1:PORT. Listens on a free port of the loopback address; aborts the test
