@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/train/checkpoint.h"
+#include "tests/client/train/learner_kit.h"
 #include "tests/integration/feed_fixture.h"
 
 namespace mixfeed::testing {
@@ -150,6 +151,19 @@ TEST_P(TrainFaultTest, OfTwoProcessesOneIsKilledAndBothGoOn) {
     EXPECT_EQ(ExitCode(second.End(0)), 0);
   }
   EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+}
+
+// But for the rounding of sums.
+TEST_P(TrainFaultTest, TwoProcessesTrainWhatOneWithTwoBatchesTrains) {
+  std::vector<std::string> accumulating = Training("one", 4);
+  accumulating.insert(accumulating.end(), {"--accumulate", "2"});
+  ChildProcess one = Start(accumulating);
+  RunToTheEnd(one);
+  ChildProcess first = Start(OfTwo("two", 4, "0"));
+  ChildProcess second = Start(OfTwo("two", 4, "1"));
+  RunToTheEnd(first);
+  EXPECT_EQ(ExitCode(second.End(0)), 0);
+  EXPECT_LE(LargestWeightDifference(StateOf("one"), StateOf("two")), 1e-6);
 }
 
 TEST_P(TrainFaultTest, TheServerIsGoneForLongerThanItIsWaitedFor) {

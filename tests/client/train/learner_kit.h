@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -15,6 +16,7 @@
 #include "augment/weights/state_dict.h"
 #include "client/received_batch.h"
 #include "client/train/learner.h"
+#include "tests/testing/largest_difference.h"
 
 namespace mixfeed::testing {
 
@@ -33,6 +35,19 @@ inline Tensors ToTensors(const absl::StatusOr<std::string>& safetensors,
     std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
   }
   return tensors;
+}
+
+// Of the weights in the states of two checkpoints, which must have the same ones.
+inline double LargestWeightDifference(const std::string& state, const std::string& other) {
+  const Tensors weights = ToTensors(state, "weights/");
+  Tensors others = ToTensors(other, "weights/");
+  EXPECT_FALSE(weights.empty());
+  EXPECT_EQ(weights.size(), others.size());
+  double largest = 0;
+  for (const auto& [name, values] : weights) {
+    largest = std::max(largest, LargestDifference(values, others[name]));
+  }
+  return largest;
 }
 
 inline bool IsStatistic(const std::string& name) {
