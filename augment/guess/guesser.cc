@@ -25,9 +25,6 @@ constexpr int kViewsAtOnce = 2;
 // How often a step is guessed when the model elsewhere turns into another one meanwhile.
 constexpr int kMostTries = 3;
 
-// Of one feed: views of steps that wait for their weights.
-constexpr size_t kMaxPreparedFloats = (size_t{64} << 20) / sizeof(float);
-
 std::string ShapeText(const ImageShape& shape) {
   return absl::StrCat(shape.channels, "x", shape.height, "x", shape.width);
 }
@@ -174,8 +171,11 @@ WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
   return {Kind::kNewest, 0, spec.ema};
 }
 
-Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal)
-    : spec_(std::move(spec)), find_model_(std::move(find_model)), journal_(journal) {}
+Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal, size_t max_prepared_bytes)
+    : spec_(std::move(spec)),
+      find_model_(std::move(find_model)),
+      journal_(journal),
+      max_prepared_floats_(max_prepared_bytes / sizeof(float)) {}
 
 absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
                                          const RenderGuessView& render_view) {
@@ -254,7 +254,7 @@ absl::Status Guesser::Prepare(const GuessRequest& request,
   {
     MutexLock lock(&mu_);
     const bool known = prepared_.count(request.step) > 0;
-    if (known || prepared_floats_ + floats > kMaxPreparedFloats) return absl::OkStatus();
+    if (known || prepared_floats_ + floats > max_prepared_floats_) return absl::OkStatus();
     prepared_floats_ += floats;
   }
   Prepared prepared;

@@ -64,11 +64,13 @@ struct GuessRequest {
 // models, sharpened and journalled. A spec that names no model means the one that has guessed for
 // the feed so far, and at first the only one registered, so that another's registration does not
 // end the feed. The views of a step whose weights are still to come are rendered meanwhile and kept
-// for it, within bounds. Thread safe: while one call runs the model another renders its views.
+// for it, up to `max_prepared_bytes`; those of steps beyond are rendered when their weights have
+// come. Thread safe: while one call runs the model another renders its views.
 class Guesser {
  public:
   // `journal` must outlive the guesser.
-  Guesser(GuessSpec spec, FindModel find_model, Journal* journal);
+  Guesser(GuessSpec spec, FindModel find_model, Journal* journal,
+          size_t max_prepared_bytes = size_t{64} << 20);
 
   // Errors: FailedPrecondition for a model whose input or classes do not fit the dataset;
   // ResourceExhausted without memory for the views; Aborted for a model elsewhere that does not
@@ -127,6 +129,7 @@ class Guesser {
   const GuessSpec spec_;
   const FindModel find_model_;
   Journal* const journal_;
+  const size_t max_prepared_floats_;
 
   mutable Mutex mu_;
   mutable std::vector<std::vector<float>> idle_buffers_ ABSL_GUARDED_BY(mu_);

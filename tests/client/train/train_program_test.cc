@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -255,6 +256,36 @@ TEST_F(TrainProgramTest, FlagsThatAreWrongNameThemselvesTheValueAndWhatIsAllowed
     EXPECT_THAT(run.err, AllOf(StartsWith("mixfeed-train: "), HasSubstr(message)));
     EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
   }
+}
+
+TEST(TrainDatasetTest, OneThatCannotBeTrainedOnIsNamedWithTheReason) {
+  const testing::TempDir photos;  // one 2 x 2 image in each of two folders, and no test images
+  for (const std::string& label : {photos.File("cat"), photos.File("dog")}) {
+    std::filesystem::create_directory(label);
+    std::ofstream(label + "/1.ppm", std::ios::binary) << "P6 2 2 255\n" << std::string(12, 'x');
+  }
+  const testing::TestServer server([&](ServerOptions* options) {
+    options->data.push_back("photos=" + photos.path() + "?size=16");
+    options->data.push_back("broken=/no/such");
+  });
+  const auto train = [&](const Args& more) {
+    Args args = {"--server", server.address(), "--recipe", "mixup",     "--batch",
+                 "2",        "--steps",        "1",        "--threads", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    return RunWith(args);
+  };
+  const std::pair<Args, const char*> refused[] = {
+      {{}, "--dataset: not given, and the server has several: tiny, photos, broken"},
+      {{"--dataset", "broken"}, "dataset: broken cannot be used: "},
+      {{"--dataset", "photos"}, "photos has no test images; --eval-every 0 trains without them"},
+  };
+  for (const auto& [args, message] : refused) {
+    const Ended run = train(args);
+    EXPECT_EQ(run.code, kExitError) << message;
+    EXPECT_THAT(run.err, HasSubstr(message));
+  }
+  const Ended run = train({"--dataset", "photos", "--eval-every", "0"});
+  EXPECT_EQ(run.code, kExitOk) << run.err;
 }
 
 TEST_F(TrainProgramTest, HelpSaysWhatEachVariantDoes) {

@@ -1,5 +1,7 @@
 #include <sys/wait.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -235,6 +237,48 @@ TEST_F(ModelServiceTest, PushedChunksThatAreMissingOrInAnotherOrderChangeNothing
   const grpc::Status pushed = push({head, middle, tail});
   EXPECT_TRUE(pushed.ok()) << pushed.error_message();
   EXPECT_EQ(Find(Models(), "pushed")->versions_size(), 2);
+}
+
+TEST_F(ModelServiceTest, APushOfMoreBytesThanAllowedIsRefusedByItsHeader) {
+  Register(stubs_, ModelHeader("large"), GoodArchive(kClasses));
+  ExpectStatus(PushChunks(stubs_, "large", std::string((4 << 20) + 1, 'x'), {}),
+               StatusCode::INVALID_ARGUMENT,
+               "header.weights_bytes is 4194305; allowed: at most 4194304 (--max-archive-bytes)");
+}
+
+TEST_F(ModelServiceTest, OfFivePushesThatAreUnderWayOneIsRefused) {
+  constexpr size_t kPushes = 5;
+  const std::string weights = LinearWeights(MakeLinearNetwork(kClasses));
+  Register(stubs_, ModelHeader("busy"), GoodArchive(kClasses));
+  std::array<grpc::ClientContext, kPushes> contexts;
+  std::array<grpc::Status, kPushes> ends;
+  std::atomic<int> ended = 0;
+  std::vector<std::thread> pushes;
+  for (size_t i = 0; i < kPushes; ++i) {
+    pushes.emplace_back([&, i] {
+      SetLimit(&contexts[i]);
+      v1::PushWeightsResponse response;
+      const auto writer = stubs_.models->PushWeights(&contexts[i], &response);
+      v1::PushWeightsRequest request;
+      request.mutable_header()->set_model("busy");
+      request.mutable_header()->set_weights_bytes(weights.size());
+      writer->Write(request);
+      ends[i] = writer->Finish();  // the others wait for their chunks
+      ++ended;
+    });
+  }
+  WaitUntil([&] { return ended > 0; });
+  for (grpc::ClientContext& context : contexts) context.TryCancel();
+  for (std::thread& push : pushes) push.join();
+  int refused = 0;
+  for (const grpc::Status& end : ends) {
+    if (end.error_code() == StatusCode::CANCELLED) continue;
+    ExpectStatus(end, StatusCode::RESOURCE_EXHAUSTED, "4 pushes are under way already");
+    ++refused;
+  }
+  EXPECT_EQ(refused, 1);
+  // Those that were given up give their places back.
+  WaitUntil([&] { return PushChunks(stubs_, "busy", weights, {weights}).ok(); });
 }
 
 bool HasChildProcess() {
