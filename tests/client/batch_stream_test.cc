@@ -9,6 +9,7 @@
 
 #include "client/feed_client.h"
 #include "tests/client/fake_server.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed {
 namespace {
@@ -24,8 +25,11 @@ class BatchStreamTest : public ::testing::Test {
     ConnectOptions options;
     options.server = server_.address();
     options.connect_deadline_ms = connect_deadline_ms;
-    auto client = FeedClient::Connect(options);
-    ASSERT_TRUE(client.ok()) << client.status();
+    absl::StatusOr<std::unique_ptr<FeedClient>> client;
+    ASSERT_TRUE(testing::Eventually([&] {  // a short deadline is for what comes later
+      client = FeedClient::Connect(options);
+      return client.ok();
+    })) << client.status();
     client_ = *std::move(client);
     auto feed = client_->OpenFeed(v1::FeedSpec(), "fake-run");
     ASSERT_TRUE(feed.ok()) << feed.status();

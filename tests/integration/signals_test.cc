@@ -4,9 +4,9 @@
 #include <sys/wait.h>
 
 #include <filesystem>
-#include <thread>
 
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -21,7 +21,7 @@ TEST_F(SignalsTest, EndsAServerThatIsStartingAtOnce) {
   // Once the state folder is there, drawing the dataset takes seconds.
   ChildProcess server(MIXFEED_SERVER_PROGRAM, {"--listen", "127.0.0.1:0", "--data", "generated",
                                                "--state-dir", state_dir("starting")});
-  while (!std::filesystem::exists(state_dir("starting"))) std::this_thread::yield();
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(state_dir("starting")); }));
   EXPECT_TRUE(EndedBySigterm(server.End(SIGTERM)));
   EXPECT_EQ(server.ReadLine(), "");
 }
@@ -33,14 +33,18 @@ TEST_F(SignalsTest, EndsARunningServerInGoodOrder) {
 
 TEST_F(SignalsTest, EndsADrainingServerTheSecondTime) {
   const auto server = StartServer("draining", {"--drain-ms", "3600000"});
-  // A call that the draining server refuses is tried again until its deadline.
-  const auto client = ConnectTo(*server, {.deadline_ms = 1000});
+  const auto client = ConnectTo(*server);
   const auto feed = Open(*client, Spec("mixup"));
   const auto stream = feed->Stream({});
   ASSERT_TRUE(stream.ok()) << stream.status();
   ASSERT_EQ(Take(**stream, 1).size(), 1u);
   server->Signal(SIGTERM);
-  while (feed->GetBatch(0, v1::PixelFormat()).ok()) std::this_thread::yield();
+  // A call that the draining server refuses is tried again until its deadline.
+  const auto hasty = ConnectTo(*server, {.deadline_ms = 1000});
+  EXPECT_TRUE(Eventually([&] {
+    const auto same = hasty->OpenFeed(Spec("mixup"), "run");
+    return same.ok() && absl::IsUnavailable((*same)->GetBatch(0, {}).status());
+  }));
   EXPECT_TRUE(EndedBySigterm(server->End(SIGTERM)));
 }
 
