@@ -6,12 +6,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tests/client/fake_services.h"
 #include "tests/client/fake_state.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -65,7 +65,6 @@ grpc::Status FakeServer::State::Begin(const std::string& method, grpc::ServerCon
   {
     MutexLock lock(&mu);
     ++calls[method];
-    changed.NotifyAll();
     const auto failure = failures.find(method);
     if (failure != failures.end() && failure->second.second-- > 0) {
       return ToGrpc(failure->second.first);
@@ -73,7 +72,7 @@ grpc::Status FakeServer::State::Begin(const std::string& method, grpc::ServerCon
     if (!hanging.contains(method)) return grpc::Status::OK;
   }
   // gRPC's synchronous services can only ask whether they were cancelled.
-  while (!context->IsCancelled()) std::this_thread::yield();
+  Eventually([&] { return context->IsCancelled(); });
   return grpc::Status::CANCELLED;
 }
 
@@ -291,13 +290,14 @@ int FakeServer::credit_messages() {
 }
 
 void FakeServer::AwaitCalls(const std::string& method, int count) {
-  MutexLock lock(&state_->mu);
-  while (state_->calls[method] < count) state_->changed.Wait(&state_->mu);
+  EXPECT_TRUE(Eventually([&] { return calls(method) >= count; })) << method;
 }
 
 void FakeServer::AwaitNoStreams() {
-  MutexLock lock(&state_->mu);
-  while (state_->live_streams > 0) state_->changed.Wait(&state_->mu);
+  EXPECT_TRUE(Eventually([&] {
+    MutexLock lock(&state_->mu);
+    return state_->live_streams == 0;
+  }));
 }
 
 }  // namespace mixfeed::testing

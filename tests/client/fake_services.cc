@@ -46,7 +46,6 @@ class StreamReactor final : public grpc::ServerBidiReactor<v1::StreamBatchesRequ
     {
       MutexLock lock(&state_->mu);
       --state_->live_streams;
-      state_->changed.NotifyAll();
     }
     delete this;
   }
@@ -63,7 +62,6 @@ class StreamReactor final : public grpc::ServerBidiReactor<v1::StreamBatchesRequ
         script_ = state_->scripts.front();
         state_->scripts.pop_front();
       }
-      state_->changed.NotifyAll();
     }
     if (forgotten) {
       MaybeFinish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no such feed"));

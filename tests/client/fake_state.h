@@ -26,7 +26,6 @@ grpc::Status ToGrpc(const absl::Status& status);
 // What the services of a FakeServer do and have seen.
 struct FakeServer::State {
   Mutex mu;
-  CondVar changed;
   v1::OpenFeedResponse feed = DefaultFeed();
   v1::GetPlanResponse plan;
   std::map<uint64_t, v1::GetPlanResponse> plans_of_steps;  // the others have `plan`

@@ -31,17 +31,20 @@ using Seed = std::mt19937::result_type;
 class Received {
  public:
   void Add(uint64_t step, const std::string& digest) {
-    {
-      MutexLock lock(&mu_);
-      const auto [known, is_new] = digests_.emplace(step, digest);
-      EXPECT_EQ(known->second, digest) << "step " << step;
-    }
-    came_.NotifyAll();
+    MutexLock lock(&mu_);
+    const auto [known, is_new] = digests_.emplace(step, digest);
+    EXPECT_EQ(known->second, digest) << "step " << step;
   }
   std::string WaitFor(uint64_t step) {
-    MutexLock lock(&mu_);
-    while (digests_.count(step) == 0) came_.Wait(&mu_);
-    return digests_[step];
+    std::string digest;
+    EXPECT_TRUE(Eventually([&] {
+      MutexLock lock(&mu_);
+      const auto found = digests_.find(step);
+      if (found != digests_.end()) digest = found->second;
+      return found != digests_.end();
+    })) << "step "
+        << step;
+    return digest;
   }
   Digests All() {
     MutexLock lock(&mu_);
@@ -50,7 +53,6 @@ class Received {
 
  private:
   Mutex mu_;
-  CondVar came_;
   Digests digests_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -14,6 +14,7 @@
 #include "client/feed_client.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/cifar_files.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -57,6 +58,14 @@ class FeedTest : public ::testing::Test {
     auto feed = client.OpenFeed(spec, run);
     EXPECT_TRUE(feed.ok()) << feed.status();
     return *std::move(feed);
+  }
+
+  // Waits until a batch waits for its weights.
+  static void AwaitWaitingBatch(FeedClient& client) {
+    EXPECT_TRUE(Eventually([&] {
+      const auto info = client.GetServerInfo();
+      return info.ok() && info->waiting_batches() > 0;
+    }));
   }
 
   static v1::FeedSpec Spec(const std::string& preset, uint32_t batch = 8) {

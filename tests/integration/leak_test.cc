@@ -38,12 +38,11 @@ class LeakTest : public FeedTest {
 
   // Slots come back when the transport lets go of them: waits until the server holds `expected`.
   static Held WaitFor(FeedClient& client, const Held& expected) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    Held held = HeldBy(client);
-    while (held != expected && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    Held held;
+    EXPECT_TRUE(Eventually([&] {
       held = HeldBy(client);
-    }
+      return held == expected;
+    }));
     return held;
   }
 

@@ -3,6 +3,7 @@
 // one version. The moments are counts of batches and delays, drawn from a seed.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -61,32 +62,17 @@ Seen SeenOf(const ReceivedBatch& batch) {
 // Counts up, for those who wait for a count. Thread safe.
 class Counter {
  public:
-  void Add(size_t more) {
-    {
-      MutexLock lock(&mu_);
-      value_ += more;
-    }
-    changed_.NotifyAll();
-  }
-  void Stop() {
-    {
-      MutexLock lock(&mu_);
-      stopped_ = true;
-    }
-    changed_.NotifyAll();
-  }
+  void Add(size_t more) { value_ += more; }
+  void Stop() { stopped_ = true; }
   // False when it was stopped and has not come so far.
   bool WaitFor(size_t value) {
-    MutexLock lock(&mu_);
-    while (value_ < value && !stopped_) changed_.Wait(&mu_);
+    EXPECT_TRUE(Eventually([&] { return value_ >= value || stopped_; }));
     return value_ >= value;
   }
 
  private:
-  Mutex mu_;
-  CondVar changed_;
-  size_t value_ ABSL_GUARDED_BY(mu_) = 0;
-  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::atomic<size_t> value_ = 0;
+  std::atomic<bool> stopped_ = false;
 };
 
 // What was seen of each step, and what was acknowledged to trainers. Thread safe.

@@ -373,7 +373,7 @@ TEST_F(PushTest, TheServerTellsWhatWaitsAndDrawsNoPictureOfIt) {
   EXPECT_TRUE(feed->RenderContactSheet(0, 4, 1).ok());
   EXPECT_EQ(client->GetServerInfo()->waiting_batches(), 0u);
   std::thread reader([&] { EXPECT_TRUE(feed->GetBatch(1, {}).ok()); });
-  while (client->GetServerInfo()->waiting_batches() == 0) std::this_thread::yield();
+  AwaitWaitingBatch(*client);
   EXPECT_TRUE(Push(*client, 1).ok());
   reader.join();
   EXPECT_EQ(client->GetServerInfo()->waiting_batches(), 0u);

@@ -76,10 +76,13 @@ class ReplicasTest : public FeedTest {
     return models.ok() && models->models_size() == 1 ? models->models(0).version() : 0;
   }
   static void AwaitVersion(FeedClient& client, uint64_t version) {
-    while (NewestVersion(client) < version) std::this_thread::yield();
+    EXPECT_TRUE(Eventually([&] { return NewestVersion(client) >= version; }));
   }
   static void AwaitModels(FeedClient& client, int count) {
-    while (client.ListModels()->models_size() < count) std::this_thread::yield();
+    EXPECT_TRUE(Eventually([&] {
+      const auto models = client.ListModels();
+      return models.ok() && models->models_size() >= count;
+    }));
   }
   static void ExpectNames(const absl::Status& status, absl::StatusCode code,
                           const std::string& text) {
@@ -181,10 +184,10 @@ TEST_F(ReplicasTest, WithoutRedisWhatNeedsItWaitsOrFailsByNameAndTheRestGoesOn) 
     EXPECT_TRUE(batch.ok()) << batch.status();
     if (batch.ok()) waited_for = batch->Digest();
   });
-  while (client_a_->GetServerInfo()->waiting_batches() == 0) std::this_thread::yield();
+  AwaitWaitingBatch(*client_a_);
   redis_->Start();
   reader.join();
-  while (!Push(*client_a_, 1).ok()) std::this_thread::yield();
+  EXPECT_TRUE(Eventually([&] { return Push(*client_a_, 1).ok(); }));
   AwaitVersion(*client_b_, 1);
   EXPECT_EQ(feed_b->GetBatch(9, {})->Digest(), waited_for);
   EXPECT_EQ(feed_b->GetBatch(10, {})->header().guess().version(), 1u);
@@ -205,7 +208,7 @@ TEST_F(ReplicasTest, AStepThatWaitedForWeightsWhenRedisWentNamesRedis) {
   const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP));
   absl::Status end;
   std::thread reader([&] { end = feed->GetBatch(1, {}).status(); });
-  while (client->GetServerInfo()->waiting_batches() == 0) std::this_thread::yield();
+  AwaitWaitingBatch(*client);
   redis_->Kill();
   reader.join();
   ExpectNames(end, absl::StatusCode::kDeadlineExceeded, "update 1 of model \"net\" are not pushed");
@@ -227,16 +230,24 @@ class KilledRedisTest : public ReplicasTest {
  protected:
   // Pushes until it has arrived; returns the digest of the version's weights.
   static std::string PushUntilItArrived(FeedClient& client, uint64_t update) {
-    for (;;) {
+    std::string weights;
+    EXPECT_TRUE(Eventually([&] {
       const auto answer = Push(client, update);
-      if (answer.ok()) return answer->model().weights();
+      if (answer.ok()) {
+        weights = answer->model().weights();
+        return true;
+      }
       const absl::StatusCode code = answer.status().code();
       EXPECT_TRUE(code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kAborted)
           << answer.status();
       // What failed so may have arrived all the same.
       const auto models = client.ListModels();
-      if (models.ok() && models->models(0).version() == update) return models->models(0).weights();
-    }
+      if (!models.ok() || models->models(0).version() != update) return false;
+      weights = models->models(0).weights();
+      return true;
+    })) << "update "
+        << update;
+    return weights;
   }
   // Reads batch after batch, and pushes an update after each, until `stop`; `weights` become those
   // of the versions.
@@ -253,9 +264,8 @@ class KilledRedisTest : public ReplicasTest {
   }
   // Waits until `count` more steps are trained on.
   void AwaitSteps(uint64_t count) const {
-    for (const uint64_t end = steps_ + count; steps_ < end && !HasFailure();) {
-      std::this_thread::yield();
-    }
+    const uint64_t end = steps_ + count;
+    EXPECT_TRUE(Eventually([&] { return steps_ >= end; }));
   }
 
   std::atomic<bool> stop_ = false;
@@ -276,11 +286,8 @@ TEST_F(KilledRedisTest, LosesNoVersionAndNoDigestDiffers) {
   std::thread follower([&] {
     const auto stream = feed_b->Stream({});
     ASSERT_TRUE(stream.ok()) << stream.status();
-    while (!trained || followed.size() < steps_) {
-      if (followed.size() >= steps_) {
-        std::this_thread::yield();
-        continue;
-      }
+    const auto is_behind = [&] { return followed.size() < steps_; };
+    while (Eventually([&] { return trained || is_behind(); }) && is_behind()) {
       const auto batch = (*stream)->Next();
       ASSERT_TRUE(batch.ok()) << batch.status();
       followed.push_back(Describe(*batch));

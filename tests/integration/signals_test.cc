@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "tests/integration/feed_fixture.h"
-#include "tests/testing/eventually.h"
 
 namespace mixfeed::testing {
 namespace {

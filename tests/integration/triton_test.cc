@@ -115,13 +115,14 @@ class TritonTest : public FeedTest {
   // lock_exception of their shared memory: then it is started again.
   void MustRegister(FeedClient& client, const std::string& name, const std::string& address) {
     absl::Status status;
-    do {
+    EXPECT_TRUE(Eventually([&] {
       if (!triton_->IsRunning()) {
         KillTriton();
         StartTriton();
       }
       status = Register(client, name, address);
-    } while (absl::IsUnavailable(status));
+      return !absl::IsUnavailable(status);
+    }));
     ASSERT_TRUE(status.ok()) << status;
   }
 

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/testing/eventually.h"
+
 namespace mixfeed {
 namespace {
 
@@ -57,10 +59,10 @@ TEST(ThreadPoolTest, AFinishedLoopLeavesNothingInTheQueue) {
   std::thread other([&] {
     pool.ParallelFor(kThreads, 1, [&](int64_t, int64_t) {
       ++busy;
-      while (!go_on) std::this_thread::yield();
+      EXPECT_TRUE(testing::Eventually([&] { return go_on.load(); }));
     });
   });
-  while (busy < kThreads) std::this_thread::yield();
+  EXPECT_TRUE(testing::Eventually([&] { return busy == kThreads; }));
   for (int loop = 0; loop < 10; ++loop) {
     EXPECT_EQ(Visits(&pool, 100, 1), std::vector<int>(100, 1));
     EXPECT_EQ(pool.queued(), 0u);

@@ -13,6 +13,7 @@
 #include "server/store/redis_watch.h"
 #include "tests/augment/pool/status_matchers.h"
 #include "tests/server/core/fake_model.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/redis_server.h"
 
 namespace mixfeed {
@@ -83,7 +84,7 @@ class Replica {
     return model.ok() ? (*model)->info().weights : model.status().ToString();
   }
   void Await(const WeightsWish& wish, const std::string& digest) {
-    while (Found(wish) != digest) std::this_thread::yield();
+    EXPECT_TRUE(testing::Eventually([&] { return Found(wish) == digest; }));
   }
 
  private:

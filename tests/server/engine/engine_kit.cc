@@ -6,20 +6,6 @@
 #include <utility>
 
 namespace mixfeed::testing {
-namespace {
-
-constexpr std::chrono::minutes kPatience{1};
-
-}  // namespace
-
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // spinning would hold others up
-  }
-  return true;
-}
 
 FakeEncoder::Frame::Frame(FakeEncoder* encoder, std::shared_ptr<const Batch> batch)
     : encoder_(encoder), batch_(std::move(batch)) {

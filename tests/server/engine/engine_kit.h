@@ -15,11 +15,9 @@
 #include "augment/base/mutex.h"
 #include "server/engine/feed_engine.h"
 #include "tests/augment/batch/feed_kit.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed::testing {
-
-// Waits until `condition` holds; false when it does not within a minute.
-bool Eventually(const std::function<bool()>& condition);
 
 // Stands in for the transport's encoding: a frame holds its batch. Encoding passes a gate, and
 // fails at the steps it is told to.
@@ -86,7 +84,7 @@ class TestClient {
                                                                Mode mode = Mode::kConsume);
   ~TestClient() { Cancel(); }
 
-  // These fail the test when it takes more than a minute.
+  // These fail the test when it takes more than kPatience.
   void AwaitFrames(size_t count);
   absl::Status AwaitEnd();
 
@@ -121,7 +119,7 @@ class TestCall {
   TestCall(FeedEngine* engine, const std::string& feed_id, int64_t step, const Share& share = {},
            const PixelFormat& format = {});
 
-  // Fails the test when it takes more than a minute, or when there is more than one answer.
+  // Fails the test when it takes more than kPatience, or when there is more than one answer.
   absl::StatusOr<FramePtr> Await();
   bool answered() const { return state_->answers > 0; }
   void Cancel() { call_.reset(); }

@@ -12,7 +12,7 @@
 #include "augment/guess/not_yet.h"
 #include "tests/server/kserve/fake_clock.h"
 #include "tests/server/kserve/fake_kserve.h"
-#include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed {
 namespace {
@@ -20,13 +20,13 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using testing::Eventually;
 using testing::FakeClock;
 using testing::FakeKserve;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
 using ::testing::UnorderedElementsAre;
-using testing::WaitUntil;
 
 constexpr int kClasses = 3;
 constexpr ImageShape kImage{.channels = 2, .height = 4, .width = 4};
@@ -124,7 +124,7 @@ TEST_F(KserveModelTest, PassesGoInRequestsOfABoundedSizeWithSoManyUnderWay) {
   const auto model = Model("", {.most_rows = 3, .requests_at_once = 4});
   remote_.Change([](auto* behaviour) { behaviour->held = true; });
   std::thread pass([&] { ExpectGoodGuess(*model, 20); });
-  WaitUntil([&] { return remote_.under_way() == 4; });
+  EXPECT_TRUE(Eventually([&] { return remote_.under_way() == 4; }));
   remote_.Change([](auto* behaviour) { behaviour->held = false; });
   pass.join();
   EXPECT_EQ(remote_.most_under_way(), 4);
@@ -336,7 +336,7 @@ TEST_F(KserveModelTest, AServerThatIsGoneAndComesBackIsUsedAgain) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("UNAVAILABLE"));
   EXPECT_TRUE(IsNotYet(model->Probe()));
   remote_.Start();
-  WaitUntil([&] { return model->Probe().ok(); });
+  EXPECT_TRUE(Eventually([&] { return model->Probe().ok(); }));
   ExpectGoodGuess(*model);
 }
 

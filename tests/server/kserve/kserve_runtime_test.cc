@@ -10,14 +10,14 @@
 
 #include "augment/guess/not_yet.h"
 #include "tests/server/kserve/fake_kserve.h"
-#include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed {
 namespace {
 
+using testing::Eventually;
 using testing::FakeKserve;
 using ::testing::HasSubstr;
-using testing::WaitUntil;
 
 constexpr int kClasses = 3;
 constexpr ImageShape kImage{.channels = 1, .height = 4, .width = 4};
@@ -89,7 +89,7 @@ TEST_F(KserveRuntimeTest, WhoeverWaitsIsToldWhenAModelAnswersAgain) {
     EXPECT_TRUE(IsNotYet(GuessOneRow(*model)));
     EXPECT_EQ(returned, round - 1);
     remote_.Start();
-    WaitUntil([&] { return returned >= round; });
+    EXPECT_TRUE(Eventually([&] { return returned >= round; }));
     EXPECT_TRUE(model->Ready().ok());
   }
 }
@@ -102,7 +102,7 @@ TEST_F(KserveRuntimeTest, AModelThatComesBackUnfitIsNotWaitedForAnyLonger) {
   EXPECT_TRUE(IsNotYet(GuessOneRow(*model)));
   remote_.Change([](auto* behaviour) { behaviour->metadata.clear_inputs(); });
   remote_.Start();
-  WaitUntil([&] { return returned > 0; });
+  EXPECT_TRUE(Eventually([&] { return returned > 0; }));
   EXPECT_TRUE(absl::IsFailedPrecondition(GuessOneRow(*model)));
 }
 
@@ -116,7 +116,7 @@ TEST_F(KserveRuntimeTest, NoCallIsUnderWayOnceAnotherIsSet) {
   runtime_.SetReturned([&] { ++returned; });
   old.reset();
   remote_.Start();
-  WaitUntil([&] { return returned > 0; });
+  EXPECT_TRUE(Eventually([&] { return returned > 0; }));
 }
 
 TEST_F(KserveRuntimeTest, ARuntimeEndsWhileAModelIsAway) {

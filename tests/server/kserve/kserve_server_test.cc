@@ -7,6 +7,7 @@
 #include "augment/weights/state_dict.h"
 #include "tests/server/kserve/fake_kserve.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed::testing {
@@ -186,7 +187,7 @@ TEST_F(KserveServerTest, TheServerStartsWhileTheModelIsAwayAndBatchesComeWhenItI
   const Stubs stubs(server->address());
   const std::string feed = Open(stubs, RemoteSpec(), "run").feed_id();
   StreamCall stream(stubs, StreamOf(feed));
-  WaitUntil([&] { return Info(stubs).waiting_batches() > 0; });
+  EXPECT_TRUE(Eventually([&] { return Info(stubs).waiting_batches() > 0; }));
   remote_.Start();
   v1::Batch batch;
   ASSERT_TRUE(stream.Read(&batch));
@@ -219,7 +220,7 @@ TEST_F(KserveServerTest, AStreamOutlivesTheModelsAbsence) {
   for (int round = 0; round < 3; ++round) {
     remote_.Stop();
     std::thread returning([&] {
-      WaitUntil([&] { return Info(stubs).waiting_batches() > 0; });
+      EXPECT_TRUE(Eventually([&] { return Info(stubs).waiting_batches() > 0; }));
       remote_.Start();
     });
     // More than can have been made ahead.

@@ -8,6 +8,7 @@
 
 #include "tests/augment/batch/feed_kit.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 
 namespace mixfeed {
 namespace {
@@ -93,9 +94,9 @@ TEST_F(AnswerLaterTest, CallThatWasCancelledWhileItWaitedIsNotBegun) {
   std::thread second([&] {
     EXPECT_EQ(GetPlan(&context, GatedService::kWatchedStep).error_code(), StatusCode::CANCELLED);
   });
-  WaitUntil([&] { return service_.WatchedIsHere(); });
+  EXPECT_TRUE(Eventually([&] { return service_.WatchedIsHere(); }));
   context.TryCancel();
-  WaitUntil([&] { return service_.WatchedIsCancelled(); });
+  EXPECT_TRUE(Eventually([&] { return service_.WatchedIsCancelled(); }));
   second.join();
   service_.gate().Open();
   first.join();
@@ -110,7 +111,8 @@ TEST_F(AnswerLaterTest, CallThatExpiredWhileItWaitedIsNotBegun) {
   EXPECT_EQ(GetPlan(&context, GatedService::kWatchedStep).error_code(),
             StatusCode::DEADLINE_EXCEEDED);
   // The server's clock of the call runs on its own.
-  WaitUntil([&] { return service_.WatchedIsHere() && service_.WatchedIsCancelled(); });
+  EXPECT_TRUE(
+      Eventually([&] { return service_.WatchedIsHere() && service_.WatchedIsCancelled(); }));
   service_.gate().Open();
   first.join();
   service_.Drain();
@@ -123,7 +125,7 @@ TEST_F(AnswerLaterTest, CallsBeyondThoseThatMayWaitAreRefused) {
     grpc::ClientContext context;
     EXPECT_TRUE(GetPlan(&context, GatedService::kWatchedStep).ok());
   });
-  WaitUntil([&] { return service_.WatchedIsHere(); });
+  EXPECT_TRUE(Eventually([&] { return service_.WatchedIsHere(); }));
   grpc::ClientContext context;
   ExpectStatus(GetPlan(&context, 1), StatusCode::RESOURCE_EXHAUSTED, "the server is busy: 1 calls");
   service_.gate().Open();

@@ -8,6 +8,7 @@
 #include "server/rpc/wire_frame.h"
 #include "tests/augment/batch/feed_kit.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -87,7 +88,7 @@ TEST_F(BatchCallTest, CancelledCallIsDroppedWhileItsBatchIsMade) {
   EXPECT_EQ(PendingCalls(), 1);
   context.TryCancel();
   client.join();
-  WaitUntil([this] { return PendingCalls() == 0; });
+  EXPECT_TRUE(Eventually([this] { return PendingCalls() == 0; }));
 }
 
 }  // namespace

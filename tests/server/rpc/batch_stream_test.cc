@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -28,10 +29,10 @@ class BatchStreamTest : public ::testing::Test {
   }
   // Nothing of finished streams is left behind.
   void ExpectNothingHeld() {
-    WaitUntil([this] {
+    EXPECT_TRUE(Eventually([this] {
       const v1::GetServerInfoResponse info = Info(stubs_);
       return info.consumers() == 0 && info.live_frames() == 0 && info.live_slots() == 0;
-    });
+    }));
   }
 
   static TestServer* server_;
@@ -239,11 +240,11 @@ TEST(BatchStreamLimitsTest, StalledConsumerIsEndedAndOthersGoOn) {
   StreamCall lively(stubs, StreamOf(id, 4));
   v1::Batch batch;
   ASSERT_TRUE(stalled.Read(&batch));
-  WaitUntil([&] {
+  EXPECT_TRUE(Eventually([&] {
     EXPECT_TRUE(lively.Read(&batch));
     EXPECT_TRUE(lively.Grant(1));
     return Info(stubs).consumers() == 1;
-  });
+  }));
   ExpectStatus(stalled.Finish(), StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(lively.Read(&batch));
   lively.Cancel();
@@ -251,11 +252,11 @@ TEST(BatchStreamLimitsTest, StalledConsumerIsEndedAndOthersGoOn) {
 
 // Once batches were made, which is never forgotten, and all that was held is free again.
 void AwaitMadeAndFreed(const Stubs& stubs) {
-  WaitUntil([&] {
+  EXPECT_TRUE(Eventually([&] {
     const v1::GetServerInfoResponse info = Info(stubs);
     return info.batches_made() > 0 && info.consumers() == 0 && info.live_frames() == 0 &&
            info.live_slots() == 0;
-  });
+  }));
 }
 
 TEST(BatchStreamLimitsTest, ConsumerThatReadsNothingIsEndedAndItsSlotsComeBack) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/sanitizers.h"
 #include "tests/testing/test_server.h"
 
@@ -66,10 +67,10 @@ class HostileClientTest : public ::testing::Test {
 
   void ExpectAlive() {
     EXPECT_EQ(GetBatch(stubs_, id_, 0).header().rows(), 8u);
-    WaitUntil([this] {
+    EXPECT_TRUE(Eventually([this] {
       const v1::GetServerInfoResponse info = Info(stubs_);
       return info.consumers() == 0 && info.live_frames() == 0;
-    });
+    }));
   }
 
   TestServer server_;

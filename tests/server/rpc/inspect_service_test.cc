@@ -12,6 +12,7 @@
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/testing/cifar_files.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -106,7 +107,8 @@ TEST_F(InspectServiceTest, ServerInfoCountsWhatIsAlive) {
   EXPECT_GE(info.open_feeds(), 1u);
   EXPECT_GT(info.batches_made(), made);
   stream.Cancel();
-  WaitUntil([&] { return Info(stubs_).live_slots() == 0 && Info(stubs_).live_frames() == 0; });
+  EXPECT_TRUE(Eventually(
+      [&] { return Info(stubs_).live_slots() == 0 && Info(stubs_).live_frames() == 0; }));
   EXPECT_EQ(Info(stubs_).live_slot_bytes(), 0u);
 }
 

@@ -8,6 +8,7 @@
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/server/rpc/trial_gate.h"
 #include "tests/testing/cifar_files.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -91,12 +92,12 @@ TEST(LifecycleTest, DrainingServerIsNotServingAndRefusesNewWork) {
   v1::Batch batch;
   ASSERT_TRUE(running.Read(&batch));
   std::thread stopping([&] { server.server()->Shutdown(kLongDrainMs); });
-  WaitUntil([&] { return Health(stubs) == 2; });
-  WaitUntil([&] {
+  EXPECT_TRUE(Eventually([&] { return Health(stubs) == 2; }));
+  EXPECT_TRUE(Eventually([&] {
     grpc::Status status;
     GetBatch(stubs, id, 0, &status);
     return status.error_code() == StatusCode::UNAVAILABLE;
-  });
+  }));
   StreamCall late(stubs, StreamOf(id, 1));
   EXPECT_EQ(late.Finish().error_code(), StatusCode::UNAVAILABLE);
   // The stream that runs goes on until it is done.
@@ -125,7 +126,7 @@ TEST(LifecycleTest, CallsThatRunGoOnWhileTheServerDrains) {
   std::thread registering([&] { Register(stubs, ModelHeader("m"), GoodArchive(kClasses)); });
   gate.AwaitTrial();
   std::thread stopping([&] { server.server()->Shutdown(kLongDrainMs); });
-  WaitUntil([&] { return Health(stubs) != 1; });
+  EXPECT_TRUE(Eventually([&] { return Health(stubs) != 1; }));
   gate.Open();
   registering.join();
   stopping.join();
@@ -154,7 +155,7 @@ TEST(LifecycleTest, ServerStopsUnderLoad) {
       EXPECT_FALSE(stream.Finish().ok());
     });
   }
-  WaitUntil([&] { return reading == 4; });
+  EXPECT_TRUE(Eventually([&] { return reading == 4; }));
   server.Stop();
   for (std::thread& client : clients) client.join();
 }

@@ -13,6 +13,7 @@
 #include "tests/augment/guess/archives.h"
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/server/rpc/trial_gate.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -267,7 +268,7 @@ TEST_F(ModelServiceTest, OfFivePushesThatAreUnderWayOneIsRefused) {
       ++ended;
     });
   }
-  WaitUntil([&] { return ended > 0; });
+  EXPECT_TRUE(Eventually([&] { return ended > 0; }));
   for (grpc::ClientContext& context : contexts) context.TryCancel();
   for (std::thread& push : pushes) push.join();
   int refused = 0;
@@ -278,7 +279,7 @@ TEST_F(ModelServiceTest, OfFivePushesThatAreUnderWayOneIsRefused) {
   }
   EXPECT_EQ(refused, 1);
   // Those that were given up give their places back.
-  WaitUntil([&] { return PushChunks(stubs_, "busy", weights, {weights}).ok(); });
+  EXPECT_TRUE(Eventually([&] { return PushChunks(stubs_, "busy", weights, {weights}).ok(); }));
 }
 
 bool HasChildProcess() {
@@ -298,7 +299,7 @@ TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
     context.TryCancel();
     EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
     // There are two places: of those before at most one is taken then.
-    WaitUntil([&] { return Probe(stubs_) == StatusCode::INVALID_ARGUMENT; });
+    EXPECT_TRUE(Eventually([&] { return Probe(stubs_) == StatusCode::INVALID_ARGUMENT; }));
   }
 }
 
@@ -321,13 +322,13 @@ TEST(ModelRegistrationTest, OnlySoManyRegistrationsAtOnce) {
   // Has the other place sooner or later: a probe may be in its way at first.
   std::thread second([&] {
     grpc::Status status;
-    WaitUntil([&] {
+    EXPECT_TRUE(Eventually([&] {
       Register(stubs, ModelHeader("b"), GoodArchive(kClasses), &status);
       return status.error_code() != StatusCode::RESOURCE_EXHAUSTED;
-    });
+    }));
     EXPECT_TRUE(status.ok()) << status.error_message();
   });
-  WaitUntil([&] { return Probe(stubs) == StatusCode::RESOURCE_EXHAUSTED; });
+  EXPECT_TRUE(Eventually([&] { return Probe(stubs) == StatusCode::RESOURCE_EXHAUSTED; }));
   gate.Open();
   first.join();
   second.join();
@@ -348,7 +349,8 @@ TEST(ModelRegistrationTest, ModelWhoseClientCancelledInItsTrialIsNotRegistered) 
   gate.AwaitTrial();
   context.TryCancel();
   EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
-  WaitUntil([] { return !HasChildProcess(); });  // the trial was ended, not let through
+  EXPECT_TRUE(
+      Eventually([] { return !HasChildProcess(); }));  // the trial was ended, not let through
   gate.Open();
   Register(stubs, ModelHeader("later"), GoodArchive(kClasses));  // one at a time: it is over
   const v1::GetServerInfoResponse info = Info(stubs);
@@ -392,7 +394,7 @@ TEST(ModelRegistrationTest, ShutdownStopsATrial) {
   grpc::Status status;
   std::thread registering(
       [&] { Register(Stubs(server.address()), ModelHeader("m"), GoodArchive(kClasses), &status); });
-  WaitUntil(HasChildProcess);
+  EXPECT_TRUE(Eventually(HasChildProcess));
   server.Stop();
   EXPECT_FALSE(HasChildProcess());
   registering.join();

@@ -9,7 +9,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "mixfeed/v1/feed.grpc.pb.h"
@@ -174,16 +173,6 @@ inline v1::RegisterModelHeader ModelHeader(const std::string& name,
   header.set_name(name);
   header.set_kind(kind);
   return header;
-}
-
-// Looks now and again until `condition` holds; fails the test when it does not within the limit of
-// a call.
-inline void WaitUntil(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kCallLimit;
-  while (!condition()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition never held";
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // spinning would hold others up
-  }
 }
 
 // grpc::Status with this code and a message that contains `text`.

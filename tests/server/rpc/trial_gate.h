@@ -11,6 +11,7 @@
 
 #include "server/options.h"
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed::testing {
@@ -33,10 +34,10 @@ class TrialGate {
 
   // Returns when a trial waits at the gate.
   void AwaitTrial() {
-    WaitUntil([this] {
+    EXPECT_TRUE(Eventually([this] {
       if (writer_ < 0) writer_ = open(fifo_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
       return writer_ >= 0;  // somebody reads
-    });
+    }));
   }
 
   // Lets the trial that was awaited, and all later ones, through.

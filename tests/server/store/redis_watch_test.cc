@@ -6,11 +6,13 @@
 #include <atomic>
 
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/eventually.h"
 #include "tests/testing/redis_server.h"
 
 namespace mixfeed {
 namespace {
 
+using testing::Eventually;
 using testing::FailsWith;
 using testing::IsOk;
 using testing::RedisServer;
@@ -28,11 +30,11 @@ class RedisWatchTest : public ::testing::Test {
   }
   // Returns how many there were.
   int AwaitChangeAfter(int changes) {
-    while (changes_ <= changes) std::this_thread::yield();
+    EXPECT_TRUE(Eventually([&] { return changes_ > changes; }));
     return changes_;
   }
   void AwaitAway() {
-    while (!client_->IsAway()) std::this_thread::yield();
+    EXPECT_TRUE(Eventually([&] { return client_->IsAway(); }));
   }
 
   std::unique_ptr<RedisServer> server_;
@@ -86,7 +88,7 @@ TEST_F(RedisWatchTest, ACallThatFoundTheServerHangingIsFollowedUp) {
   EXPECT_TRUE(client_->IsAway());
   server_->Signal(SIGCONT);
   AwaitChangeAfter(before);
-  while (client_->IsAway()) std::this_thread::yield();
+  EXPECT_TRUE(Eventually([&] { return !client_->IsAway(); }));
   EXPECT_THAT(client_->Call({"EXISTS", "x"}), IsOk());
 }
 
