@@ -1,9 +1,5 @@
 // A feed whose guesses a real Triton server makes, which is killed again and again meanwhile.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -16,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
@@ -26,19 +23,6 @@ using ::testing::HasSubstr;
 
 constexpr int kClasses = 10;
 constexpr int kKills = Rounds(24);
-
-// A port that nobody has now, to be bound again and again.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  close(fd);
-  return ntohs(address.sin_port);
-}
 
 std::string Json(const std::vector<float>& values) {
   return absl::StrCat("[", absl::StrJoin(values, ", "), "]");

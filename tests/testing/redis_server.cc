@@ -1,9 +1,6 @@
 #include "tests/testing/redis_server.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -12,26 +9,13 @@
 #include <thread>
 #include <utility>
 
+#include "tests/testing/free_port.h"
+
 namespace mixfeed::testing {
 namespace {
 
 constexpr char kProgram[] = "/usr/bin/redis-server";
 constexpr auto kStartLimit = std::chrono::seconds(60);
-
-// One that nobody had a moment ago; redis-server takes no port 0.
-int FreePort() {
-  const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (bind(file, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    std::abort();
-  }
-  close(file);
-  return ntohs(address.sin_port);
-}
 
 }  // namespace
 

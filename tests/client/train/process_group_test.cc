@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/client/train/free_port.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "client/train/variant.h"
-#include "tests/client/train/free_port.h"
 #include "tests/client/train/learner_kit.h"
 #include "tests/client/train/train_program_kit.h"
+#include "tests/testing/free_port.h"
 
 namespace mixfeed {
 namespace {
