@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <vector>
 
 namespace mixfeed {
 namespace {
@@ -40,21 +41,25 @@ TEST(CondVarTest, WaitUntilReturnsTrueWhenItIsNotified) {
 }
 
 TEST(CondVarTest, TheMutexIsHeldAfterWaitUntil) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 1000;
   Mutex mu;
   CondVar never;
-  bool entered = false;
-  std::thread other;
-  {
-    MutexLock lock(&mu);
-    EXPECT_FALSE(never.WaitUntil(&mu, Clock::now()));
-    other = std::thread([&] {
-      MutexLock inner(&mu);
-      entered = true;
+  int count = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        MutexLock lock(&mu);
+        EXPECT_FALSE(never.WaitUntil(&mu, Clock::now()));
+        const int before = count;
+        std::this_thread::yield();  // to those that the mutex does not keep out
+        count = before + 1;
+      }
     });
-    EXPECT_FALSE(entered);
   }
-  other.join();
-  EXPECT_TRUE(entered);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(count, kThreads * kRounds);
 }
 
 }  // namespace
