@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import mixfeed
-from conftest import CHECKOUT, run_cli
+from conftest import CHECKOUT, run_cli, wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MIXMATCH = dict(labels=100, batch=8, policy="newest", model="small")
@@ -311,31 +311,38 @@ def test_opencv_s_errors_are_the_package_s():
         mixfeed.Picture(black_png(5, 4, said=(10**6, 10**6))).array
 
 
-def longest_wait(action):
-    """Of another thread while action() runs, as a share of the time that it takes."""
-    ticks, done = [], threading.Event()
+def lets_others_run(action):
+    """Whether another thread comes to run during action(): no thread is made to give up the interpreter, so that
+    action() must have let go of it."""
+    turns, done = 0, threading.Event()
 
-    def tick():
+    def take_turns():
+        nonlocal turns
         while not done.is_set():
-            ticks.append(time.perf_counter())
+            turns += 1
+            time.sleep(0)  # lets go of the interpreter
 
-    other = threading.Thread(target=tick)
-    other.start()
-    begin = time.perf_counter()
-    action()
-    end = time.perf_counter()
-    done.set()
-    other.join()
-    within = [begin, *(tick for tick in ticks if begin < tick < end), end]
-    return max(after - before for before, after in zip(within, within[1:])) / (end - begin)
+    other = threading.Thread(target=take_turns)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(3600)
+    try:
+        other.start()
+        before = turns
+        action()
+        return turns > before
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        other.join()
 
 
 def test_other_threads_run_while_it_draws():
     from mixfeed import _draw
     large = black_png(4000, 3000)
     figure = mixfeed.plot_vicinity()._figure
+    assert not lets_others_run(lambda: sum(range(10**6)))
     for draws in (lambda: _draw.decode(large), lambda: _draw.draw(figure)):
-        assert min(longest_wait(draws) for _ in range(5)) < 0.5  # on a busy machine the other thread may wait too
+        wait_until(lambda: lets_others_run(draws))  # on a busy machine the other thread may come too late
 
 
 def test_the_package_loads_opencv_only_to_draw():
