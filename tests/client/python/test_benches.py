@@ -1,4 +1,4 @@
-"""tests/bench/trainer_step.py and loaders.py run, and say what they should; how fast things are is not tested."""
+"""The benches in Python run, and say what they should; how fast things are is not tested."""
 import json
 import os
 import subprocess
@@ -46,6 +46,14 @@ def test_trainer_step_compares_all_trainers(server, tmp_path):
     assert found["to_supervised"]["in-process"]["by groups"] > 0
     assert list(found["images_per_second"]) == ["delayed-1, a core each", "delayed-1, all cores",
                                                 "in-process, all cores"]
+
+
+def test_examples_measures_each_by_the_limit(server, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    report = run("examples.py", tmp_path, "--data", f"cifar={server.work / 'cifar'}", "--steps", 2, "mixup",
+                 "manifold_mixup")
+    for name in ("mixup", "manifold_mixup"):
+        assert f" of 120 s by {name}.py --quick (aim: 1 or less: " in report
 
 
 def test_loaders_measures_what_is_installed_and_says_what_is_not(server, tmp_path):
