@@ -13,8 +13,8 @@
 #include "augment/base/mutex.h"
 #include "augment/guess/journal.h"
 #include "augment/weights/state_dict.h"
-#include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/jittery_proxy.h"
 #include "tests/testing/random_delay.h"
 
@@ -86,10 +86,7 @@ class DelayedRunTest : public FeedTest, public ::testing::WithParamInterface<uin
         StartServer(name, {"--threads", std::to_string(1 + random() % 3), "--guess-threads", "1"});
     const JitteryProxy network(server->address(), seed);
     const auto trainer = ConnectThrough(network);
-    v1::RegisterModelHeader header;
-    header.set_name("net");
-    header.set_kind("torchscript");
-    EXPECT_TRUE(trainer->RegisterModel(header, LinearArchive(NetworkOf(""))).ok());
+    MustRegister(*trainer, LinearArchive(NetworkOf("")));
     const auto feed = Open(*trainer, DelayedSpec());
 
     Received received;
@@ -170,11 +167,7 @@ class DelayedRunTest : public FeedTest, public ::testing::WithParamInterface<uin
       if (random() % 4 == 0) {
         EXPECT_TRUE(client.ListModels().ok());
       }
-      v1::PushWeightsHeader header;
-      header.set_model("net");
-      header.set_update(update);
-      header.set_replaces(update - 1);
-      const auto pushed = client.PushWeights(header, LinearWeights(NetworkOf(past)));
+      const auto pushed = client.PushWeights(PushOf(update), LinearWeights(NetworkOf(past)));
       ASSERT_TRUE(pushed.ok()) << pushed.status();
     }
   }

@@ -15,7 +15,7 @@
 
 #include "augment/recipe/presets.h"
 #include "client/feed_client.h"
-#include "tests/augment/guess/archives.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed::testing {
@@ -44,12 +44,7 @@ class EveryPresetServedTest : public ::testing::Test {
     auto client = FeedClient::Connect({.server = server_->address()});
     ASSERT_TRUE(client.ok()) << client.status();
     client_ = client->release();
-    v1::RegisterModelHeader header;
-    header.set_name("net");
-    header.set_kind("torchscript");
-    const auto model = client_->RegisterModel(
-        header, LinearArchive(MakeLinearNetwork(static_cast<int>(kClasses))));
-    ASSERT_TRUE(model.ok()) << model.status();
+    ASSERT_NO_FATAL_FAILURE(MustRegister(*client_, LinearArchive(NetworkOf(0))));
   }
   static void TearDownTestSuite() {
     delete client_;

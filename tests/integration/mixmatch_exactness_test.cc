@@ -20,6 +20,7 @@
 #include "augment/pool/generated_dataset.h"
 #include "tests/integration/feed_fixture.h"
 #include "tests/integration/learner.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/largest_difference.h"
 
 namespace mixfeed::testing {
@@ -243,11 +244,7 @@ class MixMatchExactnessTest : public FeedTest {
   void Start(const Learner& learner) {
     server_ = StartServer("a", {"--guess-threads", "1"});
     client_ = ConnectTo(*server_);
-    v1::RegisterModelHeader header;
-    header.set_name("net");
-    header.set_kind("torchscript");
-    const auto model = client_->RegisterModel(header, learner.Archive());
-    ASSERT_TRUE(model.ok()) << model.status();
+    ASSERT_NO_FATAL_FAILURE(MustRegister(*client_, learner.Archive()));
     feed_ = Open(*client_, OfficialSpec());
     auto stream = feed_->Stream({});
     ASSERT_TRUE(stream.ok()) << stream.status();
@@ -271,11 +268,7 @@ class MixMatchExactnessTest : public FeedTest {
   }
 
   void Push(const Learner& learner, uint64_t update) {
-    v1::PushWeightsHeader header;
-    header.set_model("net");
-    header.set_update(update);
-    header.set_replaces(update - 1);
-    const auto pushed = client_->PushWeights(header, learner.Weights());
+    const auto pushed = client_->PushWeights(PushOf(update), learner.Weights());
     ASSERT_TRUE(pushed.ok()) << pushed.status();
   }
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "client/feed_client.h"
-#include "tests/augment/guess/archives.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed::testing {
@@ -117,11 +117,8 @@ TEST_F(NeighboursServedTest, PartnersOfTheSameClassAreAmongItsNearest) {
 }
 
 TEST_F(NeighboursServedTest, PartnersAreAmongTheNearestByARegisteredModelsFeatures) {
-  v1::RegisterModelHeader header;
-  header.set_name("corner");
-  header.set_kind("torchscript");
-  const auto model = client_->RegisterModel(header, CornerFeaturesArchive(kClasses));
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_NO_FATAL_FAILURE(
+      MustRegister(*client_, CornerFeaturesArchive(kClasses), ArchiveHeader("corner")));
   v1::FeedSpec spec = SpecOf("mixup/neighbours");
   spec.mutable_recipe()->mutable_mix()->mutable_partner()->set_features("corner");
   const ImageShape shape = server_.dataset().shape;

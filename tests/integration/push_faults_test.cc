@@ -10,22 +10,16 @@
 #include <thread>
 
 #include "augment/base/mutex.h"
-#include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/random_delay.h"
 #include "tests/testing/sanitizers.h"
 
 namespace mixfeed::testing {
 namespace {
 
-constexpr int kClasses = 10;
 constexpr int kServerKills = Rounds(22);
 constexpr int kTrainerKills = Rounds(36);
-
-// The trainer's weights after its update n; version n of the model is of update n.
-LinearNetwork NetworkOf(uint64_t update) {
-  return MakeLinearNetwork(kClasses, 3, static_cast<unsigned>(update + 1));
-}
 
 v1::FeedSpec SpecOf(v1::Guess::Policy policy, uint32_t version = 0) {
   v1::FeedSpec spec;
@@ -37,14 +31,6 @@ v1::FeedSpec SpecOf(v1::Guess::Policy policy, uint32_t version = 0) {
   spec.set_batch(8);
   spec.set_seed(7);
   return spec;
-}
-
-v1::PushWeightsHeader PushOf(uint64_t update) {
-  v1::PushWeightsHeader header;
-  header.set_model("net");
-  header.set_update(update);
-  header.set_replaces(update - 1);
-  return header;
 }
 
 // What a consumer has got of a step.
@@ -148,7 +134,7 @@ void Consume(Feed& feed, Counter* allowed, Log* log, Counter* received) {
 
 void Train(FeedClient& client, Counter* allowed, Acknowledged* acknowledged) {
   for (uint64_t update = 1; allowed->WaitFor(update + 1);) {
-    const auto pushed = client.PushWeights(PushOf(update), LinearWeights(NetworkOf(update)));
+    const auto pushed = Push(client, update);
     if (pushed.ok()) {
       acknowledged->Add(pushed->model());
       ++update;
@@ -170,14 +156,6 @@ class PushFaultsTest : public FeedTest {
                                               const std::string& listen = "127.0.0.1:0",
                                               int versions = 100'000) const {
     return StartServer(state, {"--keep-versions", std::to_string(versions), "--listen", listen});
-  }
-
-  static void Register(FeedClient& client) {
-    v1::RegisterModelHeader header;
-    header.set_name("net");
-    header.set_kind("torchscript");
-    const auto model = client.RegisterModel(header, LinearArchive(NetworkOf(0)));
-    ASSERT_TRUE(model.ok()) << model.status();
   }
 
   // Asks for some of the steps again.
@@ -203,13 +181,13 @@ class PushFaultsTest : public FeedTest {
   void ExpectOneVersionEach(const std::map<uint64_t, Seen>& seen, const std::string& state) const {
     const auto server = StartKeeping(state);
     const auto client = ConnectTo(*server);
-    Register(*client);
+    MustRegister(*client, LinearArchive(NetworkOf(0)));
     uint64_t newest = 0;
     std::map<uint64_t, std::unique_ptr<Feed>> pinned;
     for (const auto& [step, was] : seen) {
       while (newest < was.version) {
         ++newest;
-        const auto pushed = client->PushWeights(PushOf(newest), LinearWeights(NetworkOf(newest)));
+        const auto pushed = Push(*client, newest);
         ASSERT_TRUE(pushed.ok()) << pushed.status();
       }
       std::unique_ptr<Feed>& feed = pinned[was.version];
@@ -228,7 +206,7 @@ TEST_F(PushFaultsTest, AServerThatIsKilledAgainAndAgainLosesAndChangesNothing) {
   const std::string address = server->address();
   const auto client = ConnectTo(*server);
   const auto trainer_client = ConnectTo(*server);
-  Register(*client);
+  MustRegister(*client, LinearArchive(NetworkOf(0)));
   const auto newest = Open(*client, SpecOf(v1::Guess::NEWEST));
   const auto delayed = Open(*client, SpecOf(v1::Guess::DELAYED));
   Counter allowed, newest_received, delayed_received;
@@ -285,7 +263,7 @@ uint64_t PushNext(FeedClient& client) {
     const auto models = client.ListModels();
     EXPECT_TRUE(models.ok()) << models.status();
     const uint64_t update = models->models(0).version() + 1;
-    const auto pushed = client.PushWeights(PushOf(update), LinearWeights(NetworkOf(update)));
+    const auto pushed = Push(client, update);
     if (pushed.ok()) return update;
     EXPECT_EQ(pushed.status().code(), absl::StatusCode::kAborted) << pushed.status();
     if (pushed.status().code() != absl::StatusCode::kAborted) return 0;
@@ -296,7 +274,7 @@ TEST_F(PushFaultsTest, TrainersThatAreKilledInMidPushChangeNothing) {
   std::mt19937 random(6);
   const auto server = StartKeeping("a");
   const auto client = ConnectTo(*server);
-  Register(*client);
+  MustRegister(*client, LinearArchive(NetworkOf(0)));
   const auto newest = Open(*client, SpecOf(v1::Guess::NEWEST));
   Counter allowed, received;
   Log log;

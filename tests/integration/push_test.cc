@@ -7,21 +7,15 @@
 #include <thread>
 
 #include "augment/weights/state_dict.h"
-#include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/integration/net_kit.h"
 
 namespace mixfeed::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kClasses = 10;
 constexpr uint64_t kSteps = 8;
-
-// The trainer's network after its update n.
-LinearNetwork NetworkOf(uint64_t update) {
-  return MakeLinearNetwork(kClasses, 3, static_cast<unsigned>(update + 1));
-}
 
 class PushTest : public FeedTest {
  protected:
@@ -30,20 +24,9 @@ class PushTest : public FeedTest {
   }
   static void RegisterAs(FeedClient& client, const std::string& name, const LinearNetwork& network,
                          double ema_decay = 0) {
-    v1::RegisterModelHeader header;
-    header.set_name(name);
-    header.set_kind("torchscript");
+    v1::RegisterModelHeader header = ArchiveHeader(name);
     header.set_ema_decay(ema_decay);
-    const auto model = client.RegisterModel(header, LinearArchive(network));
-    ASSERT_TRUE(model.ok()) << model.status();
-  }
-  // Version n is of update n.
-  static absl::Status Push(FeedClient& client, uint64_t update) {
-    v1::PushWeightsHeader header;
-    header.set_model("net");
-    header.set_update(update);
-    header.set_replaces(update - 1);
-    return client.PushWeights(header, LinearWeights(NetworkOf(update))).status();
+    MustRegister(client, LinearArchive(network), header);
   }
   // The digests of the first steps, each asked for when its weights are there.
   static Digests GetInLockstep(FeedClient& client, Feed& feed, uint64_t steps) {
@@ -272,11 +255,9 @@ TEST_F(PushTest, AForkWithAModelOfItsOwnGoesOnBesideTheFirst) {
   Register(*client);
   const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP), "first");
   Digests first = GetInLockstep(*client, *feed, 4);
-  v1::RegisterModelHeader header;
-  header.set_name("second");
-  header.set_kind("torchscript");
+  v1::RegisterModelHeader header = ArchiveHeader("second");
   header.set_update(2);
-  ASSERT_TRUE(client->RegisterModel(header, LinearArchive(NetworkOf(2))).ok());
+  ASSERT_NO_FATAL_FAILURE(MustRegister(*client, LinearArchive(NetworkOf(2)), header));
   const auto forked = client->ForkRun(feed->info().feed_id(), 2, "branch", "second");
   ASSERT_TRUE(forked.ok()) << forked.status();
   EXPECT_EQ(forked->spec().recipe().guess().model(), "second");
@@ -298,10 +279,7 @@ TEST_F(PushTest, OfTwoTrainersThatPushToAModelAtOnceOneIsTold) {
   const std::unique_ptr<FeedClient> clients[] = {ConnectTo(*server), ConnectTo(*server)};
   Register(*clients[0]);
   for (uint64_t update = 1; update <= 20; ++update) {
-    v1::PushWeightsHeader header;
-    header.set_model("net");
-    header.set_update(update);
-    header.set_replaces(update - 1);
+    const v1::PushWeightsHeader header = PushOf(update);
     const std::string weights[] = {LinearWeights(NetworkOf(2 * update)),
                                    LinearWeights(NetworkOf(2 * update + 1))};
     absl::Status statuses[2];
@@ -334,9 +312,7 @@ TEST_F(PushTest, AForkOfATrainerThatWentBackIsGuessedWithWhatItPushesThen) {
   const auto forked = client->ForkRun(feed->info().feed_id(), 2, "branch");
   ASSERT_TRUE(forked.ok()) << forked.status();
   const auto branch = Open(*client, forked->spec(), "branch");
-  v1::PushWeightsHeader push;
-  push.set_model("net");
-  push.set_update(2);
+  v1::PushWeightsHeader push = PushOf(2);
   push.set_replaces(3);
   const std::string weights = LinearWeights(NetworkOf(20));
   const absl::Status refused = client->PushWeights(push, weights).status();

@@ -6,8 +6,8 @@
 #include <random>
 #include <thread>
 
-#include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/random_delay.h"
 #include "tests/testing/redis_server.h"
 #include "tests/testing/sanitizers.h"
@@ -16,13 +16,6 @@ namespace mixfeed::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr int kClasses = 10;
-
-// The trainer's network after its update n.
-LinearNetwork TrainedNetwork(uint64_t update) {
-  return MakeLinearNetwork(kClasses, 3, static_cast<unsigned>(update + 1));
-}
 
 class ReplicasTest : public FeedTest {
  protected:
@@ -40,22 +33,7 @@ class ReplicasTest : public FeedTest {
     return StartServer(name, extra);
   }
   static absl::Status Register(FeedClient& client, const std::string& name = "net") {
-    v1::RegisterModelHeader header;
-    header.set_name(name);
-    header.set_kind("torchscript");
-    return client.RegisterModel(header, LinearArchive(TrainedNetwork(0))).status();
-  }
-  // Version n is of update n.
-  static absl::StatusOr<v1::PushWeightsResponse> Push(FeedClient& client, uint64_t update,
-                                                      uint64_t network) {
-    v1::PushWeightsHeader header;
-    header.set_model("net");
-    header.set_update(update);
-    header.set_replaces(update - 1);
-    return client.PushWeights(header, LinearWeights(TrainedNetwork(network)));
-  }
-  static absl::StatusOr<v1::PushWeightsResponse> Push(FeedClient& client, uint64_t update) {
-    return Push(client, update, update);
+    return client.RegisterModel(ArchiveHeader(name), LinearArchive(NetworkOf(0))).status();
   }
   static v1::FeedSpec MixMatch(v1::Guess::Policy policy) {
     v1::FeedSpec spec = Spec("mixmatch");
@@ -138,7 +116,9 @@ TEST_F(ReplicasTest, TheFirstServerSettlesWhatFollowsTheNewestWeights) {
 TEST_F(ReplicasTest, OfTwoTrainersThatPushAtOnceOneIsTold) {
   ASSERT_NO_FATAL_FAILURE(StartTwo());
   absl::Status statuses[2];
-  std::thread other([&] { statuses[1] = Push(*client_b_, 1, /*network=*/2).status(); });
+  std::thread other([&] {
+    statuses[1] = client_b_->PushWeights(PushOf(1), LinearWeights(NetworkOf(2))).status();
+  });
   statuses[0] = Push(*client_a_, 1).status();
   other.join();
   EXPECT_NE(statuses[0].ok(), statuses[1].ok());

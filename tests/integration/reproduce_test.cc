@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/augment/guess/archives.h"
 #include "tests/integration/feed_fixture.h"
+#include "tests/integration/net_kit.h"
 #include "tests/testing/largest_difference.h"
 #include "tests/testing/naive_renderer.h"
 
@@ -164,12 +164,8 @@ TEST_F(ReproduceTest, MixMatchBatchAndItsGuesses) {
   constexpr size_t kViews = 3;
   const auto server = StartServer("a");
   const auto client = ConnectTo(*server);
-  v1::RegisterModelHeader header;
-  header.set_name("linear");
-  header.set_kind("torchscript");
-  const LinearNetwork network = MakeLinearNetwork(kClasses);
-  const auto registered = client->RegisterModel(header, LinearArchive(network));
-  ASSERT_TRUE(registered.ok()) << registered.status();
+  const LinearNetwork network = NetworkOf(0);
+  ASSERT_NO_FATAL_FAILURE(MustRegister(*client, LinearArchive(network)));
 
   v1::FeedSpec spec = Spec("mixmatch", kBatch);
   spec.mutable_recipe()->set_views(kViews);

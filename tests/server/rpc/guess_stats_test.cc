@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/augment/guess/archives.h"
+#include "tests/integration/net_kit.h"
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/testing/http_get.h"
 #include "tests/testing/test_server.h"
@@ -31,11 +31,6 @@ using ::testing::IsEmpty;
 
 constexpr int kClasses = 10;
 constexpr uint32_t kBatch = 40;
-
-// The trainer's network after its update n.
-LinearNetwork NetworkOf(uint64_t update) {
-  return MakeLinearNetwork(kClasses, 3, static_cast<unsigned>(update + 1));
-}
 
 // One that takes every image for class 4.
 LinearNetwork CollapsedNetwork() {
@@ -55,9 +50,7 @@ class GuessStatsTest : public ::testing::Test {
     const XXH128_hash_t hash = XXH3_128bits(weights.data(), weights.size());
     v1::PushWeightsRequest request;
     v1::PushWeightsHeader* const header = request.mutable_header();
-    header->set_model("net");
-    header->set_update(update);
-    header->set_replaces(update - 1);  // version n is of update n
+    *header = PushOf(update);
     header->set_weights_bytes(weights.size());
     header->set_digest(absl::StrCat(absl::Hex(hash.high64, absl::kZeroPad16),
                                     absl::Hex(hash.low64, absl::kZeroPad16)));
