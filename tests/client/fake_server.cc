@@ -4,31 +4,24 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tests/client/fake_services.h"
 #include "tests/client/fake_state.h"
 #include "tests/testing/eventually.h"
+#include "tests/testing/file_bytes.h"
 
 namespace mixfeed::testing {
 namespace {
-
-std::string ReadFile(const std::string& path) {
-  std::ostringstream text;
-  if (!path.empty()) text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 std::shared_ptr<grpc::ServerCredentials> Credentials(const FakeServer::Tls& tls) {
   if (tls.cert.empty()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions options(
       tls.client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
                             : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = ReadFile(tls.client_ca);
-  options.pem_key_cert_pairs = {{ReadFile(tls.key), ReadFile(tls.cert)}};
+  options.pem_root_certs = ReadBytes(tls.client_ca);
+  options.pem_key_cert_pairs = {{ReadBytes(tls.key), ReadBytes(tls.cert)}};
   return grpc::SslServerCredentials(options);
 }
 

@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <thread>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "tests/augment/guess/journal_contract.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -29,6 +29,7 @@ using ::testing::HasSubstr;
 using testing::Look;
 using testing::MakeGuess;
 using testing::MustInsert;
+using testing::ReadBytes;
 using testing::TempDir;
 
 constexpr int64_t kMebibyte = int64_t{1} << 20;
@@ -60,11 +61,6 @@ void RunSql(const std::string& path, const std::string& sql) {
   EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
       << sqlite3_errmsg(db);
   sqlite3_close(db);
-}
-
-std::string ReadBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(JournalOpenTest, RefusesOptionsOutOfRange) {

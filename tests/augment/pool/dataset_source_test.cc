@@ -12,6 +12,7 @@
 #include "tests/augment/pool/status_matchers.h"
 #include "tests/augment/pool/stl10_files.h"
 #include "tests/testing/cifar_files.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 

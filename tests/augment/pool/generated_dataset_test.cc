@@ -7,15 +7,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <opencv2/core/version.hpp>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "augment/pool/cifar_reader.h"
 #include "augment/pool/generated_cache.h"
-#include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {

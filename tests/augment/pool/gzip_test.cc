@@ -6,8 +6,8 @@
 #include <random>
 
 #include "tests/augment/pool/gzip_files.h"
-#include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {

@@ -8,7 +8,7 @@
 
 #include "augment/pool/dataset.h"
 #include "tests/augment/pool/gzip_files.h"
-#include "tests/augment/pool/image_files.h"
+#include "tests/testing/file_bytes.h"
 
 namespace mixfeed::testing {
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <opencv2/imgproc.hpp>
 #include <random>
 
@@ -9,6 +10,7 @@
 #include "augment/pool/image_header.h"
 #include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {

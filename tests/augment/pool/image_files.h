@@ -3,22 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <opencv2/imgcodecs.hpp>
 #include <string>
 #include <vector>
 
 namespace mixfeed::testing {
-
-inline void WriteBytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-inline std::string ReadBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // Writes an image of one colour in the format of the path's extension; makes its folder.
 inline void WriteColour(const std::string& path, int red, int green, int blue, int width = 32,

@@ -6,6 +6,7 @@
 
 #include "tests/augment/pool/image_files.h"
 #include "tests/augment/pool/status_matchers.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 

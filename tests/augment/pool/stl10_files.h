@@ -5,7 +5,7 @@
 #include <string>
 
 #include "augment/pool/dataset.h"
-#include "tests/augment/pool/image_files.h"
+#include "tests/testing/file_bytes.h"
 
 namespace mixfeed::testing {
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/cli/cli.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -49,12 +50,6 @@ class FiguresTest : public ::testing::Test {
   std::string err_;
 };
 
-std::string Saved(const std::string& path) {
-  std::ostringstream bytes;
-  bytes << std::ifstream(path, std::ios::binary).rdbuf();
-  return bytes.str();
-}
-
 TEST_F(FiguresTest, HelpTeachesWithExamplesAndWhatToLookFor) {
   for (const std::string& command : kCommands) {
     ASSERT_EQ(Run({command, "--help"}), kExitOk);
@@ -72,7 +67,7 @@ TEST_F(FiguresTest, APictureIsSavedAndMeasured) {
     EXPECT_EQ(object["file"], path);
     EXPECT_EQ(object["width"], 2000);
     EXPECT_GT(object["height"], 400);
-    EXPECT_THAT(Saved(path), StartsWith(kPngStart));
+    EXPECT_THAT(testing::ReadBytes(path), StartsWith(kPngStart));
     ASSERT_EQ(Run({command, "--out", path}), kExitOk) << err_;
     EXPECT_THAT(out_, HasSubstr(path + ": 2000 x "));
   }
@@ -83,7 +78,7 @@ TEST_F(FiguresTest, TheSameFlagsGiveTheSameBytes) {
   for (const std::string& command : kCommands) {
     ASSERT_EQ(Run({command, "--out", dir.File("a.png")}), kExitOk) << err_;
     ASSERT_EQ(Run({command, "--out", dir.File("b.png")}), kExitOk) << err_;
-    EXPECT_EQ(Saved(dir.File("a.png")), Saved(dir.File("b.png")));
+    EXPECT_EQ(testing::ReadBytes(dir.File("a.png")), testing::ReadBytes(dir.File("b.png")));
   }
 }
 

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -15,6 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::ReadBytes;
 using testing::TempDir;
 
 constexpr char kDescription[] = R"({"update":3})";
@@ -23,11 +23,6 @@ std::string SomeTensors() {
   const float values[] = {1, 2, 3};
   const WeightTensor tensor{.name = "a", .shape = {3}, .data = std::as_bytes(std::span(values))};
   return *WriteSafetensors(std::vector{tensor});
-}
-
-std::string ReadBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 class CheckpointTest : public ::testing::Test {

@@ -5,13 +5,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/server/core/registry_kit.h"
+#include "tests/testing/file_bytes.h"
 
 namespace mixfeed::testing {
 namespace {
@@ -151,9 +151,7 @@ TEST_F(ModelRegistryTest, ADamagedModelIsSetAsideAndItsVersionsCountOn) {
 TEST_F(ModelRegistryTest, AModelStoredWithoutADigestIsRead) {
   ASSERT_TRUE(OpenRegistry()->Register(Header("m"), "net").ok());
   const std::string file = directory_.File("models/v0-m.model");
-  std::stringstream bytes;
-  bytes << std::ifstream(file, std::ios::binary).rdbuf();
-  std::ofstream(file, std::ios::binary) << bytes.str().substr(32);
+  testing::WriteBytes(file, testing::ReadBytes(file).substr(32));
   const auto registry = OpenRegistry();
   ASSERT_EQ(registry->List().size(), 1u);
   EXPECT_EQ(done_.back(), "load net");

@@ -1,9 +1,9 @@
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "tests/server/rpc/stub_kit.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -11,13 +11,6 @@ namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace): the kit of these tests
 using grpc::StatusCode;
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // Two authorities, and a certificate for 127.0.0.1 of each, made with the openssl program.
 class TlsTest : public ::testing::Test {
@@ -64,10 +57,10 @@ class TlsTest : public ::testing::Test {
   static Stubs Connect(const TestServer& server, const std::string& authority,
                        const std::string& own = "") {
     grpc::SslCredentialsOptions options;
-    options.pem_root_certs = ReadFile(File(authority + ".pem"));
+    options.pem_root_certs = ReadBytes(File(authority + ".pem"));
     if (!own.empty()) {
-      options.pem_cert_chain = ReadFile(File(own + ".pem"));
-      options.pem_private_key = ReadFile(File(own + ".key"));
+      options.pem_cert_chain = ReadBytes(File(own + ".pem"));
+      options.pem_private_key = ReadBytes(File(own + ".key"));
     }
     return Stubs(server.address(), grpc::SslCredentials(options));
   }
