@@ -239,6 +239,14 @@ absl::StatusOr<v1::Model> ModelRegistry::Add(const v1::RegisterModelHeader& head
   v1::Model model;
   {
     MutexLock storing(&store_mu_);
+    // A trial takes seconds, in which others push.
+    MIXFEED_ASSIGN_OR_RETURN(const uint64_t next, NextVersion(header.name()));
+    if (next != stored.version) {
+      return absl::AbortedError(
+          absl::StrCat("model \"", header.name(),
+                       "\" was registered or pushed to meanwhile: its newest version is ", next - 1,
+                       ", so this one can't be ", stored.version, "; register it again"));
+    }
     MIXFEED_RETURN_IF_ERROR(store_->Put(stored));
     model = Set(Describe(stored), loaded);
   }

@@ -44,9 +44,9 @@ class ModelRegistry {
 
   // Tries, loads and stores a model, and makes it the current one of its name. `header` is
   // resolved: classes, image and normalisation are set. Takes seconds; one at a time. Errors:
-  // InvalidArgument (name, kind, update, archive, address), Cancelled, with nothing changed, when
-  // `stop` was requested, and what try_model, load and the store return: Unavailable and Aborted
-  // among it.
+  // InvalidArgument (name, kind, update, archive, address); with nothing changed, Cancelled when
+  // `stop` was requested and Aborted when another version of the name came meanwhile; and what
+  // try_model, load and the store return, Unavailable among it.
   absl::StatusOr<v1::Model> Register(const v1::RegisterModelHeader& header, std::string archive,
                                      std::stop_token stop = {});
 

@@ -184,6 +184,22 @@ TEST_F(PushTest, ARegistrationBeginsAnewAndTheVersionsCountOn) {
   EXPECT_EQ(Push(6, 2, 1)->version(), 3u);
 }
 
+TEST_F(PushTest, ARegistrationInWhoseTrialAPushCameIsAborted) {
+  Register();
+  ModelRegistry::Parts parts = Parts();
+  parts.try_model = [this](const ModelSource&, const std::stop_token&) {
+    return Push(9, 0, 77).status();
+  };
+  registry_ = *ModelRegistry::Open(*ModelStore::Open(directory_.File("models")), parts);
+  const absl::Status status = registry_->Register(Header("m"), "other").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("its newest version is 1, so this one can't be 1; register it again"));
+  EXPECT_EQ(Found(), DigestOf(Weights(77)));
+  Reopen();
+  EXPECT_EQ(Found(), DigestOf(Weights(77)));
+}
+
 TEST_F(PushTest, AModelNamedAtTheStartKeepsWhatWasPushedToIt) {
   ASSERT_TRUE(registry_->RegisterOnce(Header("m"), "net").ok());
   ASSERT_TRUE(Push(9, 0, 77).ok());
