@@ -224,6 +224,15 @@ TEST_F(ReplicasTest, AModelThatDoesNotLoadHereKeepsItsVersionsCount) {
   EXPECT_EQ(b_->registry().Register(Header("m"), "good")->version(), 2u);
 }
 
+TEST_F(ReplicasTest, AModelWhoseRegistrationIsDamagedCanBeRegisteredAnew) {
+  ASSERT_THAT(a_->registry().Register(Header("m"), "net"), IsOk());
+  ASSERT_THAT(a_->Push(10, 0, 77), IsOk());
+  server_->Ask({"HSET", "mixfeed:1:model:m", "registration", "nonsense"});
+  Replica c(*server_);
+  EXPECT_TRUE(c.registry().List().empty());
+  EXPECT_EQ(c.registry().RegisterOnce(Header("m"), "net")->version(), 2u);
+}
+
 TEST_F(ReplicasTest, DamagedNewestWeightsAreLeftOutAndTheirVersionCounts) {
   ASSERT_THAT(a_->registry().Register(Header("m"), "net"), IsOk());
   ASSERT_THAT(a_->Push(10, 0, 77), IsOk());
