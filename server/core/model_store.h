@@ -71,8 +71,8 @@ class ModelStore {
 
   // The newest registration of every name, in order of the names; of those whose version `known`
   // has, nothing but the name, the version and what was pushed; likewise of those of which nothing
-  // can be read, with an error in the log. A damaged file is set aside. Of weights that are lost
-  // the version is there, without files, if no later one is: its number is never given again.
+  // can be read, with an error in the log. A damaged file is set aside. Of what is lost the
+  // version is there, without files, unless a later one is: its number is never given again.
   virtual absl::StatusOr<std::vector<StoredModel>> ReadAll(
       const std::map<std::string, uint64_t>& known) = 0;
 };

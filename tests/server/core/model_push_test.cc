@@ -220,6 +220,20 @@ TEST_F(PushTest, DamagedWeightsAreSetAsideAndTheOnesBeforeGuess) {
   EXPECT_EQ(Push(10, 1, 79)->version(), 3u);  // guesses of the lost one say 2
 }
 
+TEST_F(PushTest, TheVersionOfDamagedWeightsIsNeverGivenAgain) {
+  Register();
+  ASSERT_TRUE(Push(9, 0, 77).ok());
+  std::ofstream(FileOf("v1-"), std::ios::in | std::ios::out).seekp(9).put('#');
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    Reopen();
+    EXPECT_EQ(Found(), DigestOf(Weights(0)));
+  }
+  EXPECT_EQ(Push(9, 0, 78)->version(), 2u);
+  Reopen();
+  EXPECT_EQ(Found({Kind::kVersion, 2}), DigestOf(Weights(78)));
+  EXPECT_THAT(Found({Kind::kVersion, 1}), HasSubstr("no longer kept"));
+}
+
 TEST_F(PushTest, OldWeightsThatAreDamagedOrGoneAreLostAndNoLongerListed) {
   Register();
   for (uint64_t update = 6; update < 9; ++update) {

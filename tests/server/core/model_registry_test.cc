@@ -143,6 +143,7 @@ TEST_F(ModelRegistryTest, ADamagedModelIsSetAsideAndItsVersionsCountOn) {
   auto registry = OpenRegistry();
   EXPECT_THAT(registry->List(), IsEmpty());
   EXPECT_TRUE(std::filesystem::exists(file + ".damaged"));
+  registry = OpenRegistry();
   EXPECT_EQ(registry->Register(Header("m"), "net")->version(), 2u);
   registry = OpenRegistry();  // what was pushed to the lost one is gone
   EXPECT_EQ((*registry->Find("m"))->info().weights, DigestOf(Weights(0)));
