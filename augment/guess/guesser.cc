@@ -1,6 +1,7 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -24,9 +25,6 @@ constexpr int kViewsAtOnce = 2;
 
 // How often a step is guessed when the model elsewhere turns into another one meanwhile.
 constexpr int kMostTries = 3;
-
-// Of one feed: views of steps that wait for their weights.
-constexpr size_t kMaxPreparedFloats = (size_t{64} << 20) / sizeof(float);
 
 std::string ShapeText(const ImageShape& shape) {
   return absl::StrCat(shape.channels, "x", shape.height, "x", shape.width);
@@ -174,8 +172,11 @@ WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
   return {Kind::kNewest, 0, spec.ema};
 }
 
-Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal)
-    : spec_(std::move(spec)), find_model_(std::move(find_model)), journal_(journal) {}
+Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal, size_t max_prepared_floats)
+    : spec_(std::move(spec)),
+      find_model_(std::move(find_model)),
+      journal_(journal),
+      max_prepared_floats_(max_prepared_floats) {}
 
 absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
                                          const RenderGuessView& render_view) {
@@ -193,6 +194,7 @@ absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
                        .guess = *known});
     }
   }
+  DropPreparedThrough(request.step);
   MIXFEED_RETURN_IF_ERROR(CheckJournalFits(*known, request));
   return *std::move(known);
 }
@@ -254,8 +256,7 @@ absl::Status Guesser::Prepare(const GuessRequest& request,
   {
     MutexLock lock(&mu_);
     const bool known = prepared_.count(request.step) > 0;
-    if (known || prepared_floats_ + floats > kMaxPreparedFloats) return absl::OkStatus();
-    prepared_floats_ += floats;
+    if (known || !ReservePrepared(request.step, floats)) return absl::OkStatus();
   }
   Prepared prepared;
   absl::Status status = RenderAll(request, render_view, &prepared);
@@ -289,6 +290,25 @@ Guesser::Prepared Guesser::TakePrepared(int64_t step) const {
   prepared_.erase(found);
   prepared_floats_ -= prepared.views.size();
   return prepared;
+}
+
+bool Guesser::ReservePrepared(int64_t step, size_t floats) const {
+  while (prepared_floats_ + floats > max_prepared_floats_) {
+    if (prepared_.empty() || prepared_.rbegin()->first < step) return false;
+    DropPrepared(std::prev(prepared_.end()));
+  }
+  prepared_floats_ += floats;
+  return true;
+}
+
+void Guesser::DropPrepared(std::map<int64_t, Prepared>::iterator prepared) const {
+  prepared_floats_ -= prepared->second.views.size();
+  prepared_.erase(prepared);
+}
+
+void Guesser::DropPreparedThrough(int64_t step) const {
+  MutexLock lock(&mu_);
+  while (!prepared_.empty() && prepared_.begin()->first <= step) DropPrepared(prepared_.begin());
 }
 
 bool Guesser::IsReady(const std::string& feed_id, int64_t step) const {

@@ -64,11 +64,16 @@ struct GuessRequest {
 // models, sharpened and journalled. A spec that names no model means the one that has guessed for
 // the feed so far, and at first the only one registered, so that another's registration does not
 // end the feed. The views of a step whose weights are still to come are rendered meanwhile and kept
-// for it, within bounds. Thread safe: while one call runs the model another renders its views.
+// for it until it or a later one has its guess, but no more than max_prepared_floats of all steps
+// together: then the highest steps go without. Thread safe: while one call runs the model another
+// renders its views.
 class Guesser {
  public:
+  static constexpr size_t kMaxPreparedFloats = (size_t{64} << 20) / sizeof(float);
+
   // `journal` must outlive the guesser.
-  Guesser(GuessSpec spec, FindModel find_model, Journal* journal);
+  Guesser(GuessSpec spec, FindModel find_model, Journal* journal,
+          size_t max_prepared_floats = kMaxPreparedFloats);
 
   // Errors: FailedPrecondition for a model whose input or classes do not fit the dataset;
   // ResourceExhausted without memory for the views; Aborted for a model elsewhere that does not
@@ -112,12 +117,19 @@ class Guesser {
   // Those that guess the feed; at least one.
   absl::StatusOr<Models> FindModels(const std::string& feed_id, const WeightsWish& wish) const;
 
-  // Renders the step's views and keeps them, unless too many are kept.
+  // Renders the step's views and keeps them, unless too many of lower steps are kept.
   absl::Status Prepare(const GuessRequest& request, const RenderGuessView& render_view) const;
   absl::Status RenderAll(const GuessRequest& request, const RenderGuessView& render_view,
                          Prepared* prepared) const;
   // What was prepared of the step, if anything was; it is no longer kept.
   Prepared TakePrepared(int64_t step) const;
+  // Whether there is room for so many floats of the step, which those of higher ones make.
+  bool ReservePrepared(int64_t step, size_t floats) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropPrepared(std::map<int64_t, Prepared>::iterator prepared) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Forgets what is kept of the steps up to one that has its guess: the weights of all of them are
+  // there, and whoever still wants one is making it.
+  void DropPreparedThrough(int64_t step) const;
 
   // Memory for views that a call gives back to those after it, since fresh memory takes as long as
   // rendering into it. No more of it than calls were under way at once.
@@ -127,6 +139,7 @@ class Guesser {
   const GuessSpec spec_;
   const FindModel find_model_;
   Journal* const journal_;
+  const size_t max_prepared_floats_;
 
   mutable Mutex mu_;
   mutable std::vector<std::vector<float>> idle_buffers_ ABSL_GUARDED_BY(mu_);
