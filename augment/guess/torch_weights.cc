@@ -92,8 +92,21 @@ absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Te
   MIXFEED_RETURN_IF_ERROR(CheckFits(given, like));
   at::Tensor converted = at::empty_like(like);
   if (given.data.empty()) return converted;
-  converted.copy_(TensorOver(given));
+  const at::Tensor values = TensorOver(given);
+  converted.copy_(values);
+  MIXFEED_RETURN_IF_ERROR(CheckStillFinite(given.name, values, converted));
   return converted;
+}
+
+absl::Status CheckStillFinite(const std::string& name, const at::Tensor& given,
+                              const at::Tensor& converted) {
+  if (given.scalar_type() == converted.scalar_type() || converted.isfinite().all().item<bool>()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("weights: ", name, " has values of ", c10::toString(given.scalar_type()),
+                   " that are infinite as ", c10::toString(converted.scalar_type()),
+                   ", which the network holds; allowed: at most the largest of that type"));
 }
 
 absl::StatusOr<std::string> WriteWeights(
