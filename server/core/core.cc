@@ -106,8 +106,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Core::OpenJournal() const {
                                 .max_steps_per_feed = options_.journal_max_steps,
                                 .max_bytes = options_.journal_max_bytes}));
     if (!journal.notice.empty()) {
-      spdlog::error("the journal is damaged: {}; steps whose guesses are lost are refused",
-                    journal.notice);
+      spdlog::error("the journal is damaged: {}", journal.notice);
     }
     return std::move(journal.journal);
   }
