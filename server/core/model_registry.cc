@@ -313,18 +313,26 @@ absl::StatusOr<v1::Model> ModelRegistry::Push(const v1::PushWeightsHeader& heade
 absl::StatusOr<std::optional<PushBase::Ema>> ModelRegistry::EmaBefore(
     const v1::PushWeightsHeader& header, const PushPlan& plan) const {
   if (plan.ema_decay == 0) return std::nullopt;
-  std::string bytes;
-  if (plan.before.version == plan.initial.version) {
-    MIXFEED_ASSIGN_OR_RETURN(bytes, plan.initial.pushed.loaded->Weights());
-  } else {
-    MIXFEED_ASSIGN_OR_RETURN(
-        bytes, store_->ReadWeights(StoredOf(header.model(), plan.before), /*ema=*/true));
-  }
+  MIXFEED_ASSIGN_OR_RETURN(std::string bytes, AverageOf(header.model(), plan.before));
   MIXFEED_ASSIGN_OR_RETURN(StateDict average, StateDict::Parse(std::move(bytes)));
   // A trainer that went back to before the registration's update begins the average anew.
   const auto updates =
       std::max<int64_t>(0, static_cast<int64_t>(header.update()) - plan.before.update);
   return PushBase::Ema{std::move(average), std::pow(plan.ema_decay, static_cast<double>(updates))};
+}
+
+absl::StatusOr<std::string> ModelRegistry::AverageOf(const std::string& model,
+                                                     const ModelVersion& version) const {
+  const KeptWeights& average = *version.ema;
+  const std::shared_ptr<GuessModel>& loaded = average.loaded;
+  // A network in half precision has it less exactly than its file.
+  if (loaded != nullptr && loaded->info().weights == average.digest) return loaded->Weights();
+  absl::StatusOr<std::string> bytes = store_->ReadWeights(StoredOf(model, version), /*ema=*/true);
+  if (!absl::IsDataLoss(bytes.status()) || loaded == nullptr) return bytes;
+  spdlog::error(
+      "model \"{}\": the average up to update {}, version {}, goes on as it was loaded: {}", model,
+      version.update, version.version, std::string(bytes.status().message()));
+  return loaded->Weights();
 }
 
 absl::StatusOr<ModelRegistry::PushPlan> ModelRegistry::CheckPush(
@@ -354,7 +362,6 @@ absl::StatusOr<ModelRegistry::PushPlan> ModelRegistry::CheckPush(
   const ModelLineage& lineage = *found->second.lineage;
   return PushPlan{.replaced = newest.pushed.loaded,
                   .version = found->second.last_version + 1,
-                  .initial = lineage.initial(),
                   .before = lineage.Before(static_cast<int64_t>(header.update())),
                   .ema_decay = found->second.registered.ema_decay()};
 }

@@ -130,8 +130,7 @@ class ModelRegistry {
   struct PushPlan {
     std::shared_ptr<GuessModel> replaced;
     uint64_t version = 0;  // of what is pushed
-    ModelVersion initial;
-    ModelVersion before;  // ModelLineage::Before the update
+    ModelVersion before;   // ModelLineage::Before the update
     double ema_decay = 0;
   };
   // Its errors are Push's that depend on what there is.
@@ -139,6 +138,9 @@ class ModelRegistry {
   // What the new average goes on from; nullopt for a model that keeps none.
   absl::StatusOr<std::optional<PushBase::Ema>> EmaBefore(const v1::PushWeightsHeader& header,
                                                          const PushPlan& plan) const;
+  // The bytes of the version's average.
+  absl::StatusOr<std::string> AverageOf(const std::string& model,
+                                        const ModelVersion& version) const;
   absl::StatusOr<v1::Model> Flip(const v1::PushWeightsHeader& header, ModelVersion version);
   // Loads the weights of `version` from their file.
   absl::StatusOr<std::shared_ptr<GuessModel>> LoadVersion(const GuessModel& initial,

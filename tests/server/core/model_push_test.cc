@@ -387,6 +387,14 @@ TEST_F(EmaTest, AVersionWhoseAverageIsDamagedIsGivenUp) {
   EXPECT_EQ(Push(7, 1, 800)->version(), 3u);
 }
 
+TEST_F(EmaTest, ADamagedFileOfTheAverageStopsNoPush) {
+  RegisterEma(0.5);
+  ASSERT_TRUE(Push(6, 0, 800).ok());
+  std::ofstream(FileOf("v1-u6-ema-"), std::ios::in | std::ios::out).seekp(9).put('#');
+  ASSERT_TRUE(Push(7, 1, 800).ok());
+  EXPECT_EQ(Average({}), DigestOf(Weights(600)));
+}
+
 TEST_F(EmaTest, AVersionWithoutItsAverageIsNotThere) {
   RegisterEma(0.5);
   ASSERT_TRUE(Push(6, 0, 800).ok());
