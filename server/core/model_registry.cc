@@ -291,6 +291,7 @@ absl::StatusOr<v1::Model> ModelRegistry::Push(const v1::PushWeightsHeader& heade
                                               std::string safetensors, std::stop_token stop) {
   MutexLock pushing(&push_mu_);
   MIXFEED_RETURN_IF_ERROR(CheckStop(stop, kPush));
+  if (!Knows(header.model(), header.replaces())) MIXFEED_RETURN_IF_ERROR(Refresh());
   MIXFEED_ASSIGN_OR_RETURN(const PushPlan plan, CheckPush(header));
   MIXFEED_ASSIGN_OR_RETURN(std::optional<PushBase::Ema> ema, EmaBefore(header, plan));
   MIXFEED_ASSIGN_OR_RETURN(const PushedVersion made,
@@ -308,6 +309,12 @@ absl::StatusOr<v1::Model> ModelRegistry::Push(const v1::PushWeightsHeader& heade
   }
   if (model.ok()) changed_();
   return model;
+}
+
+bool ModelRegistry::Knows(const std::string& name, uint64_t version) const {
+  MutexLock lock(&mu_);
+  const auto found = entries_.find(name);
+  return found != entries_.end() && version <= found->second.last_version;
 }
 
 absl::StatusOr<std::optional<PushBase::Ema>> ModelRegistry::EmaBefore(

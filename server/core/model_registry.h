@@ -133,6 +133,9 @@ class ModelRegistry {
     ModelVersion before;   // ModelLineage::Before the update
     double ema_decay = 0;
   };
+  // Whether the model has come that far here; through a server that shares the store it may be
+  // further.
+  bool Knows(const std::string& name, uint64_t version) const;
   // Its errors are Push's that depend on what there is.
   absl::StatusOr<PushPlan> CheckPush(const v1::PushWeightsHeader& header) const;
   // What the new average goes on from; nullopt for a model that keeps none.
