@@ -183,7 +183,8 @@ absl::Status Core::OpenFeeds(const EncodeFrame& encode) {
                                   .max_prefetch = options_.max_prefetch,
                                   .idle_limit_ms = options_.idle_limit_ms,
                                   .weights_wait_ms = options_.weights_wait_ms,
-                                  .outage = std::move(outage)},
+                                  .outage = std::move(outage),
+                                  .stopping = [kserve = kserve_.get()] { kserve->Stop(); }},
                                  memory_->slots.get(), Holding(encode)));
   models_->SetChanged([engine = engine_.get()] { engine->WeightsArrived(); });
   kserve_->SetReturned([engine = engine_.get()] { engine->WeightsArrived(); });

@@ -229,6 +229,7 @@ void EngineImpl::Shutdown(int64_t deadline_ms) {
     stopped_ = true;
     stop_.NotifyAll();
   }
+  options_.stopping();
   render_workers_.Stop();
   guess_workers_.Stop();
   housekeeper_.join();

@@ -50,6 +50,9 @@ struct EngineOptions {
   // Why weights and guesses cannot come now, or OK: told with the end of what has waited for too
   // long. Called under the engine's lock, so it must neither block nor call the engine.
   std::function<absl::Status()> outage = nullptr;
+  // Called once in Shutdown, when nobody wants a batch any more and before threads are joined: to
+  // end what they may still wait for.
+  std::function<void()> stopping = [] {};
 };
 
 enum class Sharing : uint8_t { kRoundRobin, kBroadcast, kSplit };
@@ -171,8 +174,9 @@ class FeedEngine {
 
   // Refuses new work (Unavailable), lets streams and calls go on until `deadline_ms` has passed or
   // none are left, then ends what is left with Unavailable and joins the threads, each of which may
-  // still be making one batch that nobody wants: nothing interrupts that batch's forward passes,
-  // one a view over the step's unlabelled rows. Idempotent. Not to be called from a sink.
+  // still be making one batch that nobody wants: nothing but EngineOptions::stopping interrupts
+  // that batch's forward passes, one a view over the step's unlabelled rows. Idempotent. Not to be
+  // called from a sink.
   virtual void Shutdown(int64_t deadline_ms) = 0;
 };
 

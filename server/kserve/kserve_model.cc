@@ -151,10 +151,15 @@ absl::StatusOr<KserveModel::Remote> KserveModel::KnownRemote() {
     MutexLock lock(&mu_);
     if (remote_) return *remote_;
   }
-  MIXFEED_RETURN_IF_ERROR(Probe());
+  MIXFEED_RETURN_IF_ERROR(Probe(stop_.get_token()));
   MutexLock lock(&mu_);
   if (remote_) return *remote_;
   return Away();
+}
+
+void KserveModel::Stop() {
+  stop_.request_stop();
+  client_.Stop();
 }
 
 absl::Status KserveModel::Probe(const std::stop_token& stop) {
@@ -246,7 +251,8 @@ bool KserveModel::MayTryAgain(const absl::Status& failure, KserveClock::Time beg
     MutexLock lock(&mu_);
     if (breaker_.open()) return false;
     const KserveClock::Time now = clock_->Now();
-    if (now - began >= options_.pass_deadlines * milliseconds(address_.deadline_ms)) {
+    if (stop_.stop_requested() ||
+        now - began >= options_.pass_deadlines * milliseconds(address_.deadline_ms)) {
       breaker_.Open(now);
     } else {
       breaker_.Failed(now);

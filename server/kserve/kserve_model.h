@@ -71,6 +71,10 @@ class KserveModel final : public GuessModel {
   // closed; NotYetError, the circuit open for longer, while the server does not answer.
   absl::Status Probe(const std::stop_token& stop = {});
 
+  // For the end of the server: guesses under way, and all to come, are NotYetError within a pause
+  // of the breaker, however long their server takes.
+  void Stop();
+
   // When Probe is due; none while the circuit is closed.
   std::optional<KserveClock::Time> probe_at() const;
 
@@ -102,6 +106,7 @@ class KserveModel final : public GuessModel {
   const KserveOptions options_;
   const KserveClient client_;
   KserveClock* const clock_;
+  std::stop_source stop_;
   const std::function<void()> opened_;
 
   mutable Mutex mu_;
