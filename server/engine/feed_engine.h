@@ -42,7 +42,7 @@ struct EngineOptions {
   // A consumer is ended (DeadlineExceeded) when for so long it neither granted a credit that a
   // finished batch waits for, nor took a frame that it was sent.
   int64_t idle_limit_ms = 120'000;
-  // A consumer or call is ended (DeadlineExceeded, with which weights are missing) when it has
+  // A consumer or call is ended (FailedPrecondition, with which weights are missing) when it has
   // waited for so long, with a credit, for its next batch, because a trainer has not pushed the
   // weights. Each of those who want the batch waits for as long from when it began to; none of it
   // counts as idling.
@@ -150,7 +150,7 @@ class FeedEngine {
 
   // Calls `done` exactly once: on an engine thread, or, with an error, before it returns null. When
   // the returned handle is destroyed before the batch is there, done gets Cancelled. Errors: as
-  // Subscribe, ResourceExhausted for too many calls too, DeadlineExceeded for weights that do not
+  // Subscribe, ResourceExhausted for too many calls too, FailedPrecondition for weights that do not
   // come, and what making the batch returns.
   using Done = std::function<void(absl::StatusOr<FramePtr>)>;
   virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
