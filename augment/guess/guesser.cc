@@ -157,6 +157,15 @@ bool NeedsEveryUpdate(const GuessSpec& spec) {
   return spec.policy == WeightsPolicy::kLockstep || spec.policy == WeightsPolicy::kDelayed;
 }
 
+absl::StatusOr<std::vector<std::string>> ModelNames(const GuessSpec& spec,
+                                                    const std::string& feed_id, Journal* journal) {
+  std::vector<std::string> names = spec.models();
+  if (!names.empty()) return names;
+  MIXFEED_ASSIGN_OR_RETURN(std::optional<std::string> last, journal->LastModel(feed_id));
+  names.push_back(std::move(last).value_or(""));
+  return names;
+}
+
 WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
   using Kind = WeightsWish::Kind;
   switch (spec.policy) {
@@ -330,11 +339,8 @@ void Guesser::ReturnBuffer(std::vector<float> buffer) const {
 
 absl::StatusOr<Guesser::Models> Guesser::FindModels(const std::string& feed_id,
                                                     const WeightsWish& wish) const {
-  std::vector<std::string> names = spec_.models();
-  if (names.empty()) {
-    MIXFEED_ASSIGN_OR_RETURN(const std::optional<std::string> last, journal_->LastModel(feed_id));
-    names.push_back(last.value_or(""));
-  }
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           ModelNames(spec_, feed_id, journal_));
   Models models;
   for (const std::string& name : names) {
     MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> model, find_model_(name, wish));

@@ -39,6 +39,11 @@ struct WeightsWish {
 // Whether the policy is met only by a trainer that pushes after every update.
 bool NeedsEveryUpdate(const GuessSpec& spec);
 
+// The models that guess for a feed: those that `spec` names; else the one that has guessed for it
+// so far; else an empty name, that of the only one registered. Errors: what the journal returns.
+absl::StatusOr<std::vector<std::string>> ModelNames(const GuessSpec& spec,
+                                                    const std::string& feed_id, Journal* journal);
+
 // Which weights guess `step` under the policy of `spec`.
 WeightsWish WishOf(const GuessSpec& spec, int64_t step);
 

@@ -294,6 +294,10 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Find(const std::
   return *found;
 }
 
+absl::StatusOr<std::vector<std::string>> FeedRegistry::ModelNames(const OpenedFeed& feed) const {
+  return mixfeed::ModelNames(feed.spec.recipe.guess, feed.id, parts_.journal);
+}
+
 std::vector<std::shared_ptr<const OpenedFeed>> FeedRegistry::List() const {
   MutexLock lock(&mu_);
   return {feeds_.begin(), feeds_.end()};

@@ -83,6 +83,9 @@ class FeedRegistry {
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Find(const std::string& id) const;
   std::vector<std::shared_ptr<const OpenedFeed>> List() const;
 
+  // The models that guess for the feed (guesser.h).
+  absl::StatusOr<std::vector<std::string>> ModelNames(const OpenedFeed& feed) const;
+
  private:
   // What is known of a feed before anything is made for it: spec, dataset, run and id.
   absl::StatusOr<std::shared_ptr<OpenedFeed>> Resolve(const v1::FeedSpec& spec,

@@ -245,6 +245,44 @@ bool HasChildProcess() {
 // Registers nothing, but takes a place for a moment.
 StatusCode Probe(const Stubs& stubs) { return RegisterWith(stubs, {ChunkMessage(3)}).error_code(); }
 
+v1::PushWeightsHeader PushEvery(uint32_t updates, const std::string& model) {
+  v1::PushWeightsHeader header;
+  header.set_model(model);
+  header.set_update(1);
+  header.set_push_every(updates);
+  return header;
+}
+
+// The status of a push that ends with its header.
+grpc::Status Declare(const Stubs& stubs, const v1::PushWeightsHeader& header) {
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::PushWeightsResponse response;
+  const auto writer = stubs.models->PushWeights(&context, &response);
+  v1::PushWeightsRequest request;
+  *request.mutable_header() = header;
+  writer->Write(request);
+  writer->WritesDone();
+  return writer->Finish();
+}
+
+TEST(FeedsModelTest, IsTheOneThatHasGuessedWhereTheSpecNamesNone) {
+  const TestServer server([](ServerOptions* options) { options->models = {"a=resnet-small"}; });
+  const Stubs stubs(server.address());
+  v1::FeedSpec spec = TinySpec("mixmatch");
+  spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::LOCKSTEP);
+  const std::string feed = Open(stubs, spec).feed_id();
+  EXPECT_EQ(GetBatch(stubs, feed, 0).header().guess().model(), "a");
+  Register(stubs, ModelHeader("b", "resnet-small"), "");
+  v1::MeasureForwardRequest measure;
+  measure.set_feed_id(feed);
+  measure.set_duration_ms(1);
+  Call(stubs.inspect.get(), &v1::InspectService::Stub::MeasureForward, measure);
+  ExpectStatus(Declare(stubs, PushEvery(2, "a")), StatusCode::FAILED_PRECONDITION,
+               "header.push_every is 2, but feed " + feed);
+  ExpectStatus(Declare(stubs, PushEvery(2, "b")), StatusCode::INVALID_ARGUMENT);  // no weights
+}
+
 TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
   for (int i = 0; i < 5; ++i) {
     grpc::ClientContext context;
