@@ -280,7 +280,30 @@ TEST(FeedsModelTest, IsTheOneThatHasGuessedWhereTheSpecNamesNone) {
   Call(stubs.inspect.get(), &v1::InspectService::Stub::MeasureForward, measure);
   ExpectStatus(Declare(stubs, PushEvery(2, "a")), StatusCode::FAILED_PRECONDITION,
                "header.push_every is 2, but feed " + feed);
-  ExpectStatus(Declare(stubs, PushEvery(2, "b")), StatusCode::INVALID_ARGUMENT);  // no weights
+  ExpectStatus(Declare(stubs, PushEvery(2, "b")), StatusCode::INVALID_ARGUMENT, "header.digest");
+}
+
+TEST(PushIntervalTest, IsNotRefusedForAFeedThatNobodyUsesSinceARestart) {
+  TestServer server([](ServerOptions* options) { options->models = {"a=resnet-small"}; });
+  v1::FeedSpec spec = TinySpec("mixmatch");
+  spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::LOCKSTEP);
+  const std::string feed = Open(Stubs(server.address()), spec, "run").feed_id();
+  const auto expect_refusal = [&] {
+    ExpectStatus(Declare(Stubs(server.address()), PushEvery(2, "a")),
+                 StatusCode::FAILED_PRECONDITION, "header.push_every is 2, but feed " + feed);
+  };
+  const auto expect_none = [&] {
+    server.Restart();
+    ExpectStatus(Declare(Stubs(server.address()), PushEvery(2, "a")), StatusCode::INVALID_ARGUMENT,
+                 "header.digest");
+  };
+  expect_refusal();
+  expect_none();
+  Open(Stubs(server.address()), spec, "run");
+  expect_refusal();
+  expect_none();
+  GetBatch(Stubs(server.address()), feed, 0);
+  expect_refusal();
 }
 
 TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
