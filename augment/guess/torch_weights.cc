@@ -50,8 +50,9 @@ absl::Status CheckFits(const WeightTensor& given, const at::Tensor& like) {
   const bool floating = given.type != WeightType::kInt64;
   if (floating == at::isFloatingType(like.scalar_type())) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("weights: ", given.name, " is of integers or of floating point numbers, and ",
-                   "the network's is not: it holds ", c10::toString(like.scalar_type())));
+      absl::StrCat("weights: ", given.name, " holds ", c10::toString(ScalarTypeOf(given.type)),
+                   "; the network's holds ", c10::toString(like.scalar_type()),
+                   "; allowed: ", floating ? "integers" : "floating point numbers"));
 }
 
 // The given values; valid as long as they are, unless they had to be copied.

@@ -264,7 +264,13 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Fork(const std::
   if (forked->id == id) {
     return FieldError("run", absl::StrCat("\"", run, "\""), "another than the feed's own");
   }
-  MIXFEED_RETURN_IF_ERROR(parts_.journal->Fork(id, step, forked->id));
+  const absl::Status status = parts_.journal->Fork(id, step, forked->id);
+  if (absl::IsAlreadyExists(status)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("run is \"", run, "\" and step ", step, ", but ", status.message(),
+                     "; allowed: a run without guesses, or the same fork again"));
+  }
+  MIXFEED_RETURN_IF_ERROR(status);
   return Open(spec, run);
 }
 

@@ -187,7 +187,7 @@ TEST_F(WithWeightsTest, UnfitTensorsAreRefusedByName) {
                             .data = std::as_bytes(std::span(integers))};
   EXPECT_THAT(
       Refusal(*WriteSafetensors({&tensor, 1}), false),
-      HasSubstr("bias is of integers or of floating point numbers, and the network's is not"));
+      HasSubstr("bias holds Long; the network's holds Float; allowed: floating point numbers"));
 }
 
 // --- moving averages ---

@@ -174,12 +174,16 @@ v1::RegisterModelRequest ChunkMessage(size_t bytes) {
 
 TEST_F(ModelServiceTest, ChunksOutOfOrderAreRefused) {
   constexpr auto kInvalid = StatusCode::INVALID_ARGUMENT;
-  ExpectStatus(RegisterWith(stubs_, {}), kInvalid, "header is missing");
-  ExpectStatus(RegisterWith(stubs_, {ChunkMessage(3)}), kInvalid, "first message: header");
-  ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid, "header");
-  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid, "chunk");
+  ExpectStatus(RegisterWith(stubs_, {}), kInvalid,
+               "the call ended without a message; allowed: a header, then");
+  ExpectStatus(RegisterWith(stubs_, {ChunkMessage(3)}), kInvalid,
+               "kind is chunk; allowed: header, as the first message");
+  ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid,
+               "kind is not set; allowed: header");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid,
+               "kind is header; allowed: chunk, after the first message");
   ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), v1::RegisterModelRequest()}), kInvalid,
-               "kind: is not set");
+               "kind is not set; allowed: chunk");
 }
 
 TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
