@@ -28,6 +28,7 @@ constexpr char kExtension[] = ".model";
 constexpr char kWeightsExtension[] = ".safetensors";
 constexpr char kEma[] = "-ema-";
 constexpr char kDamaged[] = ".damaged";
+constexpr char kUnfinished[] = ".tmp-";
 constexpr size_t kDigestBytes = 32;
 constexpr size_t kLengthBytes = 4;
 
@@ -86,6 +87,16 @@ std::optional<std::string> NameBeforeSetAside(const std::string& file) {
   return file.substr(0, file.size() - std::strlen(kDamaged));
 }
 
+// As WriteFileDurably names a file until it is whole: with ".tmp-" and a number behind its name.
+bool IsUnfinished(const std::string& file) {
+  const size_t end = file.rfind(kUnfinished);
+  if (end == file.npos) return false;
+  const std::string name = file.substr(0, end);
+  const std::string number = file.substr(end + std::strlen(kUnfinished));
+  return (absl::EndsWith(name, kExtension) || absl::EndsWith(name, kWeightsExtension)) &&
+         number.find_first_not_of("0123456789") == number.npos;
+}
+
 // What a process that was killed in the middle of Put or PutWeights has left: files that are not
 // whole, and averages without their weights.
 absl::Status RemoveUnfinished(const std::string& directory) {
@@ -98,9 +109,7 @@ absl::Status RemoveUnfinished(const std::string& directory) {
   for (const std::string& file : files) {
     const std::optional<StoredWeights> weights = ParseWeightsName(file);
     std::error_code ignored;
-    if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-")) ||
-        absl::StrContains(file, absl::StrCat(kWeightsExtension, ".tmp-")) ||
-        (weights && !whole.contains({weights->model, weights->version}))) {
+    if (IsUnfinished(file) || (weights && !whole.contains({weights->model, weights->version}))) {
       fs::remove(JoinPath(directory, file), ignored);
     }
   }

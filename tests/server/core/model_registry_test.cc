@@ -90,10 +90,11 @@ TEST_F(ModelRegistryTest, NewVersionTakesTheNamesPlaceAndOnlyItsFileStays) {
 
 TEST_F(ModelRegistryTest, NamesThatLookLikeVersionsOrPathsAreKeptApart) {
   const auto registry = OpenRegistry();
-  for (const char* name : {"a", "a-b", "1-a", "..", ".hidden", "x.model"}) {
+  for (const char* name :
+       {"a", "a-b", "1-a", "..", ".hidden", "x.model", "x.model.tmp-7", "x.model.damaged"}) {
     ASSERT_TRUE(registry->Register(Header(name), name).ok()) << name;
   }
-  EXPECT_EQ(OpenRegistry()->List().size(), 6u);
+  EXPECT_EQ(OpenRegistry()->List().size(), 8u);
 }
 
 TEST_F(ModelRegistryTest, StoredModelsAreLoadedAgainWithoutATrial) {
