@@ -449,6 +449,10 @@ absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::Find(const std::strin
       LoadVersion(*initial, version, wish.ema);
   MutexLock lock(&mu_);
   if (absl::IsDataLoss(loaded.status())) {
+    // A push may have dropped it meanwhile.
+    MIXFEED_RETURN_IF_ERROR(
+        lineage->Find({WeightsWish::Kind::kVersion, static_cast<int64_t>(version.version)})
+            .status());
     spdlog::error("model \"{}\": the weights of update {}, version {}, are lost: {}",
                   initial->info().name, version.update, version.version,
                   std::string(loaded.status().message()));

@@ -42,7 +42,7 @@ struct StoredModel {
 };
 
 // The latest registration of every model and the weights that were pushed to it. Not thread safe,
-// but for weights of different models.
+// but that ReadWeights may be called beside all others: of what goes meanwhile it says DataLoss.
 class ModelStore {
  public:
   // A store in a directory, which is made where it is missing; files that were not finished are

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <latch>
 #include <map>
 #include <memory>
@@ -265,7 +266,7 @@ TEST_F(PushTest, LowerLimitsRemoveFilesWhenTheServerStarts) {
   EXPECT_THAT(Files(), ElementsAre("v0-m.model", StartsWith("v3-"), StartsWith("v4-")));
 }
 
-// Its pushes wait until they may be written.
+// Its pushes wait until they may be written; calls `reading` before weights are read.
 class GatedStore : public ModelStore {
  public:
   explicit GatedStore(std::unique_ptr<ModelStore> store) : store_(std::move(store)) {}
@@ -277,6 +278,7 @@ class GatedStore : public ModelStore {
   }
   absl::Status Put(const StoredModel& model) override { return store_->Put(model); }
   absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) override {
+    std::exchange(reading, [] {})();
     return store_->ReadWeights(weights, ema);
   }
   void RemoveWeights(const StoredWeights& weights) override { store_->RemoveWeights(weights); }
@@ -286,6 +288,7 @@ class GatedStore : public ModelStore {
   }
 
   std::latch writing{1}, written{1};
+  std::function<void()> reading = [] {};
 
  private:
   const std::unique_ptr<ModelStore> store_;
@@ -303,6 +306,22 @@ TEST_F(PushTest, WhoGuessesWaitsForNoPush) {
   gate->written.count_down();
   push.join();
   EXPECT_EQ(Found(), DigestOf(Weights(77)));
+}
+
+TEST_F(PushTest, WeightsThatAPushDropsWhileTheyAreReadAreNotLost) {
+  limits_.versions = 3;
+  Reopen();
+  Register();
+  ASSERT_TRUE(Push(6, 0, 76).ok());
+  ASSERT_TRUE(Push(7, 1, 77).ok());
+  auto store = std::make_unique<GatedStore>(*ModelStore::Open(directory_.File("models")));
+  GatedStore* const gate = store.get();
+  registry_ = *ModelRegistry::Open(std::move(store), Parts());
+  gate->written.count_down();
+  gate->reading = [this] { EXPECT_TRUE(Push(8, 2, 78).ok()); };
+  const absl::Status status = registry_->Find("m", {Kind::kUpdate, 6}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no longer kept"));
 }
 
 TEST_F(PushTest, TheDeclaredIntervalIsRemembered) {
