@@ -61,11 +61,11 @@ class ModelRegistry {
   // live ones and stored first; whatever fails changes nothing, but that after an Unavailable of a
   // shared store the weights may show up there. Pushes to one model wait for each other, for no
   // trial of a registration and no guess. Errors: NotFound (model); InvalidArgument (the bytes
-  // and their digest, names, shapes, types, values that are not finite, push_every); Aborted, with
-  // the version that won, when header.replaces is not the newest version; FailedPrecondition for an
-  // update that is not above the newest one's, unless header.rewind; Unimplemented for a model
-  // whose weights are elsewhere; Cancelled, with nothing changed, when `stop` was requested before
-  // its end.
+  // and their digest, names, shapes, types, values that are not finite); Aborted, with the version
+  // that won, when header.replaces is not the newest version; FailedPrecondition for an update that
+  // is not above the newest one's, unless header.rewind; Unimplemented for a model whose weights
+  // are elsewhere; Cancelled, with nothing changed, when `stop` was requested before its end; and
+  // what Refresh returns, where header.replaces is not known here.
   absl::StatusOr<v1::Model> Push(const v1::PushWeightsHeader& header, std::string safetensors,
                                  std::stop_token stop = {});
 
@@ -74,8 +74,8 @@ class ModelRegistry {
   // NotYetError, with what there was before, while the newest weights cannot be read.
   absl::Status Refresh();
 
-  // Called after every registration, push and Refresh, without a lock. To be set before the first
-  // of them.
+  // Called after every registration, push and Refresh, without a lock that finding models takes; it
+  // must neither register nor push. To be set before other threads use the registry.
   void SetChanged(std::function<void()> changed) { changed_ = std::move(changed); }
 
   const VersionLimits& limits() const { return parts_.limits; }
