@@ -54,7 +54,7 @@ absl::Status CheckNumbers(const ServerOptions& options) {
       {"--trial-deadline-ms", options.trial_deadline_ms, 1, kYearMs},
       {"--journal-max-steps", options.journal_max_steps, 0, kMost},
       {"--journal-max-bytes", options.journal_max_bytes, 0, kMost},
-      {"--keep-versions", options.keep_versions, 1, kMost},
+      {"--keep-versions", options.keep_versions, 1, kMost - 1},  // and the initial one
       {"--keep-version-bytes", options.keep_version_bytes, 0, kMost},
       {"--weights-wait-ms", options.weights_wait_ms, 1, kYearMs},
   };

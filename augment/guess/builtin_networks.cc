@@ -113,8 +113,10 @@ absl::Status ReadWeights(const std::string& archive, NamedTensors* weights) {
     if (found == given.end() || !found->value().isTensor()) {
       return absl::InvalidArgumentError(absl::StrCat("weights: no tensor '", name, "'"));
     }
-    MIXFEED_RETURN_IF_ERROR(CheckWeight(name, found->value().toTensor(), tensor));
-    tensor.copy_(found->value().toTensor());
+    const at::Tensor values = found->value().toTensor();
+    MIXFEED_RETURN_IF_ERROR(CheckWeight(name, values, tensor));
+    tensor.copy_(values);
+    MIXFEED_RETURN_IF_ERROR(CheckStillFinite(name, values, tensor));
   }
   return CheckNoUnknown(given, *weights);
 }

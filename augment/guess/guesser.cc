@@ -1,6 +1,7 @@
 #include "augment/guess/guesser.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -156,6 +157,15 @@ bool NeedsEveryUpdate(const GuessSpec& spec) {
   return spec.policy == WeightsPolicy::kLockstep || spec.policy == WeightsPolicy::kDelayed;
 }
 
+absl::StatusOr<std::vector<std::string>> ModelNames(const GuessSpec& spec,
+                                                    const std::string& feed_id, Journal* journal) {
+  std::vector<std::string> names = spec.models();
+  if (!names.empty()) return names;
+  MIXFEED_ASSIGN_OR_RETURN(std::optional<std::string> last, journal->LastModel(feed_id));
+  names.push_back(std::move(last).value_or(""));
+  return names;
+}
+
 WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
   using Kind = WeightsWish::Kind;
   switch (spec.policy) {
@@ -171,11 +181,11 @@ WeightsWish WishOf(const GuessSpec& spec, int64_t step) {
   return {Kind::kNewest, 0, spec.ema};
 }
 
-Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal, size_t max_prepared_bytes)
+Guesser::Guesser(GuessSpec spec, FindModel find_model, Journal* journal, size_t max_prepared_floats)
     : spec_(std::move(spec)),
       find_model_(std::move(find_model)),
       journal_(journal),
-      max_prepared_floats_(max_prepared_bytes / sizeof(float)) {}
+      max_prepared_floats_(max_prepared_floats) {}
 
 absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
                                          const RenderGuessView& render_view) {
@@ -193,6 +203,7 @@ absl::StatusOr<StepGuess> Guesser::Guess(const GuessRequest& request,
                        .guess = *known});
     }
   }
+  DropPreparedThrough(request.step);
   MIXFEED_RETURN_IF_ERROR(CheckJournalFits(*known, request));
   return *std::move(known);
 }
@@ -254,8 +265,7 @@ absl::Status Guesser::Prepare(const GuessRequest& request,
   {
     MutexLock lock(&mu_);
     const bool known = prepared_.count(request.step) > 0;
-    if (known || prepared_floats_ + floats > max_prepared_floats_) return absl::OkStatus();
-    prepared_floats_ += floats;
+    if (known || !ReservePrepared(request.step, floats)) return absl::OkStatus();
   }
   Prepared prepared;
   absl::Status status = RenderAll(request, render_view, &prepared);
@@ -291,6 +301,25 @@ Guesser::Prepared Guesser::TakePrepared(int64_t step) const {
   return prepared;
 }
 
+bool Guesser::ReservePrepared(int64_t step, size_t floats) const {
+  while (prepared_floats_ + floats > max_prepared_floats_) {
+    if (prepared_.empty() || prepared_.rbegin()->first < step) return false;
+    DropPrepared(std::prev(prepared_.end()));
+  }
+  prepared_floats_ += floats;
+  return true;
+}
+
+void Guesser::DropPrepared(std::map<int64_t, Prepared>::iterator prepared) const {
+  prepared_floats_ -= prepared->second.views.size();
+  prepared_.erase(prepared);
+}
+
+void Guesser::DropPreparedThrough(int64_t step) const {
+  MutexLock lock(&mu_);
+  while (!prepared_.empty() && prepared_.begin()->first <= step) DropPrepared(prepared_.begin());
+}
+
 bool Guesser::IsReady(const std::string& feed_id, int64_t step) const {
   return !journal_->IsAway() && !IsNotYet(FindModels(feed_id, WishOf(spec_, step)).status());
 }
@@ -310,11 +339,8 @@ void Guesser::ReturnBuffer(std::vector<float> buffer) const {
 
 absl::StatusOr<Guesser::Models> Guesser::FindModels(const std::string& feed_id,
                                                     const WeightsWish& wish) const {
-  std::vector<std::string> names = spec_.models();
-  if (names.empty()) {
-    MIXFEED_ASSIGN_OR_RETURN(const std::optional<std::string> last, journal_->LastModel(feed_id));
-    names.push_back(last.value_or(""));
-  }
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           ModelNames(spec_, feed_id, journal_));
   Models models;
   for (const std::string& name : names) {
     MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<GuessModel> model, find_model_(name, wish));

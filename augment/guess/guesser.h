@@ -39,6 +39,11 @@ struct WeightsWish {
 // Whether the policy is met only by a trainer that pushes after every update.
 bool NeedsEveryUpdate(const GuessSpec& spec);
 
+// The models that guess for a feed: those that `spec` names; else the one that has guessed for it
+// so far; else an empty name, that of the only one registered. Errors: what the journal returns.
+absl::StatusOr<std::vector<std::string>> ModelNames(const GuessSpec& spec,
+                                                    const std::string& feed_id, Journal* journal);
+
 // Which weights guess `step` under the policy of `spec`.
 WeightsWish WishOf(const GuessSpec& spec, int64_t step);
 
@@ -64,13 +69,16 @@ struct GuessRequest {
 // models, sharpened and journalled. A spec that names no model means the one that has guessed for
 // the feed so far, and at first the only one registered, so that another's registration does not
 // end the feed. The views of a step whose weights are still to come are rendered meanwhile and kept
-// for it, up to `max_prepared_bytes`; those of steps beyond are rendered when their weights have
-// come. Thread safe: while one call runs the model another renders its views.
+// for it until it or a later one has its guess, but no more than max_prepared_floats of all steps
+// together: then the highest steps go without. Thread safe: while one call runs the model another
+// renders its views.
 class Guesser {
  public:
+  static constexpr size_t kMaxPreparedFloats = (size_t{64} << 20) / sizeof(float);
+
   // `journal` must outlive the guesser.
   Guesser(GuessSpec spec, FindModel find_model, Journal* journal,
-          size_t max_prepared_bytes = size_t{64} << 20);
+          size_t max_prepared_floats = kMaxPreparedFloats);
 
   // Errors: FailedPrecondition for a model whose input or classes do not fit the dataset;
   // ResourceExhausted without memory for the views; Aborted for a model elsewhere that does not
@@ -114,12 +122,19 @@ class Guesser {
   // Those that guess the feed; at least one.
   absl::StatusOr<Models> FindModels(const std::string& feed_id, const WeightsWish& wish) const;
 
-  // Renders the step's views and keeps them, unless too many are kept.
+  // Renders the step's views and keeps them, unless too many of lower steps are kept.
   absl::Status Prepare(const GuessRequest& request, const RenderGuessView& render_view) const;
   absl::Status RenderAll(const GuessRequest& request, const RenderGuessView& render_view,
                          Prepared* prepared) const;
   // What was prepared of the step, if anything was; it is no longer kept.
   Prepared TakePrepared(int64_t step) const;
+  // Whether there is room for so many floats of the step, which those of higher ones make.
+  bool ReservePrepared(int64_t step, size_t floats) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropPrepared(std::map<int64_t, Prepared>::iterator prepared) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Forgets what is kept of the steps up to one that has its guess: the weights of all of them are
+  // there, and whoever still wants one is making it.
+  void DropPreparedThrough(int64_t step) const;
 
   // Memory for views that a call gives back to those after it, since fresh memory takes as long as
   // rendering into it. No more of it than calls were under way at once.

@@ -169,7 +169,8 @@ absl::Status SqliteJournal::Prepare() {
        "length(CAST(environment AS BLOB)) + length(CAST(weights AS BLOB)) + "
        "length(CAST(more AS BLOB)) FROM guesses WHERE feed = ? ORDER BY step LIMIT 1"},
       {&drop_guess_, "DELETE FROM guesses WHERE sequence = ?"},
-      {&raise_dropped_, "UPDATE feeds SET dropped_through = ? WHERE feed = ?"},
+      {&raise_dropped_,
+       "UPDATE feeds SET dropped_through = max(dropped_through, ?) WHERE feed = ?"},
   };
   for (const auto& [statement, sql] : statements) {
     MIXFEED_ASSIGN_OR_RETURN(*statement, db_->Prepare(sql));
@@ -398,11 +399,13 @@ absl::StatusOr<std::string> ReplaceDamaged(const std::string& path) {
   if (!salvaged.ok()) {
     MIXFEED_RETURN_IF_ERROR(RemoveSqliteFile(salvaged_path));
     return absl::StrCat("set aside as ", aside,
-                        "; nothing could be read: ", std::string(salvaged.status().message()));
+                        "; nothing could be read, and all steps are guessed anew: ",
+                        std::string(salvaged.status().message()));
   }
   MIXFEED_RETURN_IF_ERROR(RenameSqliteFile(salvaged_path, path));
-  return absl::StrCat("set aside as ", aside, "; ", *salvaged,
-                      " guesses could be read and are kept");
+  return absl::StrCat(
+      "set aside as ", aside, "; ", *salvaged,
+      " guesses could be read and are kept; steps whose guesses are lost are refused");
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ struct JournalOptions {
 class Journal;
 struct RecoveredJournal {
   std::unique_ptr<Journal> journal;
-  // What was wrong with the file, where it is now, and what could be kept; empty of a sound one.
+  // What was wrong with the file, where it is now, what could be kept and what becomes of the rest;
+  // empty of a sound one.
   std::string notice;
 };
 
@@ -71,8 +72,8 @@ class Journal {
 
   // As Open, but a damaged file, where Open or later calls would say DataLoss, is renamed
   // (".damaged" and a number behind its name) and what can be read of it goes into a fresh one:
-  // guesses that are lost are refused as if they had been dropped by retention. Reads the whole
-  // file first.
+  // guesses that are lost are refused as if they had been dropped by retention. Where not even the
+  // feeds can be read, all of them are made anew. Reads the whole file first.
   static absl::StatusOr<RecoveredJournal> OpenOrRecover(const JournalOptions& options);
   virtual ~Journal() = default;
 

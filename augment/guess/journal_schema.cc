@@ -167,11 +167,17 @@ class GuessCopier {
   int failures_ = 0;
 };
 
-// `dropped_through` first, since it compares the count of steps that there were.
+// `dropped_through` first, since it compares the count of steps that there were. A feed that is
+// read in order had a guess of every step above `base`; what it had below, salvaged before, does
+// not count.
 constexpr char kCountAgain[] = R"(
-  UPDATE main.feeds SET dropped_through = max(dropped_through, (
-      SELECT coalesce(max(step), -1) FROM main.guesses AS g WHERE g.feed = feeds.feed))
-    WHERE steps > (SELECT count(*) FROM main.guesses AS g WHERE g.feed = feeds.feed);
+  WITH kept AS (
+    SELECT f.feed, count(g.step) AS steps, coalesce(max(g.step), -1) AS last,
+        max(f.dropped_through, f.fork_step - 1) AS base,
+        count(CASE WHEN g.step <= max(f.dropped_through, f.fork_step - 1) THEN 1 END) AS below
+      FROM main.feeds AS f LEFT JOIN main.guesses AS g USING (feed) GROUP BY f.feed)
+  UPDATE main.feeds SET dropped_through = max(kept.last, kept.base + feeds.steps - kept.below)
+    FROM kept WHERE kept.feed = feeds.feed AND feeds.steps > kept.steps;
   UPDATE main.feeds SET steps = (SELECT count(*) FROM main.guesses AS g WHERE g.feed = feeds.feed);
   UPDATE main.total SET bytes = (
     SELECT coalesce(sum(length(probabilities) + length(CAST(model AS BLOB)) +

@@ -22,9 +22,9 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> OpenJournalFile(const std::strin
 
 // Makes a journal at `path`, where there is none, of what can still be read of the damaged one at
 // `damaged_path`: feeds with their forks and every guess that lies on sound pages. Where a feed has
-// lost guesses, all steps up to the highest that is left count as dropped, but for those that are
-// left: they must not be guessed anew. Returns the number of guesses. Errors when not even the
-// feeds can be read; what is at `path` then is of no use.
+// lost guesses, all steps up to the highest that is left, or that it had if it was read in order,
+// count as dropped, but for those that are left: they must not be guessed anew. Returns the number
+// of guesses. Errors when not even the feeds can be read; what is at `path` then is of no use.
 absl::StatusOr<int64_t> SalvageJournal(const std::string& damaged_path, const std::string& path);
 
 }  // namespace mixfeed

@@ -50,8 +50,9 @@ absl::Status CheckFits(const WeightTensor& given, const at::Tensor& like) {
   const bool floating = given.type != WeightType::kInt64;
   if (floating == at::isFloatingType(like.scalar_type())) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("weights: ", given.name, " is of integers or of floating point numbers, and ",
-                   "the network's is not: it holds ", c10::toString(like.scalar_type())));
+      absl::StrCat("weights: ", given.name, " holds ", c10::toString(ScalarTypeOf(given.type)),
+                   "; the network's holds ", c10::toString(like.scalar_type()),
+                   "; allowed: ", floating ? "integers" : "floating point numbers"));
 }
 
 // The given values; valid as long as they are, unless they had to be copied.
@@ -110,8 +111,21 @@ absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Te
   MIXFEED_RETURN_IF_ERROR(CheckFits(given, like));
   at::Tensor converted = at::empty_like(like);
   if (given.data.empty()) return converted;
-  CopyRowMajor(TensorOver(given), &converted);
+  const at::Tensor values = TensorOver(given);
+  CopyRowMajor(values, &converted);
+  MIXFEED_RETURN_IF_ERROR(CheckStillFinite(given.name, values, converted));
   return converted;
+}
+
+absl::Status CheckStillFinite(const std::string& name, const at::Tensor& given,
+                              const at::Tensor& converted) {
+  if (given.scalar_type() == converted.scalar_type() || converted.isfinite().all().item<bool>()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("weights: ", name, " has values of ", c10::toString(given.scalar_type()),
+                   " that are infinite as ", c10::toString(converted.scalar_type()),
+                   ", which the network holds; allowed: at most the largest of that type"));
 }
 
 absl::StatusOr<std::string> WriteWeights(

@@ -18,9 +18,14 @@ class Tensor;
 namespace mixfeed {
 
 // A new tensor of the type, shape and memory layout of `like` with the values of `given`.
-// InvalidArgument, naming the tensor, for another shape, or integers in place of floating point
-// numbers or the other way round.
+// InvalidArgument, naming the tensor, for another shape, integers in place of floating point
+// numbers or the other way round, and what CheckStillFinite refuses.
 absl::StatusOr<at::Tensor> ConvertWeight(const WeightTensor& given, const at::Tensor& like);
+
+// InvalidArgument, naming the tensor and both types, where one of the finite values of `given` is
+// none in the type of `converted`, which has them.
+absl::Status CheckStillFinite(const std::string& name, const at::Tensor& given,
+                              const at::Tensor& converted);
 
 // The tensors in the safetensors form (state_dict.h). InvalidArgument for a type that it has not.
 absl::StatusOr<std::string> WriteWeights(

@@ -224,11 +224,12 @@ class Training {
     return status.ok() || cancelled ? Finish() : SaveBefore(status);
   }
 
-  // Saves what was trained before an error that others made: a server or a process that is gone.
+  // Saves what was trained before an error that others made: a server or a process that is gone, or
+  // weights that nobody pushed.
   // What it has made itself, weights that are not finite for one, must not replace a checkpoint.
   absl::Status SaveBefore(const absl::Status& error) {
-    const bool of_others =
-        absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) || absl::IsAborted(error);
+    const bool of_others = absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
+                           absl::IsAborted(error) || absl::IsFailedPrecondition(error);
     const absl::Status saved = leads() && of_others ? Save() : absl::OkStatus();
     if (saved.ok()) return error;
     return absl::Status(error.code(), absl::StrCat(error.message(), "; and what was trained is ",

@@ -106,8 +106,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Core::OpenJournal() const {
                                 .max_steps_per_feed = options_.journal_max_steps,
                                 .max_bytes = options_.journal_max_bytes}));
     if (!journal.notice.empty()) {
-      spdlog::error("the journal is damaged: {}; steps whose guesses are lost are refused",
-                    journal.notice);
+      spdlog::error("the journal is damaged: {}", journal.notice);
     }
     return std::move(journal.journal);
   }
@@ -184,7 +183,8 @@ absl::Status Core::OpenFeeds(const EncodeFrame& encode) {
                                   .max_prefetch = options_.max_prefetch,
                                   .idle_limit_ms = options_.idle_limit_ms,
                                   .weights_wait_ms = options_.weights_wait_ms,
-                                  .outage = std::move(outage)},
+                                  .outage = std::move(outage),
+                                  .stopping = [kserve = kserve_.get()] { kserve->Stop(); }},
                                  memory_->slots.get(), Holding(encode)));
   models_->SetChanged([engine = engine_.get()] { engine->WeightsArrived(); });
   kserve_->SetReturned([engine = engine_.get()] { engine->WeightsArrived(); });

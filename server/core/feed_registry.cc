@@ -70,6 +70,8 @@ absl::Status FeedRegistry::RestoreOne(const FeedStore::Record& record) {
   MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
   MIXFEED_RETURN_IF_ERROR(MakeRoom());
   Add(std::move(feed));
+  MutexLock lock(&mu_);
+  only_restored_.insert(record.feed_id);
   return absl::OkStatus();
 }
 
@@ -78,12 +80,12 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Open(const v1::F
   const std::string name = run.empty() ? RandomName() : run;
   MIXFEED_RETURN_IF_ERROR(CheckName("run", name));
   MIXFEED_ASSIGN_OR_RETURN(const std::shared_ptr<OpenedFeed> feed, Resolve(spec, name));
-  if (auto open = Find(feed->id); open.ok()) return open;
+  if (auto open = FindAgain(feed->id)) return open;
   MIXFEED_RETURN_IF_ERROR(CheckPolicy(feed->spec.recipe));
   // Before the lock, which whoever opens or closes another feed waits for.
   MIXFEED_RETURN_IF_ERROR(AwaitNeighbours(*feed));
   MutexLock opening(&open_mu_);
-  if (auto open = Find(feed->id); open.ok()) return open;
+  if (auto open = FindAgain(feed->id)) return open;
   MIXFEED_RETURN_IF_ERROR(Build(feed.get()));
   MIXFEED_RETURN_IF_ERROR(MakeRoom());
   MIXFEED_RETURN_IF_ERROR(
@@ -262,7 +264,13 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Fork(const std::
   if (forked->id == id) {
     return FieldError("run", absl::StrCat("\"", run, "\""), "another than the feed's own");
   }
-  MIXFEED_RETURN_IF_ERROR(parts_.journal->Fork(id, step, forked->id));
+  const absl::Status status = parts_.journal->Fork(id, step, forked->id);
+  if (absl::IsAlreadyExists(status)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("run is \"", run, "\" and step ", step, ", but ", status.message(),
+                     "; allowed: a run without guesses, or the same fork again"));
+  }
+  MIXFEED_RETURN_IF_ERROR(status);
   return Open(spec, run);
 }
 
@@ -277,6 +285,7 @@ absl::Status FeedRegistry::Drop(const std::string& id) {
   {
     MutexLock lock(&mu_);
     std::erase_if(feeds_, HasId(id));
+    only_restored_.erase(id);
   }
   return parts_.engine->RemoveFeed(id);
 }
@@ -292,6 +301,25 @@ absl::StatusOr<std::shared_ptr<const OpenedFeed>> FeedRegistry::Find(const std::
   const auto found = std::find_if(feeds_.begin(), feeds_.end(), HasId(id));
   if (found == feeds_.end()) return NotOpen(id);
   return *found;
+}
+
+std::shared_ptr<const OpenedFeed> FeedRegistry::FindAgain(const std::string& id) {
+  MutexLock lock(&mu_);
+  only_restored_.erase(id);
+  const auto found = std::find_if(feeds_.begin(), feeds_.end(), HasId(id));
+  return found == feeds_.end() ? nullptr : *found;
+}
+
+bool FeedRegistry::IsUsed(const OpenedFeed& feed) const {
+  {
+    MutexLock lock(&mu_);
+    if (only_restored_.count(feed.id) == 0) return true;
+  }
+  return parts_.engine->ConsumersOf(feed.id) > 0 || parts_.engine->TrafficOf(feed.id).served > 0;
+}
+
+absl::StatusOr<std::vector<std::string>> FeedRegistry::ModelNames(const OpenedFeed& feed) const {
+  return mixfeed::ModelNames(feed.spec.recipe.guess, feed.id, parts_.journal);
 }
 
 std::vector<std::shared_ptr<const OpenedFeed>> FeedRegistry::List() const {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,12 @@ class FeedRegistry {
   absl::StatusOr<std::shared_ptr<const OpenedFeed>> Find(const std::string& id) const;
   std::vector<std::shared_ptr<const OpenedFeed>> List() const;
 
+  // Whether anybody has opened the feed, or taken a batch of it, since the server started.
+  bool IsUsed(const OpenedFeed& feed) const;
+
+  // The models that guess for the feed (guesser.h).
+  absl::StatusOr<std::vector<std::string>> ModelNames(const OpenedFeed& feed) const;
+
  private:
   // What is known of a feed before anything is made for it: spec, dataset, run and id.
   absl::StatusOr<std::shared_ptr<OpenedFeed>> Resolve(const v1::FeedSpec& spec,
@@ -105,12 +112,15 @@ class FeedRegistry {
   absl::Status MakeRoom();
   absl::Status Drop(const std::string& id);
   void Add(std::shared_ptr<const OpenedFeed> feed);
+  // Finds a feed that is opened again.
+  std::shared_ptr<const OpenedFeed> FindAgain(const std::string& id);
 
   const Parts parts_;
 
   Mutex open_mu_;  // held while a feed is opened or closed, so that each is built once
   mutable Mutex mu_;
   std::deque<std::shared_ptr<const OpenedFeed>> feeds_ ABSL_GUARDED_BY(mu_);  // in order of opening
+  std::set<std::string> only_restored_ ABSL_GUARDED_BY(mu_);  // of those, not opened since
 };
 
 }  // namespace mixfeed

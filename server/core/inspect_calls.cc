@@ -159,8 +159,7 @@ absl::StatusOr<v1::MeasureForwardResponse> InspectCalls::MeasureForward(
   MIXFEED_RETURN_IF_ERROR(CheckRange("duration_ms", duration, 1u, kMaxMeasureMs));
   MIXFEED_ASSIGN_OR_RETURN(const auto feed, core_->feeds()->Find(request.feed_id()));
   MIXFEED_RETURN_IF_ERROR(CheckGuesses(*feed));
-  std::vector<std::string> names = feed->spec.recipe.guess.models();
-  if (names.empty()) names.emplace_back();  // the only one
+  MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> names, core_->feeds()->ModelNames(*feed));
   // One model after the other, each for its part of the time: a view goes through all of them.
   double seconds_per_image = 0;
   int64_t images = std::numeric_limits<int64_t>::max();

@@ -77,15 +77,20 @@ absl::Status ModelCalls::CheckMayPush(const v1::PushWeightsHeader& header) const
   if (header.push_every() <= 1) return absl::OkStatus();
   for (const std::shared_ptr<const OpenedFeed>& feed : feeds_->List()) {
     const Recipe& recipe = feed->spec.recipe;
-    const std::vector<std::string> models = recipe.guess.models();
-    const bool follows = models.empty() || absl::c_linear_search(models, header.model());
-    if (!recipe.guesses() || !follows || !NeedsEveryUpdate(recipe.guess)) continue;
+    if (!recipe.guesses() || !NeedsEveryUpdate(recipe.guess) || !feeds_->IsUsed(*feed)) continue;
+    MIXFEED_ASSIGN_OR_RETURN(const std::vector<std::string> names, feeds_->ModelNames(*feed));
+    const bool follows = absl::c_any_of(names, [&](const std::string& name) {
+      const auto model = models_->Find(name);  // what an empty name means
+      return model.ok() && (*model)->info().name == header.model();
+    });
+    if (!follows) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "header.push_every is ", header.push_every(), ", but feed ", feed->id, " of run \"",
         feed->run, "\" guesses under recipe.guess.policy ", NameOf(recipe.guess.policy),
         ", which needs the weights of every update; allowed: 1, or open the feed with policy "
         "newest "
-        "or pinned, or close one that nobody uses any more"));
+        "or pinned; a feed that nobody uses any more counts until it is closed or the server "
+        "restarts"));
   }
   return absl::OkStatus();
 }

@@ -31,7 +31,8 @@ class ModelCalls {
                                                           std::stop_token stop) const;
 
   // Before the weights are received. InvalidArgument for weights above the limit;
-  // FailedPrecondition for a push interval with which an open feed would wait for ever.
+  // FailedPrecondition for a push interval with which an open feed that is used would wait for
+  // ever; what the journal returns.
   absl::Status CheckMayPush(const v1::PushWeightsHeader& header) const;
 
   // ModelRegistry::Push.

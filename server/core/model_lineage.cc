@@ -1,5 +1,6 @@
 #include "server/core/model_lineage.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -65,6 +66,11 @@ absl::Status ModelLineage::Missing(const WeightsWish& wish) const {
 std::vector<ModelVersion> ModelLineage::Add(ModelVersion version) {
   bytes_ += version.bytes();
   versions_.push_back(std::move(version));
+  for (const bool ema : {true, false}) {
+    if (ema && !versions_.back().ema) continue;
+    KeptWeights& weights = versions_.back().weights(ema);
+    Load(&weights, std::move(weights.loaded));
+  }
   std::vector<ModelVersion> dropped;
   while (versions_.size() > 2 &&
          (std::cmp_greater(versions_.size(), limits_.versions) || bytes_ > limits_.bytes)) {
@@ -87,21 +93,34 @@ void ModelLineage::Drop(uint64_t version) {
 
 void ModelLineage::SetLoaded(uint64_t version, bool ema, std::shared_ptr<GuessModel> loaded) {
   for (ModelVersion& kept : versions_) {
-    if (kept.version == version) kept.weights(ema).loaded = std::move(loaded);
+    if (kept.version == version) Load(&kept.weights(ema), std::move(loaded));
   }
   LimitLoaded();
 }
 
+void ModelLineage::Load(KeptWeights* weights, std::shared_ptr<GuessModel> loaded) {
+  weights->loaded = std::move(loaded);
+  weights->loaded_at = ++loads_;
+}
+
 void ModelLineage::LimitLoaded() {
   int64_t bytes = 0;
-  for (size_t i = versions_.size(); i-- > 1;) {
+  std::vector<KeptWeights*> old;
+  for (size_t i = 1; i < versions_.size(); ++i) {
     for (const bool ema : {false, true}) {
       if (ema && !versions_[i].ema) continue;
       KeptWeights& weights = versions_[i].weights(ema);
       if (weights.loaded == nullptr) continue;
       bytes += weights.bytes;
-      if (bytes > limits_.loaded_bytes && i + 1 < versions_.size()) weights.loaded = nullptr;
+      if (i + 1 < versions_.size()) old.push_back(&weights);
     }
+  }
+  std::sort(old.begin(), old.end(),
+            [](const KeptWeights* a, const KeptWeights* b) { return a->loaded_at < b->loaded_at; });
+  for (KeptWeights* const weights : old) {
+    if (bytes <= limits_.loaded_bytes) return;
+    bytes -= weights->bytes;
+    weights->loaded = nullptr;
   }
 }
 

@@ -27,6 +27,7 @@ struct KeptWeights {
   std::string digest;                  // DigestOf the file's bytes
   int64_t bytes = 0;                   // of the file
   std::shared_ptr<GuessModel> loaded;  // null: in the file only
+  int64_t loaded_at = 0;               // ModelLineage's count of what was loaded
 };
 
 // One version of a model's weights.
@@ -74,13 +75,16 @@ class ModelLineage {
 
  private:
   absl::Status Missing(const WeightsWish& wish) const;
-  // Forgets the loaded models of the oldest versions beyond the limit.
+  void Load(KeptWeights* weights, std::shared_ptr<GuessModel> loaded);
+  // Forgets the models beyond the limit that were loaded longest ago, but for the newest version's:
+  // old weights that guess every step of a feed stay, whatever is pushed.
   void LimitLoaded();
 
   const std::string model_;
   const VersionLimits limits_;
   std::deque<ModelVersion> versions_;  // never empty
   int64_t bytes_ = 0;                  // of all but the initial version
+  int64_t loads_ = 0;
 };
 
 }  // namespace mixfeed

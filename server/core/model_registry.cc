@@ -239,6 +239,14 @@ absl::StatusOr<v1::Model> ModelRegistry::Add(const v1::RegisterModelHeader& head
   v1::Model model;
   {
     MutexLock storing(&store_mu_);
+    // A trial takes seconds, in which others push.
+    MIXFEED_ASSIGN_OR_RETURN(const uint64_t next, NextVersion(header.name()));
+    if (next != stored.version) {
+      return absl::AbortedError(
+          absl::StrCat("model \"", header.name(),
+                       "\" was registered or pushed to meanwhile: its newest version is ", next - 1,
+                       ", so this one can't be ", stored.version, "; register it again"));
+    }
     MIXFEED_RETURN_IF_ERROR(store_->Put(stored));
     model = Set(Describe(stored), loaded);
   }
@@ -283,6 +291,7 @@ absl::StatusOr<v1::Model> ModelRegistry::Push(const v1::PushWeightsHeader& heade
                                               std::string safetensors, std::stop_token stop) {
   MutexLock pushing(&push_mu_);
   MIXFEED_RETURN_IF_ERROR(CheckStop(stop, kPush));
+  if (!Knows(header.model(), header.replaces())) MIXFEED_RETURN_IF_ERROR(Refresh());
   MIXFEED_ASSIGN_OR_RETURN(const PushPlan plan, CheckPush(header));
   MIXFEED_ASSIGN_OR_RETURN(std::optional<PushBase::Ema> ema, EmaBefore(header, plan));
   MIXFEED_ASSIGN_OR_RETURN(const PushedVersion made,
@@ -302,21 +311,35 @@ absl::StatusOr<v1::Model> ModelRegistry::Push(const v1::PushWeightsHeader& heade
   return model;
 }
 
+bool ModelRegistry::Knows(const std::string& name, uint64_t version) const {
+  MutexLock lock(&mu_);
+  const auto found = entries_.find(name);
+  return found != entries_.end() && version <= found->second.last_version;
+}
+
 absl::StatusOr<std::optional<PushBase::Ema>> ModelRegistry::EmaBefore(
     const v1::PushWeightsHeader& header, const PushPlan& plan) const {
   if (plan.ema_decay == 0) return std::nullopt;
-  std::string bytes;
-  if (plan.before.version == plan.initial.version) {
-    MIXFEED_ASSIGN_OR_RETURN(bytes, plan.initial.pushed.loaded->Weights());
-  } else {
-    MIXFEED_ASSIGN_OR_RETURN(
-        bytes, store_->ReadWeights(StoredOf(header.model(), plan.before), /*ema=*/true));
-  }
+  MIXFEED_ASSIGN_OR_RETURN(std::string bytes, AverageOf(header.model(), plan.before));
   MIXFEED_ASSIGN_OR_RETURN(StateDict average, StateDict::Parse(std::move(bytes)));
   // A trainer that went back to before the registration's update begins the average anew.
   const auto updates =
       std::max<int64_t>(0, static_cast<int64_t>(header.update()) - plan.before.update);
   return PushBase::Ema{std::move(average), std::pow(plan.ema_decay, static_cast<double>(updates))};
+}
+
+absl::StatusOr<std::string> ModelRegistry::AverageOf(const std::string& model,
+                                                     const ModelVersion& version) const {
+  const KeptWeights& average = *version.ema;
+  const std::shared_ptr<GuessModel>& loaded = average.loaded;
+  // A network in half precision has it less exactly than its file.
+  if (loaded != nullptr && loaded->info().weights == average.digest) return loaded->Weights();
+  absl::StatusOr<std::string> bytes = store_->ReadWeights(StoredOf(model, version), /*ema=*/true);
+  if (!absl::IsDataLoss(bytes.status()) || loaded == nullptr) return bytes;
+  spdlog::error(
+      "model \"{}\": the average up to update {}, version {}, goes on as it was loaded: {}", model,
+      version.update, version.version, std::string(bytes.status().message()));
+  return loaded->Weights();
 }
 
 absl::StatusOr<ModelRegistry::PushPlan> ModelRegistry::CheckPush(
@@ -346,7 +369,6 @@ absl::StatusOr<ModelRegistry::PushPlan> ModelRegistry::CheckPush(
   const ModelLineage& lineage = *found->second.lineage;
   return PushPlan{.replaced = newest.pushed.loaded,
                   .version = found->second.last_version + 1,
-                  .initial = lineage.initial(),
                   .before = lineage.Before(static_cast<int64_t>(header.update())),
                   .ema_decay = found->second.registered.ema_decay()};
 }
@@ -427,6 +449,10 @@ absl::StatusOr<std::shared_ptr<GuessModel>> ModelRegistry::Find(const std::strin
       LoadVersion(*initial, version, wish.ema);
   MutexLock lock(&mu_);
   if (absl::IsDataLoss(loaded.status())) {
+    // A push may have dropped it meanwhile.
+    MIXFEED_RETURN_IF_ERROR(
+        lineage->Find({WeightsWish::Kind::kVersion, static_cast<int64_t>(version.version)})
+            .status());
     spdlog::error("model \"{}\": the weights of update {}, version {}, are lost: {}",
                   initial->info().name, version.update, version.version,
                   std::string(loaded.status().message()));

@@ -44,9 +44,9 @@ class ModelRegistry {
 
   // Tries, loads and stores a model, and makes it the current one of its name. `header` is
   // resolved: classes, image and normalisation are set. Takes seconds; one at a time. Errors:
-  // InvalidArgument (name, kind, update, archive, address), Cancelled, with nothing changed, when
-  // `stop` was requested, and what try_model, load and the store return: Unavailable and Aborted
-  // among it.
+  // InvalidArgument (name, kind, update, archive, address); with nothing changed, Cancelled when
+  // `stop` was requested and Aborted when another version of the name came meanwhile; and what
+  // try_model, load and the store return, Unavailable among it.
   absl::StatusOr<v1::Model> Register(const v1::RegisterModelHeader& header, std::string archive,
                                      std::stop_token stop = {});
 
@@ -61,11 +61,11 @@ class ModelRegistry {
   // live ones and stored first; whatever fails changes nothing, but that after an Unavailable of a
   // shared store the weights may show up there. Pushes to one model wait for each other, for no
   // trial of a registration and no guess. Errors: NotFound (model); InvalidArgument (the bytes
-  // and their digest, names, shapes, types, values that are not finite, push_every); Aborted, with
-  // the version that won, when header.replaces is not the newest version; FailedPrecondition for an
-  // update that is not above the newest one's, unless header.rewind; Unimplemented for a model
-  // whose weights are elsewhere; Cancelled, with nothing changed, when `stop` was requested before
-  // its end.
+  // and their digest, names, shapes, types, values that are not finite); Aborted, with the version
+  // that won, when header.replaces is not the newest version; FailedPrecondition for an update that
+  // is not above the newest one's, unless header.rewind; Unimplemented for a model whose weights
+  // are elsewhere; Cancelled, with nothing changed, when `stop` was requested before its end; and
+  // what Refresh returns, where header.replaces is not known here.
   absl::StatusOr<v1::Model> Push(const v1::PushWeightsHeader& header, std::string safetensors,
                                  std::stop_token stop = {});
 
@@ -74,8 +74,8 @@ class ModelRegistry {
   // NotYetError, with what there was before, while the newest weights cannot be read.
   absl::Status Refresh();
 
-  // Called after every registration, push and Refresh, without a lock. To be set before the first
-  // of them.
+  // Called after every registration, push and Refresh, without a lock that finding models takes; it
+  // must neither register nor push. To be set before other threads use the registry.
   void SetChanged(std::function<void()> changed) { changed_ = std::move(changed); }
 
   const VersionLimits& limits() const { return parts_.limits; }
@@ -130,15 +130,20 @@ class ModelRegistry {
   struct PushPlan {
     std::shared_ptr<GuessModel> replaced;
     uint64_t version = 0;  // of what is pushed
-    ModelVersion initial;
-    ModelVersion before;  // ModelLineage::Before the update
+    ModelVersion before;   // ModelLineage::Before the update
     double ema_decay = 0;
   };
+  // Whether the model has come that far here; through a server that shares the store it may be
+  // further.
+  bool Knows(const std::string& name, uint64_t version) const;
   // Its errors are Push's that depend on what there is.
   absl::StatusOr<PushPlan> CheckPush(const v1::PushWeightsHeader& header) const;
   // What the new average goes on from; nullopt for a model that keeps none.
   absl::StatusOr<std::optional<PushBase::Ema>> EmaBefore(const v1::PushWeightsHeader& header,
                                                          const PushPlan& plan) const;
+  // The bytes of the version's average.
+  absl::StatusOr<std::string> AverageOf(const std::string& model,
+                                        const ModelVersion& version) const;
   absl::StatusOr<v1::Model> Flip(const v1::PushWeightsHeader& header, ModelVersion version);
   // Loads the weights of `version` from their file.
   absl::StatusOr<std::shared_ptr<GuessModel>> LoadVersion(const GuessModel& initial,

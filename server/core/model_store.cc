@@ -28,6 +28,7 @@ constexpr char kExtension[] = ".model";
 constexpr char kWeightsExtension[] = ".safetensors";
 constexpr char kEma[] = "-ema-";
 constexpr char kDamaged[] = ".damaged";
+constexpr char kUnfinished[] = ".tmp-";
 constexpr size_t kDigestBytes = 32;
 constexpr size_t kLengthBytes = 4;
 
@@ -80,6 +81,22 @@ std::optional<StoredWeights> ParseWeightsName(const std::string& file) {
   return weights;
 }
 
+// Of a file that was set aside the name that it had.
+std::optional<std::string> NameBeforeSetAside(const std::string& file) {
+  if (!absl::EndsWith(file, kDamaged)) return std::nullopt;
+  return file.substr(0, file.size() - std::strlen(kDamaged));
+}
+
+// As WriteFileDurably names a file until it is whole: with ".tmp-" and a number behind its name.
+bool IsUnfinished(const std::string& file) {
+  const size_t end = file.rfind(kUnfinished);
+  if (end == file.npos) return false;
+  const std::string name = file.substr(0, end);
+  const std::string number = file.substr(end + std::strlen(kUnfinished));
+  return (absl::EndsWith(name, kExtension) || absl::EndsWith(name, kWeightsExtension)) &&
+         number.find_first_not_of("0123456789") == number.npos;
+}
+
 // What a process that was killed in the middle of Put or PutWeights has left: files that are not
 // whole, and averages without their weights.
 absl::Status RemoveUnfinished(const std::string& directory) {
@@ -92,9 +109,7 @@ absl::Status RemoveUnfinished(const std::string& directory) {
   for (const std::string& file : files) {
     const std::optional<StoredWeights> weights = ParseWeightsName(file);
     std::error_code ignored;
-    if (absl::StrContains(file, absl::StrCat(kExtension, ".tmp-")) ||
-        absl::StrContains(file, absl::StrCat(kWeightsExtension, ".tmp-")) ||
-        (weights && !whole.contains({weights->model, weights->version}))) {
+    if (IsUnfinished(file) || (weights && !whole.contains({weights->model, weights->version}))) {
       fs::remove(JoinPath(directory, file), ignored);
     }
   }
@@ -198,6 +213,9 @@ absl::StatusOr<std::vector<StoredModel>> FileModelStore::ReadAll(
   std::map<std::string, StoredModel> newest;
   std::vector<FileId> lost;
   for (const std::string& file : files) {
+    if (const auto name = NameBeforeSetAside(file)) {
+      if (const std::optional<FileId> id = ParseFileName(*name)) lost.push_back(*id);
+    }
     const std::optional<FileId> id = ParseFileName(file);
     if (!id) continue;
     const auto of_known = known.find(id->name);
@@ -212,19 +230,29 @@ absl::StatusOr<std::vector<StoredModel>> FileModelStore::ReadAll(
       newest[id->name] = *std::move(model);
     }
   }
-  for (const FileId& id : lost) newest.try_emplace(id.name, KnownModel(id));
   std::map<std::pair<std::string, uint64_t>, StoredWeights> pushed;
+  const auto count_version = [&](const std::string& name, uint64_t version) {
+    StoredWeights& weights = pushed[{name, version}];
+    weights.model = name;
+    weights.version = version;
+    return &weights;
+  };
+  for (const FileId& id : lost) {
+    const StoredModel& model = newest.try_emplace(id.name, KnownModel(id)).first->second;
+    if (id.version > model.version) count_version(id.name, id.version);
+  }
   for (const std::string& file : files) {
-    const std::optional<StoredWeights> weights = ParseWeightsName(file);
+    const std::optional<std::string> damaged = NameBeforeSetAside(file);
+    const std::optional<StoredWeights> weights = ParseWeightsName(damaged.value_or(file));
     const auto model = weights ? newest.find(weights->model) : newest.end();
     if (model == newest.end() || weights->version <= model->second.version) continue;
+    StoredWeights* const both = count_version(weights->model, weights->version);
+    both->update = weights->update;
     std::error_code error;
     const auto bytes = static_cast<int64_t>(fs::file_size(JoinPath(directory_, file), error));
-    if (error) continue;
-    StoredWeights& both =
-        pushed.try_emplace({weights->model, weights->version}, *weights).first->second;
+    if (damaged || error) continue;
     const bool ema = weights->pushed.digest.empty();
-    (ema ? both.ema : both.pushed) = {weights->file(ema).digest, bytes};
+    (ema ? both->ema : both->pushed) = {weights->file(ema).digest, bytes};
   }
   for (auto& [id, weights] : pushed) newest[id.first].pushed.push_back(std::move(weights));
   std::vector<StoredModel> models;

@@ -42,7 +42,7 @@ struct StoredModel {
 };
 
 // The latest registration of every model and the weights that were pushed to it. Not thread safe,
-// but for weights of different models.
+// but that ReadWeights may be called beside all others: of what goes meanwhile it says DataLoss.
 class ModelStore {
  public:
   // A store in a directory, which is made where it is missing; files that were not finished are
@@ -71,7 +71,8 @@ class ModelStore {
 
   // The newest registration of every name, in order of the names; of those whose version `known`
   // has, nothing but the name, the version and what was pushed; likewise of those of which nothing
-  // can be read, with an error in the log. A damaged file is set aside.
+  // can be read, with an error in the log. A damaged file is set aside. Of what is lost the
+  // version is there, without files, unless a later one is: its number is never given again.
   virtual absl::StatusOr<std::vector<StoredModel>> ReadAll(
       const std::map<std::string, uint64_t>& known) = 0;
 };

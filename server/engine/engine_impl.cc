@@ -48,6 +48,7 @@ absl::Status IdleTooLong(int64_t idle_limit_ms) {
                    " ms, the server's idle limit"));
 }
 
+// A code that streams do not retry, as they do the idle limit's: they would wait a second time.
 absl::Status WeightsDidNotCome(const absl::Status& missing, const EngineOptions& options) {
   std::string message = absl::StrCat(missing.message(), "; waited for ", options.weights_wait_ms,
                                      " ms, the server's limit for weights (--weights-wait-ms)");
@@ -55,7 +56,7 @@ absl::Status WeightsDidNotCome(const absl::Status& missing, const EngineOptions&
   if (!outage.ok() && !absl::StrContains(message, outage.message())) {
     absl::StrAppend(&message, "; now: ", outage.message());
   }
-  return absl::DeadlineExceededError(message);
+  return absl::FailedPreconditionError(message);
 }
 
 }  // namespace
@@ -229,6 +230,7 @@ void EngineImpl::Shutdown(int64_t deadline_ms) {
     stopped_ = true;
     stop_.NotifyAll();
   }
+  options_.stopping();
   render_workers_.Stop();
   guess_workers_.Stop();
   housekeeper_.join();

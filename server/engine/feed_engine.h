@@ -42,7 +42,7 @@ struct EngineOptions {
   // A consumer is ended (DeadlineExceeded) when for so long it neither granted a credit that a
   // finished batch waits for, nor took a frame that it was sent.
   int64_t idle_limit_ms = 120'000;
-  // A consumer or call is ended (DeadlineExceeded, with which weights are missing) when it has
+  // A consumer or call is ended (FailedPrecondition, with which weights are missing) when it has
   // waited for so long, with a credit, for its next batch, because a trainer has not pushed the
   // weights. Each of those who want the batch waits for as long from when it began to; none of it
   // counts as idling.
@@ -50,6 +50,9 @@ struct EngineOptions {
   // Why weights and guesses cannot come now, or OK: told with the end of what has waited for too
   // long. Called under the engine's lock, so it must neither block nor call the engine.
   std::function<absl::Status()> outage = nullptr;
+  // Called once in Shutdown, when nobody wants a batch any more and before threads are joined: to
+  // end what they may still wait for.
+  std::function<void()> stopping = [] {};
 };
 
 enum class Sharing : uint8_t { kRoundRobin, kBroadcast, kSplit };
@@ -147,7 +150,7 @@ class FeedEngine {
 
   // Calls `done` exactly once: on an engine thread, or, with an error, before it returns null. When
   // the returned handle is destroyed before the batch is there, done gets Cancelled. Errors: as
-  // Subscribe, ResourceExhausted for too many calls too, DeadlineExceeded for weights that do not
+  // Subscribe, ResourceExhausted for too many calls too, FailedPrecondition for weights that do not
   // come, and what making the batch returns.
   using Done = std::function<void(absl::StatusOr<FramePtr>)>;
   virtual std::unique_ptr<PendingCall> GetBatch(const std::string& feed_id, int64_t step,
@@ -171,8 +174,9 @@ class FeedEngine {
 
   // Refuses new work (Unavailable), lets streams and calls go on until `deadline_ms` has passed or
   // none are left, then ends what is left with Unavailable and joins the threads, each of which may
-  // still be making one batch that nobody wants: nothing interrupts that batch's forward passes,
-  // one a view over the step's unlabelled rows. Idempotent. Not to be called from a sink.
+  // still be making one batch that nobody wants: nothing but EngineOptions::stopping interrupts
+  // that batch's forward passes, one a view over the step's unlabelled rows. Idempotent. Not to be
+  // called from a sink.
   virtual void Shutdown(int64_t deadline_ms) = 0;
 };
 

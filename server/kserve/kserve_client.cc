@@ -121,6 +121,7 @@ struct KserveClient::Impl {
   grpc::CompletionQueue queue;
   Mutex mu;
   std::set<std::unique_ptr<Inference>> under_way ABSL_GUARDED_BY(mu);
+  bool stopped ABSL_GUARDED_BY(mu) = false;
 
   void Receive() {
     void* tag = nullptr;
@@ -145,12 +146,15 @@ struct KserveClient::Impl {
 KserveClient::KserveClient(const KserveAddress& address) : impl_(std::make_unique<Impl>(address)) {}
 
 KserveClient::~KserveClient() {
-  {
-    MutexLock lock(&impl_->mu);
-    for (const auto& call : impl_->under_way) call->context.TryCancel();
-  }
+  Stop();
   impl_->queue.Shutdown();
   impl_->receiver.join();
+}
+
+void KserveClient::Stop() const {
+  MutexLock lock(&impl_->mu);
+  impl_->stopped = true;
+  for (const auto& call : impl_->under_way) call->context.TryCancel();
 }
 
 absl::StatusOr<RemoteModel> KserveClient::Describe(Milliseconds deadline,
@@ -211,6 +215,7 @@ void KserveClient::Ask(const RemoteQuestion& question, Milliseconds deadline,
   Inference* const sent = impl_->under_way.insert(std::move(call)).first->get();
   sent->reader = impl_->stub->AsyncModelInfer(&sent->context, request, &impl_->queue);
   sent->reader->Finish(&sent->response, &sent->status, sent);
+  if (impl_->stopped) sent->context.TryCancel();
 }
 
 }  // namespace mixfeed

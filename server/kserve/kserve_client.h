@@ -69,6 +69,9 @@ class KserveClient {
   void Ask(const RemoteQuestion& question, Milliseconds deadline,
            std::function<void(absl::StatusOr<RemoteAnswer>)> done) const;
 
+  // Ends the questions under way, and all to come, with Cancelled.
+  void Stop() const;
+
  private:
   struct Impl;
   const std::unique_ptr<Impl> impl_;

@@ -77,9 +77,12 @@ KserveModel::KserveModel(GuessModelInfo info, KserveAddress address, const Kserv
       opened_(std::move(opened)),
       breaker_(options.breaker, std::random_device()()),
       version_(address_.version) {
-  const int64_t row_bytes = info_.input.pixels() * static_cast<int64_t>(sizeof(float));
   most_rows_ =
-      static_cast<int>(std::clamp<int64_t>(options.most_bytes / row_bytes, 1, options.most_rows));
+      static_cast<int>(std::clamp<int64_t>(options.most_bytes / row_bytes(), 1, options.most_rows));
+}
+
+int64_t KserveModel::row_bytes() const {
+  return info_.input.pixels() * static_cast<int64_t>(sizeof(float));
 }
 
 std::string KserveModel::environment() const {
@@ -148,10 +151,15 @@ absl::StatusOr<KserveModel::Remote> KserveModel::KnownRemote() {
     MutexLock lock(&mu_);
     if (remote_) return *remote_;
   }
-  MIXFEED_RETURN_IF_ERROR(Probe());
+  MIXFEED_RETURN_IF_ERROR(Probe(stop_.get_token()));
   MutexLock lock(&mu_);
   if (remote_) return *remote_;
   return Away();
+}
+
+void KserveModel::Stop() {
+  stop_.request_stop();
+  client_.Stop();
 }
 
 absl::Status KserveModel::Probe(const std::stop_token& stop) {
@@ -184,15 +192,22 @@ absl::StatusOr<KserveModel::Remote> KserveModel::CheckTensors(const RemoteModel&
   const ImageShape& image = info_.input;
   const bool fits = IsRowsOf(model.inputs, {image.channels, image.height, image.width}) &&
                     IsRowsOf(model.outputs, {info_.classes});
-  if (fits) {
-    return Remote{.input = model.inputs[0].name,
-                  .output = model.outputs[0].name,
-                  .rows = static_cast<int>(std::max<int64_t>(0, model.inputs[0].shape[0]))};
+  if (!fits) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "takes (", ListTensors(model.inputs), ") and gives (", ListTensors(model.outputs),
+        "); wanted are one input FP32 [-1, ", image.channels, ", ", image.height, ", ", image.width,
+        "] and one output FP32 [-1, ", info_.classes, "]"));
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "takes (", ListTensors(model.inputs), ") and gives (", ListTensors(model.outputs),
-      "); wanted are one input FP32 [-1, ", image.channels, ", ", image.height, ", ", image.width,
-      "] and one output FP32 [-1, ", info_.classes, "]"));
+  const int64_t rows = std::max<int64_t>(0, model.inputs[0].shape[0]);
+  const int64_t most = std::max<int64_t>(1, options_.most_fixed_bytes / row_bytes());
+  if (rows > most) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "takes ", rows, " rows in every request (", ListTensors(model.inputs),
+        "); allowed: -1, or at most ", most, ", ", options_.most_fixed_bytes, " bytes of images"));
+  }
+  return Remote{.input = model.inputs[0].name,
+                .output = model.outputs[0].name,
+                .rows = static_cast<int>(rows)};
 }
 
 absl::Status KserveModel::Pass(const Remote& remote, std::span<const float> views, int rows,
@@ -236,7 +251,8 @@ bool KserveModel::MayTryAgain(const absl::Status& failure, KserveClock::Time beg
     MutexLock lock(&mu_);
     if (breaker_.open()) return false;
     const KserveClock::Time now = clock_->Now();
-    if (now - began >= options_.pass_deadlines * milliseconds(address_.deadline_ms)) {
+    if (stop_.stop_requested() ||
+        now - began >= options_.pass_deadlines * milliseconds(address_.deadline_ms)) {
       breaker_.Open(now);
     } else {
       breaker_.Failed(now);

@@ -26,8 +26,11 @@ inline constexpr char kKserveKind[] = "kserve";
 struct KserveOptions {
   int most_rows = 256;           // of one request
   int64_t most_bytes = 3 << 20;  // of one request's images; gRPC servers refuse 4 MiB and more
-  int requests_at_once = 4;      // of one pass
-  int pass_deadlines = 3;        // a pass is given up after so many deadlines of a request
+  // Of one request's images to a model that takes a fixed number of rows; one that takes more is
+  // refused, since every request is filled up.
+  int64_t most_fixed_bytes = 64 << 20;
+  int requests_at_once = 4;  // of one pass
+  int pass_deadlines = 3;    // a pass is given up after so many deadlines of a request
   CircuitBreaker::Options breaker = {};
 };
 
@@ -55,7 +58,8 @@ class KserveModel final : public GuessModel {
   absl::Status Ready() const override;
 
   // Besides GuessModel's: FailedPrecondition with batch statistics, and for a model whose tensors
-  // are not one FP32 input [rows, C, H, W] and one FP32 output [rows, classes].
+  // are not one FP32 input [rows, C, H, W] and one FP32 output [rows, classes], or that takes more
+  // rows than most_fixed_bytes allow.
   absl::Status Guess(std::span<const float> views, int rows, bool batch_statistics,
                      std::span<float> probabilities) override;
 
@@ -66,6 +70,10 @@ class KserveModel final : public GuessModel {
   // Asks what the model is, and whether it answers. FailedPrecondition as Guess, the circuit
   // closed; NotYetError, the circuit open for longer, while the server does not answer.
   absl::Status Probe(const std::stop_token& stop = {});
+
+  // For the end of the server: guesses under way, and all to come, are NotYetError within a pause
+  // of the breaker, however long their server takes.
+  void Stop();
 
   // When Probe is due; none while the circuit is closed.
   std::optional<KserveClock::Time> probe_at() const;
@@ -80,6 +88,7 @@ class KserveModel final : public GuessModel {
 
   KserveModel(GuessModelInfo info, KserveAddress address, const KserveOptions& options,
               KserveClock* clock, std::function<void()> opened);
+  int64_t row_bytes() const;  // of one image
   absl::Status CheckSizes(size_t views, int rows, size_t probabilities) const;
   absl::StatusOr<Remote> KnownRemote();
   absl::StatusOr<Remote> CheckTensors(const RemoteModel& model) const;
@@ -97,6 +106,7 @@ class KserveModel final : public GuessModel {
   const KserveOptions options_;
   const KserveClient client_;
   KserveClock* const clock_;
+  std::stop_source stop_;
   const std::function<void()> opened_;
 
   mutable Mutex mu_;

@@ -63,6 +63,13 @@ void KserveRuntime::SetReturned(std::function<void()> returned) {
   returned_ = std::move(returned);
 }
 
+void KserveRuntime::Stop() {
+  MutexLock lock(&mu_);
+  for (const std::weak_ptr<KserveModel>& known : models_) {
+    if (const std::shared_ptr<KserveModel> model = known.lock()) model->Stop();
+  }
+}
+
 KserveRuntime::Models KserveRuntime::WaitForDue(const std::stop_token& stop) {
   MutexLock lock(&mu_);
   while (!stop.stop_requested()) {

@@ -40,6 +40,9 @@ class KserveRuntime {
   // answers again. When this returns, no call of what was set before is under way.
   void SetReturned(std::function<void()> returned);
 
+  // KserveModel::Stop of all models.
+  void Stop();
+
  private:
   using Models = std::vector<std::shared_ptr<KserveModel>>;
 

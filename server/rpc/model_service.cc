@@ -125,6 +125,11 @@ class Upload final : public grpc::ServerReadReactor<Request>,
         "the client sent nothing for ", desk_->idle_limit_ms, " ms, the server's idle limit")));
   }
 
+  void EndWithoutHeader() {
+    End(absl::InvalidArgumentError(
+        "the call ended without a message; allowed: a header, then its bytes in chunks"));
+  }
+
   // Gives everything back before the client has its answer, and with it may come again.
   void End(const absl::Status& status) {
     bytes_ = std::string();
@@ -133,19 +138,23 @@ class Upload final : public grpc::ServerReadReactor<Request>,
   }
 
   absl::Status Take() {
-    if (request_.has_header() == has_header_) {
-      return absl::InvalidArgumentError(has_header_ ? "kind: allowed after the first message: chunk"
-                                                    : "kind: allowed as the first message: header");
-    }
     if (!has_header_) {
+      if (!request_.has_header()) return WrongKind("header, as the first message");
       has_header_ = true;
       header_.Swap(request_.mutable_header());
       MIXFEED_RETURN_IF_ERROR(desk_->check(header_));
       bytes_.reserve(std::min<uint64_t>(desk_->bytes(header_), kMostReservedBytes));
       return absl::OkStatus();
     }
-    if (!request_.has_chunk()) return absl::InvalidArgumentError("kind: is not set");
+    if (!request_.has_chunk()) return WrongKind("chunk, after the first message");
     return TakeChunk(request_.chunk());
+  }
+
+  absl::Status WrongKind(const char* allowed) const {
+    const char* const given = request_.has_header()  ? "header"
+                              : request_.has_chunk() ? "chunk"
+                                                     : "not set";
+    return absl::InvalidArgumentError(absl::StrCat("kind is ", given, "; allowed: ", allowed));
   }
 
   absl::Status TakeChunk(const std::string& chunk) {
@@ -161,7 +170,7 @@ class Upload final : public grpc::ServerReadReactor<Request>,
   }
 
   void Complete() {
-    if (!has_header_) return End(absl::InvalidArgumentError("the header is missing"));
+    if (!has_header_) return EndWithoutHeader();
     const absl::Status queued = desk_->pool->Run([this] {
       End(Put(desk_->done(std::move(header_), std::move(bytes_), cancelled_.get_token()),
               response_));

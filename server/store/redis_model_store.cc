@@ -22,8 +22,9 @@ namespace {
 constexpr char kModelsLua[] = R"(
 local prefix, channel, name, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local model, pushed = prefix .. 'model:' .. name, prefix .. 'pushed:' .. name
+local function bytes_of(member) return tonumber(string.match(member, '%d+$') or 0) end
 local function forget(member)
-  local of = string.match(member, '^%d+') .. ':' .. name
+  local of = (string.match(member, '^%d+') or '') .. ':' .. name
   redis.call('DEL', prefix .. 'weights:' .. of, prefix .. 'ema:' .. of)
   redis.call('ZREM', pushed, member)
 end
@@ -58,10 +59,10 @@ if ema ~= '' then redis.call('SET', prefix .. 'ema:' .. version .. ':' .. name, 
 redis.call('ZADD', pushed, version, member)
 redis.call('HSET', model, 'last', version)
 local members, bytes = redis.call('ZRANGE', pushed, 0, -1), 0
-for _, kept in ipairs(members) do bytes = bytes + tonumber(string.match(kept, '%d+$')) end
+for _, kept in ipairs(members) do bytes = bytes + bytes_of(kept) end
 local oldest = 1
 while oldest < #members and (#members - oldest + 1 > max_pushed or bytes > max_bytes) do
-  bytes = bytes - tonumber(string.match(members[oldest], '%d+$'))
+  bytes = bytes - bytes_of(members[oldest])
   forget(members[oldest])
   oldest = oldest + 1
 end
@@ -71,10 +72,10 @@ return {'done'}
 
 // The registration is left out of the answer where `version` is its.
 constexpr char kReadModel[] = R"(
-local row = redis.call('HMGET', model, 'version', 'digest')
+local row = redis.call('HMGET', model, 'version', 'last', 'digest')
 local registration = ''
 if row[1] ~= version then registration = redis.call('HGET', model, 'registration') end
-return {row[1], row[2], registration, redis.call('ZRANGE', pushed, 0, -1)}
+return {row[1], row[2], row[3], registration, redis.call('ZRANGE', pushed, 0, -1)}
 )";
 
 constexpr char kForgetWeights[] = "forget(ARGV[5]) return {'done'}";
@@ -230,21 +231,38 @@ absl::StatusOr<StoredModel> RedisModelStore::ReadOne(const std::string& name,
                                                      const std::string& known) const {
   const std::string key = absl::StrCat(kRedisPrefix, "model:", name);
   MIXFEED_ASSIGN_OR_RETURN(const std::vector<RedisReply> answer, Run(kReadModel, name, known, {}));
-  uint64_t version = 0;
-  if (answer.size() != 4 || !absl::SimpleAtoi(answer[0].text, &version)) return Damaged(key);
+  uint64_t version = 0, last = 0;
+  if (answer.size() != 5 || !absl::SimpleAtoi(answer[1].text, &last)) return Damaged(key);
+  const bool numbered = absl::SimpleAtoi(answer[0].text, &version);
+  const std::string& registration = answer[3].text;
   StoredModel model;
-  if (answer[0].text == known) {
-    model.version = version;
-    model.header.set_name(name);
-  } else {
-    const std::string& registration = answer[2].text;
-    if (DigestOf(registration) != answer[1].text) return Damaged(key);
-    MIXFEED_ASSIGN_OR_RETURN(model, DecodeModel(registration, name, version));
+  model.version = numbered ? version : last;
+  model.header.set_name(name);
+  if (answer[0].text != known) {
+    absl::StatusOr<StoredModel> whole = Damaged(key);
+    if (numbered && DigestOf(registration) == answer[2].text) {
+      whole = DecodeModel(registration, name, version);
+    }
+    if (whole.ok()) {
+      model = *std::move(whole);
+    } else {
+      spdlog::error("a stored model is lost: {}", std::string(whole.status().message()));
+    }
   }
-  for (const RedisReply& member : answer[3].elements) {
+  for (const RedisReply& member : answer[4].elements) {
     std::optional<StoredWeights> weights = ParseMember(member.text, name);
-    if (!weights.has_value()) return Damaged(absl::StrCat(kRedisPrefix, "pushed:", name));
-    model.pushed.push_back(*std::move(weights));
+    if (weights.has_value()) {
+      model.pushed.push_back(*std::move(weights));
+    } else {
+      spdlog::warn("{}: the member \"{}\" of key {}pushed:{} is damaged; its weights are left out",
+                   client_->name(), member.text, kRedisPrefix, name);
+    }
+  }
+  if (last > std::max(model.version, model.pushed.empty() ? 0 : model.pushed.back().version)) {
+    StoredWeights lost;
+    lost.model = name;
+    lost.version = last;
+    model.pushed.push_back(std::move(lost));
   }
   return model;
 }

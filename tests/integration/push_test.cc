@@ -331,7 +331,7 @@ TEST_F(PushTest, ABatchThatWaitsTooLongSaysForWhat) {
   Register(*client);
   const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP));
   const absl::Status status = feed->GetBatch(3, {}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(
       std::string(status.message()),
       HasSubstr("update 3 of model \"net\" are not pushed yet; the newest are of update 0"));

@@ -152,7 +152,7 @@ TEST_F(ReplicasTest, WithoutRedisWhatNeedsItWaitsOrFailsByNameAndTheRestGoesOn) 
   // Also what another server has guessed, where this one has not read it.
   for (const uint64_t step : {0u, 9u}) {
     const absl::Status status = feed_b->GetBatch(step, {}).status();
-    ExpectNames(status, absl::StatusCode::kDeadlineExceeded, redis_->name());
+    ExpectNames(status, absl::StatusCode::kFailedPrecondition, redis_->name());
     EXPECT_THAT(std::string(status.message()), HasSubstr("waited for 50 ms"));
   }
   ExpectNames(Push(*client_a_, 1).status(), absl::StatusCode::kUnavailable, redis_->name());
@@ -191,8 +191,9 @@ TEST_F(ReplicasTest, AStepThatWaitedForWeightsWhenRedisWentNamesRedis) {
   AwaitWaitingBatch(*client);
   redis_->Kill();
   reader.join();
-  ExpectNames(end, absl::StatusCode::kDeadlineExceeded, "update 1 of model \"net\" are not pushed");
-  ExpectNames(end, absl::StatusCode::kDeadlineExceeded, redis_->name());
+  ExpectNames(end, absl::StatusCode::kFailedPrecondition,
+              "update 1 of model \"net\" are not pushed");
+  ExpectNames(end, absl::StatusCode::kFailedPrecondition, redis_->name());
 }
 
 // One batch, as a consumer saw it.

@@ -211,6 +211,7 @@ TEST(ParseFlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--journal-max-bytes", "-1"}, "--journal-max-bytes is -1"},
       {{"--journal-max-bytes", "1048575"}, "--journal-max-bytes is 1048575; allowed: 0 (no limit)"},
       {{"--keep-versions", "0"}, "--keep-versions is 0"},
+      {{"--keep-versions", "9223372036854775807"}, "allowed: 1 to 9223372036854775806"},
       {{"--keep-version-bytes", "-1"}, "--keep-version-bytes is -1"},
       {{"--weights-wait-ms", "0"}, "--weights-wait-ms is 0"},
       {{"--model", "resnet-small"}, "--model is \"resnet-small\"; allowed: NAME=KIND"},

@@ -76,7 +76,7 @@ class ResourceExhausted(Error, RuntimeError):
 
 
 class FailedPrecondition(Error, RuntimeError):
-    """It cannot be done as things are: no guess model, a dataset that changed, weights that do not fit."""
+    """It cannot be done as things are: no guess model, a dataset that changed, weights that nobody pushed."""
 
 
 class Aborted(Error, RuntimeError):
@@ -153,9 +153,9 @@ _HINTS = [(re.compile(words), hint) for words, hint in (
     ("newest weights of model .* are of update",
      "rewind=True of push_weights goes back in the same run; mixfeed.fork(feed, step) begins another one there."),
     ("push_every is|the trainer of model .* pushes every|nobody pushes",
-     "policy='newest' of open(), or every=1 of push_weights."),
+     "policy='newest' of open(), or every=1 of push_weights; a feed of before counts until the server restarts."),
     ("no average is kept", "ema_decay= of mixfeed.torch.register and of connection.register_model keeps one."),
-    ("were not pushed or are no longer kept",
+    ("are not pushed yet|were not pushed or are no longer kept",
      "push_weights sends them; under policy='newest' a step takes what there is."),
     ("batch.statistics",
      "statistics='running', where it is registered and in the feed's open(), guesses with the model's own statistics."),

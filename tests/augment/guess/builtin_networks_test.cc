@@ -237,6 +237,8 @@ TEST_F(WeightsTest, WrongWeightsAreNamed) {
        "head.bias holds Long"},
       {[&](TensorDict* w) { w->insert_or_assign("head.bias", at::full({10}, nan)); },
        "head.bias has values that are not finite"},
+      {[](TensorDict* w) { w->insert_or_assign("head.bias", at::full({10}, 1e39, at::kDouble)); },
+       "head.bias has values of Double that are infinite as Float"},
   };
   for (const auto& [change, reason] : cases) {
     const absl::Status status = LoadChanged(change);

@@ -238,6 +238,42 @@ TEST_F(WaitingGuesserTest, AFailedRenderIsTriedAgain) {
   EXPECT_EQ(renders_, 2);
 }
 
+// Of the two views of MakeRequest, [rows][C][H][W] each.
+constexpr size_t kFloatsOfStep = size_t{2} * kRows * 1 * 2 * 2;
+
+TEST_F(WaitingGuesserTest, ViewsOfAStepThatAnotherProcessGuessedAreNotKept) {
+  Guesser guesser({}, Finder(), journal_.get(), kFloatsOfStep);
+  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(10), CountingRender()).status()));
+  ASSERT_TRUE(MakeGuesser(model_).Guess(MakeRequest(10), RenderIndex).ok());
+  EXPECT_TRUE(guesser.Guess(MakeRequest(10), CountingRender()).ok());
+  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(11), CountingRender()).status()));
+  EXPECT_EQ(renders_, 4);
+}
+
+TEST_F(WaitingGuesserTest, ViewsOfStepsThatNobodyAskedForAgainAreNotKept) {
+  Guesser guesser({}, Finder(), journal_.get(), kFloatsOfStep);
+  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(10), CountingRender()).status()));
+  pushed_ = 11;
+  EXPECT_TRUE(guesser.Guess(MakeRequest(11), RenderIndex).ok());
+  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(12), CountingRender()).status()));
+  EXPECT_EQ(renders_, 4);
+}
+
+TEST_F(WaitingGuesserTest, WhereThereIsRoomForOneStepItIsTheLowest) {
+  Guesser guesser({}, Finder(), journal_.get(), kFloatsOfStep);
+  for (const int64_t step : {11, 12}) {
+    EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(step), CountingRender()).status()));
+    EXPECT_EQ(renders_, 2);
+  }
+  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(10), CountingRender()).status()));
+  EXPECT_EQ(renders_, 4);
+  pushed_ = 11;
+  EXPECT_TRUE(guesser.Guess(MakeRequest(10), CountingRender()).ok());
+  EXPECT_EQ(renders_, 4);
+  EXPECT_TRUE(guesser.Guess(MakeRequest(11), CountingRender()).ok());
+  EXPECT_EQ(renders_, 6);
+}
+
 TEST_F(WaitingGuesserTest, AStepInTheJournalWaitsForNothing) {
   pushed_ = 10;
   Guesser guesser({}, Finder(), journal_.get());

@@ -55,18 +55,17 @@ class JournalRecoveryTest : public ::testing::Test {
     EXPECT_TRUE(recovered.ok()) << recovered.status();
     return *std::move(recovered);
   }
-  // Guesses that are still there, which must be what they were. The others are refused, but for
-  // those above the highest that is there, of which nothing is known.
-  static int64_t CountKept(Journal* journal) {
+  // Guesses that are still there, which must be what they were. The others are refused, unless
+  // nothing could be read.
+  static int64_t CountKept(const RecoveredJournal& recovered) {
     int64_t kept = 0;
-    bool above = true;
-    for (int64_t step = kSteps; step-- > 0;) {
-      const auto found = journal->Find("feed", step);
+    const bool none = recovered.notice.find("nothing could be read") != std::string::npos;
+    for (int64_t step = 0; step < kSteps; ++step) {
+      const auto found = recovered.journal->Find("feed", step);
       if (found.ok() && found->has_value()) {
         EXPECT_EQ(**found, GuessOf(step)) << step;
         ++kept;
-        above = false;
-      } else if (!above) {
+      } else if (!none) {
         EXPECT_EQ(found.status().code(), absl::StatusCode::kFailedPrecondition) << step;
       }
     }
@@ -80,7 +79,7 @@ class JournalRecoveryTest : public ::testing::Test {
 TEST_F(JournalRecoveryTest, ASoundFileIsOpenedAsItIs) {
   const RecoveredJournal opened = Recover();
   EXPECT_EQ(opened.notice, "");
-  EXPECT_EQ(CountKept(opened.journal.get()), kSteps);
+  EXPECT_EQ(CountKept(opened), kSteps);
 }
 
 TEST_F(JournalRecoveryTest, GuessesOnSoundPagesAreKeptAndTheLostOnesRefused) {
@@ -94,7 +93,7 @@ TEST_F(JournalRecoveryTest, GuessesOnSoundPagesAreKeptAndTheLostOnesRefused) {
     Overwrite(page * kPage, kPage);
     {
       const RecoveredJournal recovered = Recover();
-      const int64_t kept = CountKept(recovered.journal.get());
+      const int64_t kept = CountKept(recovered);
       best = std::max(best, kept);
       EXPECT_THAT(recovered.notice, HasSubstr(path_ + ".damaged-1"));
       EXPECT_TRUE(std::filesystem::exists(path_ + ".damaged-1"));
@@ -115,8 +114,10 @@ TEST_F(JournalRecoveryTest, ALostGuessSaysWhereReplayBegins) {
   const auto pages = static_cast<std::streamoff>(std::filesystem::file_size(path_)) / kPage;
   Overwrite(pages / 2 * kPage, kPage);
   const RecoveredJournal recovered = Recover();
-  ASSERT_EQ(CountKept(recovered.journal.get()), kSteps - 1);
-  EXPECT_THAT(recovered.notice, HasSubstr("59 guesses could be read and are kept"));
+  ASSERT_EQ(CountKept(recovered), kSteps - 1);
+  EXPECT_THAT(recovered.notice,
+              HasSubstr("59 guesses could be read and are kept; steps whose guesses are lost are "
+                        "refused"));
   for (int64_t step = 0; step < kSteps; ++step) {
     const auto found = recovered.journal->Find("feed", step);
     if (found.ok()) continue;
@@ -129,10 +130,21 @@ TEST_F(JournalRecoveryTest, ALostGuessSaysWhereReplayBegins) {
   EXPECT_TRUE(recovered.journal->Find("fork", 19).ok());
 }
 
+TEST_F(JournalRecoveryTest, RetentionKeepsWhatIsKnownOfLostGuesses) {
+  const auto pages = static_cast<std::streamoff>(std::filesystem::file_size(path_)) / kPage;
+  Overwrite(pages / 2 * kPage, kPage);
+  EXPECT_EQ(CountKept(Recover()), kSteps - 1);
+  auto journal = Journal::Open({.path = path_, .max_steps_per_feed = kSteps - 10});
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  ASSERT_TRUE((*journal)->Insert("feed", kSteps, GuessOf(kSteps)).ok());
+  EXPECT_EQ(CountKept({*std::move(journal), ""}), kSteps - 11);
+}
+
 TEST_F(JournalRecoveryTest, AFileThatIsNoDatabaseIsSetAsideToo) {
   Overwrite(0, 100);
   const RecoveredJournal recovered = Recover();
-  EXPECT_THAT(recovered.notice, HasSubstr("nothing could be read"));
+  EXPECT_THAT(recovered.notice,
+              HasSubstr("nothing could be read, and all steps are guessed anew: "));
   EXPECT_TRUE(recovered.journal->Insert("feed", 0, GuessOf(0)).ok());
 }
 

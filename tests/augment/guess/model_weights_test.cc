@@ -173,6 +173,13 @@ TEST_F(WithWeightsTest, UnfitTensorsAreRefusedByName) {
     return *WriteSafetensors({&tensor, 1});
   };
   EXPECT_THAT(Refusal(scalar("head.bias"), false), HasSubstr("unknown tensor 'head.bias'"));
+  const std::vector<double> large(kClasses, 1e39);  // above float32's largest
+  const WeightTensor wide_bias{.name = "bias",
+                               .type = WeightType::kFloat64,
+                               .shape = {kClasses},
+                               .data = std::as_bytes(std::span(large))};
+  EXPECT_THAT(Refusal(*WriteSafetensors({&wide_bias, 1}), false),
+              HasSubstr("bias has values of Double that are infinite as Float"));
   const std::vector<int64_t> integers(kClasses);
   const WeightTensor tensor{.name = "bias",
                             .type = WeightType::kInt64,
@@ -180,7 +187,7 @@ TEST_F(WithWeightsTest, UnfitTensorsAreRefusedByName) {
                             .data = std::as_bytes(std::span(integers))};
   EXPECT_THAT(
       Refusal(*WriteSafetensors({&tensor, 1}), false),
-      HasSubstr("bias is of integers or of floating point numbers, and the network's is not"));
+      HasSubstr("bias holds Long; the network's holds Float; allowed: floating point numbers"));
 }
 
 // --- moving averages ---

@@ -122,8 +122,9 @@ TEST(ModelLineageTest, OnlySoManyVersionsStayLoaded) {
     return flags;
   };
   EXPECT_THAT(loaded(), ElementsAre(true, false, true, true));
+  // Whoever guesses with an old one does so again.
   lineage.SetLoaded(3, /*ema=*/false, std::make_shared<FakeModel>());
-  EXPECT_THAT(loaded(), ElementsAre(true, false, true, true));
+  EXPECT_THAT(loaded(), ElementsAre(true, true, false, true));
   lineage.SetLoaded(99, /*ema=*/false, std::make_shared<FakeModel>());  // no longer kept
   lineage.Add(Version(6, 9, /*bytes=*/1000));
   EXPECT_THAT(loaded(), ElementsAre(true, false, false, false, true));  // the newest always is

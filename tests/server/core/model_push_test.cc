@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <latch>
 #include <map>
 #include <memory>
@@ -158,7 +159,7 @@ TEST_F(PushTest, WhatDoesNotFitChangesNothing) {
   EXPECT_EQ(registry_->Push(PushHeader(9, 0, good), good, cancelled.get_token()).status().code(),
             absl::StatusCode::kCancelled);
   ExpectOnlyRegistered();
-  EXPECT_EQ(changes_, 1);
+  EXPECT_EQ(changes_, 2);  // the registration, and a look whether the unknown one has come
 }
 
 TEST_F(PushTest, OldVersionsAndTheirFilesAreDropped) {
@@ -184,6 +185,22 @@ TEST_F(PushTest, ARegistrationBeginsAnewAndTheVersionsCountOn) {
   EXPECT_EQ(Push(6, 2, 1)->version(), 3u);
 }
 
+TEST_F(PushTest, ARegistrationInWhoseTrialAPushCameIsAborted) {
+  Register();
+  ModelRegistry::Parts parts = Parts();
+  parts.try_model = [this](const ModelSource&, const std::stop_token&) {
+    return Push(9, 0, 77).status();
+  };
+  registry_ = *ModelRegistry::Open(*ModelStore::Open(directory_.File("models")), parts);
+  const absl::Status status = registry_->Register(Header("m"), "other").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("its newest version is 1, so this one can't be 1; register it again"));
+  EXPECT_EQ(Found(), DigestOf(Weights(77)));
+  Reopen();
+  EXPECT_EQ(Found(), DigestOf(Weights(77)));
+}
+
 TEST_F(PushTest, AModelNamedAtTheStartKeepsWhatWasPushedToIt) {
   ASSERT_TRUE(registry_->RegisterOnce(Header("m"), "net").ok());
   ASSERT_TRUE(Push(9, 0, 77).ok());
@@ -202,6 +219,20 @@ TEST_F(PushTest, DamagedWeightsAreSetAsideAndTheOnesBeforeGuess) {
   EXPECT_EQ(Found(), DigestOf(Weights(77)));
   EXPECT_TRUE(std::filesystem::exists(newest + ".damaged"));
   EXPECT_EQ(Push(10, 1, 79)->version(), 3u);  // guesses of the lost one say 2
+}
+
+TEST_F(PushTest, TheVersionOfDamagedWeightsIsNeverGivenAgain) {
+  Register();
+  ASSERT_TRUE(Push(9, 0, 77).ok());
+  std::ofstream(FileOf("v1-"), std::ios::in | std::ios::out).seekp(9).put('#');
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    Reopen();
+    EXPECT_EQ(Found(), DigestOf(Weights(0)));
+  }
+  EXPECT_EQ(Push(9, 0, 78)->version(), 2u);
+  Reopen();
+  EXPECT_EQ(Found({Kind::kVersion, 2}), DigestOf(Weights(78)));
+  EXPECT_THAT(Found({Kind::kVersion, 1}), HasSubstr("no longer kept"));
 }
 
 TEST_F(PushTest, OldWeightsThatAreDamagedOrGoneAreLostAndNoLongerListed) {
@@ -235,7 +266,7 @@ TEST_F(PushTest, LowerLimitsRemoveFilesWhenTheServerStarts) {
   EXPECT_THAT(Files(), ElementsAre("v0-m.model", StartsWith("v3-"), StartsWith("v4-")));
 }
 
-// Its pushes wait until they may be written.
+// Its pushes wait until they may be written; calls `reading` before weights are read.
 class GatedStore : public ModelStore {
  public:
   explicit GatedStore(std::unique_ptr<ModelStore> store) : store_(std::move(store)) {}
@@ -247,6 +278,7 @@ class GatedStore : public ModelStore {
   }
   absl::Status Put(const StoredModel& model) override { return store_->Put(model); }
   absl::StatusOr<std::string> ReadWeights(const StoredWeights& weights, bool ema) override {
+    std::exchange(reading, [] {})();
     return store_->ReadWeights(weights, ema);
   }
   void RemoveWeights(const StoredWeights& weights) override { store_->RemoveWeights(weights); }
@@ -256,6 +288,7 @@ class GatedStore : public ModelStore {
   }
 
   std::latch writing{1}, written{1};
+  std::function<void()> reading = [] {};
 
  private:
   const std::unique_ptr<ModelStore> store_;
@@ -273,6 +306,22 @@ TEST_F(PushTest, WhoGuessesWaitsForNoPush) {
   gate->written.count_down();
   push.join();
   EXPECT_EQ(Found(), DigestOf(Weights(77)));
+}
+
+TEST_F(PushTest, WeightsThatAPushDropsWhileTheyAreReadAreNotLost) {
+  limits_.versions = 3;
+  Reopen();
+  Register();
+  ASSERT_TRUE(Push(6, 0, 76).ok());
+  ASSERT_TRUE(Push(7, 1, 77).ok());
+  auto store = std::make_unique<GatedStore>(*ModelStore::Open(directory_.File("models")));
+  GatedStore* const gate = store.get();
+  registry_ = *ModelRegistry::Open(std::move(store), Parts());
+  gate->written.count_down();
+  gate->reading = [this] { EXPECT_TRUE(Push(8, 2, 78).ok()); };
+  const absl::Status status = registry_->Find("m", {Kind::kUpdate, 6}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no longer kept"));
 }
 
 TEST_F(PushTest, TheDeclaredIntervalIsRemembered) {
@@ -355,6 +404,14 @@ TEST_F(EmaTest, AVersionWhoseAverageIsDamagedIsGivenUp) {
   Reopen();
   EXPECT_EQ(Average({}), DigestOf(Weights(400)));
   EXPECT_EQ(Push(7, 1, 800)->version(), 3u);
+}
+
+TEST_F(EmaTest, ADamagedFileOfTheAverageStopsNoPush) {
+  RegisterEma(0.5);
+  ASSERT_TRUE(Push(6, 0, 800).ok());
+  std::ofstream(FileOf("v1-u6-ema-"), std::ios::in | std::ios::out).seekp(9).put('#');
+  ASSERT_TRUE(Push(7, 1, 800).ok());
+  EXPECT_EQ(Average({}), DigestOf(Weights(600)));
 }
 
 TEST_F(EmaTest, AVersionWithoutItsAverageIsNotThere) {

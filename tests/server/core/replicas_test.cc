@@ -155,6 +155,15 @@ TEST_F(ReplicasTest, OfTwoPushesToOneVersionOneIsAbortedAndSaysWhichWon) {
   EXPECT_EQ(b_->Push(12, 1, 78)->version(), 2u);
 }
 
+// A trainer's next push may be faster than the news of its last one.
+TEST_F(ReplicasTest, APushOntoWhatCameThroughAnotherServerIsTaken) {
+  ASSERT_THAT(a_->registry().Register(Header("m"), "net"), IsOk());
+  EXPECT_EQ(b_->Push(10, 0, 77)->version(), 1u);
+  EXPECT_EQ(a_->Push(11, 1, 78)->version(), 2u);
+  EXPECT_THAT(b_->Push(12, 3, 79), FailsWith(absl::StatusCode::kAborted,
+                                             "header.replaces is 3, but the newest version"));
+}
+
 TEST_F(ReplicasTest, OfPushesAtOnceExactlyOneWinsAVersion) {
   ASSERT_THAT(a_->registry().Register(Header("m"), "net"), IsOk());
   ASSERT_THAT(b_->registry().Refresh(), IsOk());
@@ -223,6 +232,15 @@ TEST_F(ReplicasTest, AModelThatDoesNotLoadHereKeepsItsVersionsCount) {
   ASSERT_THAT(b_->registry().Refresh(), IsOk());
   EXPECT_TRUE(b_->registry().List().empty());
   EXPECT_EQ(b_->registry().Register(Header("m"), "good")->version(), 2u);
+}
+
+TEST_F(ReplicasTest, AModelWhoseRegistrationIsDamagedCanBeRegisteredAnew) {
+  ASSERT_THAT(a_->registry().Register(Header("m"), "net"), IsOk());
+  ASSERT_THAT(a_->Push(10, 0, 77), IsOk());
+  server_->Ask({"HSET", "mixfeed:1:model:m", "registration", "nonsense"});
+  Replica c(*server_);
+  EXPECT_TRUE(c.registry().List().empty());
+  EXPECT_EQ(c.registry().RegisterOnce(Header("m"), "net")->version(), 2u);
 }
 
 TEST_F(ReplicasTest, DamagedNewestWeightsAreLeftOutAndTheirVersionCounts) {

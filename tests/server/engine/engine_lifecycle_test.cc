@@ -191,6 +191,15 @@ TEST_F(EngineLifecycleTest, ShutdownEndsWhatIsLeftAtItsDeadline) {
   EXPECT_EQ(engine_->stats().consumers, 0);
 }
 
+TEST_F(EngineLifecycleTest, ShutdownEndsWhatItsThreadsWaitFor) {
+  Restart({.stopping = [this] { kit_->model->gate().Open(); }});
+  kit_->model->gate().Close();
+  TestCall call(engine_.get(), "mixmatch", 0);
+  kit_->model->gate().AwaitWaiting(1);
+  engine_->Shutdown(0);
+  EXPECT_EQ(call.Await().status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(EngineLifecycleTest, ShutdownWaitsForNobodyWhenNobodyIsThere) {
   engine_->Shutdown(std::numeric_limits<int64_t>::max());
   EXPECT_EQ(TestCall(engine_.get(), "mixup", 0).Await().status().code(),

@@ -325,11 +325,11 @@ TEST_F(EngineWeightsTest, EndsWhenWeightsDoNotComeInTime) {
                                        "(--weights-wait-ms)"));
   const auto client = Subscribe(Lockstep());
   const absl::Status end = client->AwaitEnd();
-  EXPECT_EQ(end.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(end.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(end.message()), matches);
   EXPECT_THAT(client->steps(), ElementsAre(0));
   const absl::Status answer = TestCall(engine_.get(), "lockstep", 1).Await().status();
-  EXPECT_EQ(answer.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(answer.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(answer.message()), matches);
   PushUpTo(1);
   EXPECT_TRUE(TestCall(engine_.get(), "lockstep", 1).Await().ok());
@@ -358,9 +358,9 @@ TEST_F(EngineWeightsTest, AllWhoWaitForABatchAreEnded) {
   const auto b = Subscribe(spec);
   TestCall share(engine_.get(), "lockstep", 3, Share{1, 2});
   const auto other = Subscribe({.feed_id = "mixup", .format = {}});
-  EXPECT_EQ(a->AwaitEnd().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(b->AwaitEnd().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(share.Await().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(a->AwaitEnd().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(b->AwaitEnd().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(share.Await().status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(EventuallyWaiting(0));
   EXPECT_FALSE(other->ended());
   other->Cancel();
@@ -392,10 +392,10 @@ TEST_F(EngineWeightsTest, WithoutACreditNobodyWaits) {
   client->AwaitFrames(1);
   ASSERT_TRUE(EventuallyWaiting(4));
   const absl::Status other = TestCall(engine_.get(), "lockstep", 2).Await().status();
-  EXPECT_EQ(other.code(), absl::StatusCode::kDeadlineExceeded);  // the housekeeper has looked
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);  // the housekeeper has looked
   EXPECT_FALSE(client->ended());
   ASSERT_TRUE(client->Grant(1).ok());
-  EXPECT_EQ(client->AwaitEnd().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(client->AwaitEnd().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(EngineWeightsTest, CancelledAndRemovedWaitersLeaveNothingBehind) {

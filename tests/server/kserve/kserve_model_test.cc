@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "augment/guess/not_yet.h"
 #include "tests/server/kserve/fake_clock.h"
 #include "tests/server/kserve/fake_kserve.h"
@@ -167,6 +168,24 @@ TEST_F(KserveModelTest, AModelOfFixedRowsGetsFullRequests) {
   remote_.Change([](auto* behaviour) { behaviour->metadata.mutable_inputs(0)->set_shape(0, 4); });
   ExpectGoodGuess(*Model(), 6);
   EXPECT_THAT(remote_.rows(), ElementsAre(4, 4));
+}
+
+TEST_F(KserveModelTest, AModelOfMoreFixedRowsThanFitIsRefused) {
+  const auto model =
+      Model("", {.most_fixed_bytes = 4 * kImage.pixels() * static_cast<int64_t>(sizeof(float))});
+  for (const int64_t rows : {int64_t{5}, int64_t{1} << 40}) {
+    remote_.Change(
+        [rows](auto* behaviour) { behaviour->metadata.mutable_inputs(0)->set_shape(0, rows); });
+    const absl::Status status = Guess(*model);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr(absl::StrCat("takes ", rows, " rows in every request (views FP32 [",
+                                             rows, ", 2, 4, 4])")),
+                      HasSubstr("allowed: -1, or at most 4, 512 bytes of images")));
+  }
+  remote_.Change([](auto* behaviour) { behaviour->metadata.mutable_inputs(0)->set_shape(0, 4); });
+  ExpectGoodGuess(*model);
+  EXPECT_THAT(remote_.rows(), ElementsAre(4));
 }
 
 TEST_F(KserveModelTest, ProbabilitiesAreTakenAsTheyAre) {

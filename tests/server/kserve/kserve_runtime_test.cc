@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <stop_token>
+#include <thread>
 #include <vector>
 
 #include "augment/guess/not_yet.h"
@@ -117,6 +118,18 @@ TEST_F(KserveRuntimeTest, NoCallIsUnderWayOnceAnotherIsSet) {
   old.reset();
   remote_.Start();
   EXPECT_TRUE(Eventually([&] { return returned > 0; }));
+}
+
+TEST_F(KserveRuntimeTest, AStopEndsGuessesOfAServerThatHangs) {
+  const auto model = *runtime_.Load(Info(), remote_.address() + "?deadline_ms=600000");
+  remote_.Change([](auto* behaviour) { behaviour->held = true; });
+  absl::Status status;
+  std::thread guess([&] { status = GuessOneRow(*model); });
+  WaitUntil([&] { return remote_.under_way() == 1; });
+  runtime_.Stop();
+  guess.join();
+  EXPECT_TRUE(IsNotYet(status)) << status;
+  EXPECT_TRUE(IsNotYet(GuessOneRow(*model)));
 }
 
 TEST_F(KserveRuntimeTest, ARuntimeEndsWhileAModelIsAway) {

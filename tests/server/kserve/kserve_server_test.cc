@@ -244,7 +244,7 @@ TEST_F(KserveServerTest, WaitingForItHasTheLimitOfWaitingForWeights) {
   remote_.Stop();
   grpc::Status status;
   GetBatch(stubs, feed, 0, &status);
-  EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(),
               AllOf(HasSubstr("guess model far does not answer at kserve://" + remote_.address()),
                     HasSubstr("--weights-wait-ms")));
@@ -260,7 +260,7 @@ TEST_F(KserveServerTest, AModelThatPretendsToBeBackDoesNotHoldAStreamForEver) {
   });
   grpc::Status status;
   GetBatch(stubs, feed, 0, &status);
-  EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(), HasSubstr("UNAVAILABLE: overloaded"));
 }
 

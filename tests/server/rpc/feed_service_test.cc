@@ -247,6 +247,23 @@ TEST(FeedLimitsTest, ViewsThatNoSlotHoldsAreRefused) {
   ExpectStatus(status, StatusCode::INVALID_ARGUMENT, "--max-slot-bytes");
 }
 
+TEST_F(FeedServiceTest, ASecondForkOfARunIsRefusedWithItsNameAndStep) {
+  v1::ForkRunRequest fork;
+  fork.set_feed_id(Open(stubs_, TinySpec("mixup"), "trunk").feed_id());
+  fork.set_run("branch");
+  fork.set_step(3);
+  const auto fork_run = [&](grpc::Status* status) {
+    Call(stubs_.feeds.get(), &v1::FeedService::Stub::ForkRun, fork, status);
+  };
+  fork_run(nullptr);
+  fork_run(nullptr);
+  fork.set_step(4);
+  grpc::Status status;
+  fork_run(&status);
+  ExpectStatus(status, StatusCode::ALREADY_EXISTS, "run is \"branch\" and step 4, but feed ");
+  ExpectStatus(status, StatusCode::ALREADY_EXISTS, "allowed: a run without guesses");
+}
+
 TEST_F(FeedServiceTest, ClosedFeedIsUnknownUntilOpenedAgain) {
   const std::string id = Open(stubs_, TinySpec("mixup"), "closing").feed_id();
   v1::CloseFeedRequest request;

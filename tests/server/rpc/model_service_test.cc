@@ -177,12 +177,16 @@ v1::RegisterModelRequest ChunkMessage(size_t bytes) {
 
 TEST_F(ModelServiceTest, ChunksOutOfOrderAreRefused) {
   constexpr auto kInvalid = StatusCode::INVALID_ARGUMENT;
-  ExpectStatus(RegisterWith(stubs_, {}), kInvalid, "header is missing");
-  ExpectStatus(RegisterWith(stubs_, {ChunkMessage(3)}), kInvalid, "first message: header");
-  ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid, "header");
-  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid, "chunk");
+  ExpectStatus(RegisterWith(stubs_, {}), kInvalid,
+               "the call ended without a message; allowed: a header, then");
+  ExpectStatus(RegisterWith(stubs_, {ChunkMessage(3)}), kInvalid,
+               "kind is chunk; allowed: header, as the first message");
+  ExpectStatus(RegisterWith(stubs_, {v1::RegisterModelRequest()}), kInvalid,
+               "kind is not set; allowed: header");
+  ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), HeaderMessage(3)}), kInvalid,
+               "kind is header; allowed: chunk, after the first message");
   ExpectStatus(RegisterWith(stubs_, {HeaderMessage(3), v1::RegisterModelRequest()}), kInvalid,
-               "kind: is not set");
+               "kind is not set; allowed: chunk");
 }
 
 TEST_F(ModelServiceTest, ArchivesOfAnotherLengthThanDeclaredAreRefused) {
@@ -289,6 +293,67 @@ bool HasChildProcess() {
 
 // Registers nothing, but takes a place for a moment.
 StatusCode Probe(const Stubs& stubs) { return RegisterWith(stubs, {ChunkMessage(3)}).error_code(); }
+
+v1::PushWeightsHeader PushEvery(uint32_t updates, const std::string& model) {
+  v1::PushWeightsHeader header;
+  header.set_model(model);
+  header.set_update(1);
+  header.set_push_every(updates);
+  return header;
+}
+
+// The status of a push that ends with its header.
+grpc::Status Declare(const Stubs& stubs, const v1::PushWeightsHeader& header) {
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::PushWeightsResponse response;
+  const auto writer = stubs.models->PushWeights(&context, &response);
+  v1::PushWeightsRequest request;
+  *request.mutable_header() = header;
+  writer->Write(request);
+  writer->WritesDone();
+  return writer->Finish();
+}
+
+TEST(FeedsModelTest, IsTheOneThatHasGuessedWhereTheSpecNamesNone) {
+  const TestServer server([](ServerOptions* options) { options->models = {"a=resnet-small"}; });
+  const Stubs stubs(server.address());
+  v1::FeedSpec spec = TinySpec("mixmatch");
+  spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::LOCKSTEP);
+  const std::string feed = Open(stubs, spec).feed_id();
+  EXPECT_EQ(GetBatch(stubs, feed, 0).header().guess().model(), "a");
+  Register(stubs, ModelHeader("b", "resnet-small"), "");
+  v1::MeasureForwardRequest measure;
+  measure.set_feed_id(feed);
+  measure.set_duration_ms(1);
+  Call(stubs.inspect.get(), &v1::InspectService::Stub::MeasureForward, measure);
+  ExpectStatus(Declare(stubs, PushEvery(2, "a")), StatusCode::FAILED_PRECONDITION,
+               "header.push_every is 2, but feed " + feed);
+  ExpectStatus(Declare(stubs, PushEvery(2, "b")), StatusCode::INVALID_ARGUMENT, "header.digest");
+}
+
+TEST(PushIntervalTest, IsNotRefusedForAFeedThatNobodyUsesSinceARestart) {
+  TestServer server([](ServerOptions* options) { options->models = {"a=resnet-small"}; });
+  v1::FeedSpec spec = TinySpec("mixmatch");
+  spec.mutable_recipe()->mutable_guess()->set_policy(v1::Guess::LOCKSTEP);
+  const std::string feed = Open(Stubs(server.address()), spec, "run").feed_id();
+  const auto expect_refusal = [&] {
+    ExpectStatus(Declare(Stubs(server.address()), PushEvery(2, "a")),
+                 StatusCode::FAILED_PRECONDITION, "header.push_every is 2, but feed " + feed);
+  };
+  const auto expect_none = [&] {
+    server.Restart();
+    ExpectStatus(Declare(Stubs(server.address()), PushEvery(2, "a")), StatusCode::INVALID_ARGUMENT,
+                 "header.digest");
+  };
+  expect_refusal();
+  expect_none();
+  Open(Stubs(server.address()), spec, "run");
+  expect_refusal();
+  expect_none();
+  GetBatch(Stubs(server.address()), feed, 0);
+  expect_refusal();
+}
 
 TEST_F(ModelServiceTest, CancelledRegistrationLeavesNothingBehind) {
   for (int i = 0; i < 5; ++i) {

@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::FailsWith;
+using ::testing::IsEmpty;
 using testing::IsOk;
 using testing::RedisServer;
 
@@ -59,12 +60,14 @@ class RedisModelStoreTest : public ::testing::Test {
     for (const RedisReply& key : server_->Ask({"KEYS", "*"}).elements) keys.insert(key.text);
     return keys;
   }
-  // The versions that were pushed to the only model there is.
+  // The versions of the only model there is whose weights are there.
   std::vector<uint64_t> Versions() {
     const auto models = one_->ReadAll({});
     EXPECT_THAT(models, IsOk());
     std::vector<uint64_t> versions;
-    for (const StoredWeights& pushed : models->at(0).pushed) versions.push_back(pushed.version);
+    for (const StoredWeights& pushed : models->at(0).pushed) {
+      if (!pushed.pushed.digest.empty()) versions.push_back(pushed.version);
+    }
     return versions;
   }
 
@@ -189,29 +192,53 @@ TEST_F(RedisModelStoreTest, RemovedWeightsAreGone) {
   ASSERT_THAT(one_->Put(ModelOf("m", 0, "net")), IsOk());
   ASSERT_THAT(Push(*one_, 1, "weights"), IsOk());
   one_->RemoveWeights(WeightsOf(1, "weights"));
-  EXPECT_THAT(Versions(), ElementsAre());
+  EXPECT_THAT(Versions(), IsEmpty());
+  EXPECT_EQ(one_->ReadAll({})->at(0).pushed.at(0).version, 1u);  // which counts on
   EXPECT_EQ(Keys().count("mixfeed:1:weights:1:m"), 0u);
 }
 
-TEST_F(RedisModelStoreTest, DamagedValuesAreNamedOrSkipped) {
+TEST_F(RedisModelStoreTest, DamagedWeightsAreNamed) {
   ASSERT_THAT(one_->Put(ModelOf("m", 0, "net")), IsOk());
   ASSERT_THAT(Push(*one_, 1, "weights"), IsOk());
   server_->Ask({"SET", "mixfeed:1:weights:1:m", "weightz"});
   EXPECT_THAT(one_->ReadWeights(WeightsOf(1, "weights"), /*ema=*/false),
               FailsWith(absl::StatusCode::kDataLoss,
                         server_->name() + ": the value of key mixfeed:1:weights:1:m is damaged"));
-  ASSERT_THAT(one_->Put(ModelOf("whole", 0, "net")), IsOk());
-  const auto only_whole = [&] {
-    const auto models = one_->ReadAll({});
-    return models.ok() && models->size() == 1 && models->at(0).header.name() == "whole";
-  };
-  server_->Ask({"ZADD", "mixfeed:1:pushed:m", "2", "2 twenty"});
-  EXPECT_TRUE(only_whole());
-  server_->Ask({"DEL", "mixfeed:1:pushed:m"});
-  server_->Ask({"HSET", "mixfeed:1:model:m", "registration", "nonsense"});
-  EXPECT_TRUE(only_whole());
+}
+
+TEST_F(RedisModelStoreTest, ADamagedMemberCostsOnlyItsVersionWhichCountsOn) {
+  ASSERT_THAT(one_->Put(ModelOf("m", 0, "net")), IsOk());
+  ASSERT_THAT(Push(*one_, 1, "weights"), IsOk());
+  ASSERT_THAT(Push(*one_, 2, "weights"), IsOk());
+  server_->Ask({"ZREMRANGEBYSCORE", "mixfeed:1:pushed:m", "2", "2"});
+  server_->Ask({"ZADD", "mixfeed:1:pushed:m", "2", "two twenty"});
+  const std::vector<StoredModel> models = *two_->ReadAll({});
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].archive, "net");
+  EXPECT_THAT(Versions(), ElementsAre(1));
+  EXPECT_EQ(models[0].pushed.back().version, 2u);
+  const auto store = Open({.pushed = 2});  // as many as there will be without the damaged one
+  ASSERT_THAT(Push(*store, 3, "weights"), IsOk());
+  ASSERT_THAT(Push(*store, 4, "weights"), IsOk());
+  EXPECT_THAT(Versions(), ElementsAre(3, 4));
+}
+
+TEST_F(RedisModelStoreTest, ADamagedRegistrationIsLostAndItsVersionsCountOn) {
+  ASSERT_THAT(one_->Put(ModelOf("m", 0, "net")), IsOk());
+  ASSERT_THAT(Push(*one_, 1, "weights"), IsOk());
+  for (const char* field : {"registration", "version"}) {
+    server_->Ask({"HSET", "mixfeed:1:model:m", field, "nonsense"});
+    const std::vector<StoredModel> models = *two_->ReadAll({});
+    ASSERT_EQ(models.size(), 1u);
+    EXPECT_EQ(models[0].header.name(), "m");
+    EXPECT_EQ(models[0].header.kind(), "");
+    EXPECT_EQ(models[0].archive, "");
+    EXPECT_THAT(Versions(), ElementsAre(1));
+  }
+  ASSERT_THAT(two_->Put(ModelOf("m", 2, "other")), IsOk());
+  EXPECT_EQ(one_->ReadAll({})->at(0).archive, "other");
   server_->Ask({"DEL", "mixfeed:1:model:m"});
-  EXPECT_TRUE(only_whole());
+  EXPECT_THAT(*one_->ReadAll({}), IsEmpty());
 }
 
 TEST_F(RedisModelStoreTest, WithoutItsServerItIsUnavailable) {
