@@ -1,6 +1,7 @@
 #include "client/train/training.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/torch_environment.h"
+#include "augment/weights/state_dict.h"
 #include "client/look/unread.h"
 #include "client/mix.h"
 #include "client/train/checkpoint.h"
@@ -274,7 +276,9 @@ class Training {
     }
     if (console_->interrupted()) sums[kStop] = 1;
     report.rate = RateAt(*settings_.schedule, settings_.rate, learner_->updates(), settings_.steps);
-    MIXFEED_RETURN_IF_ERROR(learner_->Update(report.rate, group_.get(), sums));
+    const absl::Status updated = learner_->Update(report.rate, group_.get(), sums);
+    if (!std::isfinite(sums[kTotal])) return Diverged(sums[kTotal], report.rate);
+    MIXFEED_RETURN_IF_ERROR(updated);
     all_stop_ = sums[kStop] > 0;
     if (!leads()) return absl::OkStatus();
     const double batches = double{1} * settings_.accumulate * settings_.world;
@@ -284,6 +288,21 @@ class Training {
     report.loss = sums[kTotal] / batches;
     report.rows = static_cast<uint64_t>(sums[kRows]);
     return AfterUpdate(report);
+  }
+
+  // The weights of the update before are still there, but such that they came to this.
+  absl::Status Diverged(float loss, double rate) {
+    unfit_ = true;
+    return absl::FailedPreconditionError(
+        absl::StrCat("loss: ", loss, " in update ", learner_->updates() + 1,
+                     ", must be finite; the learning rate was ", rate, ", a smaller --lr may help",
+                     SavedText()));
+  }
+
+  // "; checkpoint FILE is of update N", where there is one.
+  std::string SavedText() const {
+    if (!leads() || !saved_update_.has_value()) return "";
+    return absl::StrCat("; checkpoint ", options_.checkpoint, " is of update ", *saved_update_);
   }
 
   absl::Status AfterUpdate(const UpdateReport& report) {
@@ -350,6 +369,16 @@ class Training {
     return report_->Evaluated(report);
   }
 
+  // What is not finite must not replace a checkpoint that is.
+  absl::Status CheckState(const std::string& state) const {
+    MIXFEED_ASSIGN_OR_RETURN(const StateDict tensors, StateDict::Parse(state));
+    const absl::Status finite = CheckFinite(tensors);
+    if (finite.ok()) return finite;
+    return absl::FailedPreconditionError(absl::StrCat("update ", learner_->updates(),
+                                                      " cannot be saved: ", finite.message(),
+                                                      "; a smaller --lr may help", SavedText()));
+  }
+
   absl::Status Save() {
     if (options_.checkpoint.empty() || saved_update_ == learner_->updates()) {
       return absl::OkStatus();
@@ -358,6 +387,7 @@ class Training {
     description["update"] = learner_->updates();
     description["history"] = report_->History();
     MIXFEED_ASSIGN_OR_RETURN(const std::string state, learner_->State());
+    MIXFEED_RETURN_IF_ERROR(CheckState(state));
     MIXFEED_RETURN_IF_ERROR(WriteCheckpoint(options_.checkpoint, Dump(description), state));
     saved_update_ = learner_->updates();
     return report_->Saved(options_.checkpoint, learner_->updates());
@@ -393,6 +423,7 @@ class Training {
   std::optional<TrainReport> report_;
   std::optional<uint64_t> saved_update_;  // that the file is of
   bool all_stop_ = false;                 // this or another process was interrupted
+  bool unfit_ = false;                    // the weights must not replace a checkpoint
 };
 
 }  // namespace

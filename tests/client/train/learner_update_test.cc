@@ -211,6 +211,19 @@ TEST(LearnerTest, DroppedBatchesLeaveNothing) {
   EXPECT_EQ(*learner->State(), before);
 }
 
+TEST(LearnerTest, AnUpdateWithASumThatIsNotFiniteChangesNothing) {
+  const auto learner = Make(SmallLearner());
+  MustStep(*learner, MixMatchBatch(1), 0.01);
+  const std::string before = *learner->State();
+  MustAdd(*learner, MixMatchBatch(2));
+  for (const float wrong : {NAN, INFINITY}) {
+    std::vector<float> sums = {1, wrong};
+    EXPECT_EQ(learner->Update(0.01, nullptr, sums).code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_EQ(learner->updates(), 1u);
+  EXPECT_EQ(*learner->State(), before);
+}
+
 TEST(LearnerTest, StatesOfOthersAreRefusedByTensor) {
   const auto learner = Make(SmallLearner());
   MustStep(*learner, MixMatchBatch(), 0.01);

@@ -1,0 +1,53 @@
+// What is kept of trainings that fail.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "augment/weights/state_dict.h"
+#include "tests/client/train/train_program_kit.h"
+
+namespace mixfeed {
+namespace {
+
+using ::testing::AllOf;
+using testing::Ended;
+using ::testing::HasSubstr;
+using testing::TrainProgramTest;
+
+// Kernels grow ninefold an update: w *= 1 - weight decay * rate.
+TEST_F(TrainProgramTest, ALossThatIsNotFiniteEndsTheTraining) {
+  const Ended run = Train({"--recipe", "mixup", "--lr", "10", "--weight-decay", "1", "--steps",
+                           "100", "--checkpoint", File("a.ckpt")});
+  EXPECT_EQ(run.code, kExitError);
+  const uint64_t last = run.Lines("update").back()["update"];
+  EXPECT_THAT(run.err, AllOf(HasSubstr(" in update " + std::to_string(last + 1)),
+                             HasSubstr("must be finite; the learning rate was 10"),
+                             HasSubstr("--lr"), Not(HasSubstr("saved"))));
+  EXPECT_FALSE(std::filesystem::exists(File("a.ckpt")));
+}
+
+// The average alone is not finite, so that the loss is.
+TEST_F(TrainProgramTest, WeightsThatAreNotFiniteReplaceNoCheckpoint) {
+  ASSERT_EQ(
+      Train({"--recipe", "mixup", "--run", "a", "--steps", "1", "--checkpoint", File("a.ckpt")})
+          .code,
+      kExitOk);
+  const auto sound = ParseCheckpoint("a", *ReadCheckpointFile(File("a.ckpt")));
+  ASSERT_TRUE(sound.ok()) << sound.status();
+  std::string bytes = sound->tensors.bytes();
+  const WeightTensor& first = sound->tensors.tensors().front();
+  ASSERT_TRUE(first.name.starts_with("average/")) << first.name;
+  const size_t at =
+      reinterpret_cast<const char*>(first.data.data()) - sound->tensors.bytes().data();
+  bytes.replace(at, 4, "\xff\xff\xff\xff");  // NaN
+  ASSERT_TRUE(WriteCheckpoint(File("a.ckpt"), sound->description, bytes).ok());
+  const Ended run = Resume({"--checkpoint", File("a.ckpt"), "--steps", "2", "--eval-every", "0"});
+  EXPECT_EQ(run.code, kExitError);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("update 2 cannot be saved: "), HasSubstr(first.name),
+                             HasSubstr("a.ckpt is of update 1"), Not(HasSubstr("not saved"))));
+  EXPECT_EQ(StateOf("a.ckpt"), bytes);
+}
+
+}  // namespace
+}  // namespace mixfeed
