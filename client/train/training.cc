@@ -226,13 +226,11 @@ class Training {
     return status.ok() || cancelled ? Finish() : SaveBefore(status);
   }
 
-  // Saves what was trained before an error that others made: a server or a process that is gone.
-  // What it has made itself, weights that are not finite for one, must not replace a checkpoint.
+  // Saves what was trained up to the last whole update before an error.
   absl::Status SaveBefore(const absl::Status& error) {
-    const bool of_others =
-        absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) || absl::IsAborted(error);
-    const absl::Status saved = leads() && of_others ? Save() : absl::OkStatus();
-    if (saved.ok()) return error;
+    if (!leads() || unfit_) return error;
+    const absl::Status saved = Save();
+    if (saved.ok() || saved == error) return error;
     return absl::Status(error.code(), absl::StrCat(error.message(), "; and what was trained is ",
                                                    "not saved: ", saved.message()));
   }
@@ -278,6 +276,7 @@ class Training {
     report.rate = RateAt(*settings_.schedule, settings_.rate, learner_->updates(), settings_.steps);
     const absl::Status updated = learner_->Update(report.rate, group_.get(), sums);
     if (!std::isfinite(sums[kTotal])) return Diverged(sums[kTotal], report.rate);
+    unfit_ = absl::IsInternal(updated);  // LibTorch's error in the middle of an update
     MIXFEED_RETURN_IF_ERROR(updated);
     all_stop_ = sums[kStop] > 0;
     if (!leads()) return absl::OkStatus();

@@ -13,7 +13,25 @@ namespace {
 using ::testing::AllOf;
 using testing::Ended;
 using ::testing::HasSubstr;
+using testing::RunActing;
 using testing::TrainProgramTest;
+
+// Regression: only where the server was gone for good.
+TEST_F(TrainProgramTest, AServerThatHasForgottenEverythingCostsNoUpdates) {
+  ASSERT_EQ(Train({"--run", "whole", "--steps", "6", "--checkpoint", File("whole.ckpt")}).code,
+            kExitOk);
+  const Ended run = RunActing(Training({"--eval-every", "0", "--steps", "6", "--run", "cut",
+                                        "--checkpoint", File("cut.ckpt")}),
+                              R"("update":3)", [this] {
+                                server_.options()->state_dir = File("another state");
+                                server_.Restart();
+                              });
+  EXPECT_EQ(run.code, kExitError);
+  EXPECT_EQ(run.Lines("checkpoint").at(0)["update"], 3) << run.err;
+  const Ended rest = Resume({"--checkpoint", File("cut.ckpt"), "--eval-every", "0"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_EQ(StateOf("cut.ckpt"), StateOf("whole.ckpt"));
+}
 
 // Kernels grow ninefold an update: w *= 1 - weight decay * rate.
 TEST_F(TrainProgramTest, ALossThatIsNotFiniteEndsTheTraining) {
