@@ -29,7 +29,7 @@ constexpr char kFooter[] =
     "With the policies lockstep and delayed a training that goes on from a checkpoint ends with "
     "the\n"
     "weights of one that was never interrupted, bit for bit, at an equal number of --threads.\n"
-    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C or SIGTERM).";
+    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C, SIGTERM or SIGHUP).";
 constexpr uint64_t kMostUpdates = uint64_t{1} << 40;
 constexpr uint64_t kMostThreads = 1024;
 

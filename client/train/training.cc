@@ -230,7 +230,7 @@ class Training {
   absl::Status SaveBefore(const absl::Status& error) {
     if (!leads() || unfit_) return error;
     const absl::Status saved = Save();
-    if (saved.ok() || saved == error) return error;
+    if (saved.ok() || saved == error || saved_update_ == learner_->updates()) return error;
     return absl::Status(error.code(), absl::StrCat(error.message(), "; and what was trained is ",
                                                    "not saved: ", saved.message()));
   }

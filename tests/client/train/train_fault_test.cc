@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 
 #include "augment/weights/state_dict.h"
@@ -13,6 +14,7 @@ namespace {
 using ::testing::AllOf;
 using testing::Ended;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::RunActing;
 using testing::TrainProgramTest;
 
@@ -31,6 +33,24 @@ TEST_F(TrainProgramTest, AServerThatHasForgottenEverythingCostsNoUpdates) {
   const Ended rest = Resume({"--checkpoint", File("cut.ckpt"), "--eval-every", "0"});
   ASSERT_EQ(rest.code, kExitOk) << rest.err;
   EXPECT_EQ(StateOf("cut.ckpt"), StateOf("whole.ckpt"));
+}
+
+// Its reader is gone at the second update.
+class UnreadBuffer final : public std::stringbuf {
+ protected:
+  int sync() override { return str().find(R"("update":2)") == std::string::npos ? 0 : -1; }
+};
+
+TEST_F(TrainProgramTest, AnOutputThatNobodyReadsCostsNoUpdates) {
+  UnreadBuffer buffer;
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const testing::Args args = Training({"--eval-every", "0", "--recipe", "mixup", "--run", "a",
+                                       "--steps", "4", "--checkpoint", File("a.ckpt")});
+  EXPECT_EQ(RunTrain(args, out, err, {}), kExitError);
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("cannot be written"), Not(HasSubstr("not saved"))));
+  const Ended rest = Resume({"--checkpoint", File("a.ckpt"), "--eval-every", "0"});
+  EXPECT_EQ(rest.Lines("begin").at(0)["update"], 2);
 }
 
 // Kernels grow ninefold an update: w *= 1 - weight decay * rate.
