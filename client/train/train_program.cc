@@ -38,7 +38,8 @@ void AddFlags(CLI::App* app, TrainingOptions* options) {
       app->add_option(
              "--checkpoint", options->checkpoint,
              "file that is written at the end, at Ctrl-C, at an error, such as a server or another "
-             "process that is gone, and every --checkpoint-every updates, whole or not at all")
+             "process that is gone, and every --checkpoint-every updates, whole or not at all; "
+             "one that is there only --resume replaces")
           ->type_name("FILE");
   app->add_option("--checkpoint-every", options->checkpoint_every,
                   "updates, from 0 up; 0: at the end only")

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/torch_environment.h"
+#include "augment/pool/file_io.h"
 #include "augment/weights/state_dict.h"
 #include "client/look/unread.h"
 #include "client/mix.h"
@@ -66,6 +67,11 @@ class Training {
   absl::Status MakePlan(const SpecFlags& spec, const SettingFlags& settings,
                         std::string* checkpoint) {
     if (!options_.resume) {
+      if (IsFile(options_.checkpoint)) {
+        return absl::AlreadyExistsError(
+            absl::StrCat("--checkpoint: ", options_.checkpoint,
+                         " is there; --resume goes on from it, another file or none begins anew"));
+      }
       MIXFEED_ASSIGN_OR_RETURN(plan_, NewPlan(spec, settings));
       MIXFEED_ASSIGN_OR_RETURN(const LocalSpec local, ResolveLocally(plan_.spec));
       console_->Note(NotesOfUnread(spec.Given(local), local));

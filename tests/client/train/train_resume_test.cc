@@ -146,6 +146,18 @@ TEST_F(TrainProgramTest, AServerWithAnotherDatasetIsNoticed) {
   EXPECT_THAT(run.err, HasSubstr("dataset 'tiny' is another one"));
 }
 
+TEST_F(TrainProgramTest, ACheckpointIsNotReplacedUnasked) {
+  const Args training = {"--recipe", "mixup", "--steps", "1", "--checkpoint", File("a.ckpt")};
+  ASSERT_EQ(Train(training).code, kExitOk);
+  const std::string state = StateOf("a.ckpt");
+  const Ended again = Train(training);
+  EXPECT_EQ(again.code, kExitError);
+  EXPECT_THAT(again.err, AllOf(StartsWith("mixfeed-train: --checkpoint: " + File("a.ckpt")),
+                               HasSubstr("--resume goes on from it")));
+  EXPECT_THAT(again.out, IsEmpty());
+  EXPECT_EQ(StateOf("a.ckpt"), state);
+}
+
 // What an older or lost server lacks is pushed to it.
 TEST_F(TrainProgramTest, GoesOnAtAServerThatHasForgottenTheModel) {
   ASSERT_EQ(Train({"--run", "a", "--steps", "4", "--checkpoint", File("a.ckpt")}).code, kExitOk);
