@@ -54,7 +54,8 @@ class TrainReport {
   void StopClock();
   absl::Status Evaluated(const EvalReport& report);
   absl::Status Saved(const std::string& path, uint64_t update);
-  // Also draws what there is. InvalidArgument for a picture that cannot be written.
+  // Also draws what there is. InvalidArgument, once it is told, for a picture that cannot be
+  // written.
   absl::Status End(uint64_t update, bool interrupted);
 
   // What was told so far, for a training that goes on: up to 8,192 lines of updates, of those of a

@@ -12,6 +12,7 @@
 #include "augment/guess/torch_environment.h"
 #include "augment/pool/file_io.h"
 #include "augment/weights/state_dict.h"
+#include "client/cli/files.h"
 #include "client/look/unread.h"
 #include "client/mix.h"
 #include "client/train/checkpoint.h"
@@ -66,6 +67,10 @@ class Training {
 
   absl::Status MakePlan(const SpecFlags& spec, const SettingFlags& settings,
                         std::string* checkpoint) {
+    for (const auto& [flag, file] :
+         {std::pair{"--checkpoint", options_.checkpoint}, {"--png", options_.png}}) {
+      if (!file.empty()) MIXFEED_RETURN_IF_ERROR(CheckWritable(flag, file));
+    }
     if (!options_.resume) {
       if (IsFile(options_.checkpoint)) {
         return absl::AlreadyExistsError(
@@ -400,11 +405,12 @@ class Training {
 
   absl::Status Finish() {
     if (!leads()) return absl::OkStatus();
-    MIXFEED_RETURN_IF_ERROR(Save());
+    absl::Status status = Save();
     if (!finished() && options_.checkpoint.empty()) {
       console_->err << "note: what was trained is not saved; --checkpoint FILE keeps it\n";
     }
-    return report_->End(learner_->updates(), !finished());
+    status.Update(report_->End(learner_->updates(), !finished()));
+    return status;
   }
 
   const TrainingOptions& options_;

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "augment/weights/state_dict.h"
 #include "tests/client/train/train_program_kit.h"
@@ -14,8 +16,10 @@ namespace {
 using ::testing::AllOf;
 using testing::Ended;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::RunActing;
+using ::testing::StartsWith;
 using testing::TrainProgramTest;
 
 // Regression: only where the server was gone for good.
@@ -51,6 +55,36 @@ TEST_F(TrainProgramTest, AnOutputThatNobodyReadsCostsNoUpdates) {
   EXPECT_THAT(err.str(), AllOf(HasSubstr("cannot be written"), Not(HasSubstr("not saved"))));
   const Ended rest = Resume({"--checkpoint", File("a.ckpt"), "--eval-every", "0"});
   EXPECT_EQ(rest.Lines("begin").at(0)["update"], 2);
+}
+
+TEST_F(TrainProgramTest, FilesThatCannotBeWrittenAreSaidBeforeTheTraining) {
+  std::filesystem::create_directory(File("folder.png"));
+  const std::pair<testing::Args, std::string> wrong[] = {
+      {{"--checkpoint", File("typo/a.ckpt")}, "its folder: No such file or directory"},
+      {{"--checkpoint", dir_.path()}, "is a folder"},
+      {{"--png", File("typo/a.png")}, "its folder: No such file or directory"},
+      {{"--png", File("folder.png")}, "is a folder"},
+  };
+  for (const auto& [flags, reason] : wrong) {
+    const Ended run = Train(flags);
+    EXPECT_EQ(run.code, kExitError);
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_EQ(run.err,
+              "mixfeed-train: " + flags[0] + ": cannot write '" + flags[1] + "': " + reason + "\n");
+  }
+}
+
+TEST_F(TrainProgramTest, APictureThatCannotBeWrittenHidesNothingElse) {
+  const std::string folder = File("folder");
+  std::filesystem::create_directory(folder);
+  const Ended run =
+      RunActing(Training({"--eval-every", "0", "--recipe", "mixup", "--steps", "2", "--png",
+                          folder + "/a.png", "--checkpoint", File("a.ckpt")}),
+                R"("update":1)", [&] { std::filesystem::remove(folder); });
+  EXPECT_EQ(run.code, kExitError);
+  EXPECT_EQ(run.Lines("end").at(0)["update"], 2);
+  EXPECT_THAT(run.err, StartsWith("mixfeed-train: --png: cannot write '" + folder));
+  EXPECT_NE(StateOf("a.ckpt"), "");
 }
 
 // Kernels grow ninefold an update: w *= 1 - weight decay * rate.

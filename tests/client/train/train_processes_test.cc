@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <fstream>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
@@ -19,6 +19,7 @@ using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::RunActing;
 using testing::RunInterrupted;
 using testing::RunWith;
 using testing::Tensors;
@@ -42,13 +43,20 @@ TEST_F(TrainProgramTest, CtrlCSavesAndTheTrainingGoesOn) {
 }
 
 TEST_F(TrainProgramTest, CtrlCDoesNotHideThatNothingCouldBeSaved) {
-  std::ofstream(File("no folder")) << "but a file";
-  const std::string file = File("no folder/cut.ckpt");
-  const Ended run = RunInterrupted(
+  const std::string folder = File("folder"), file = folder + "/cut.ckpt";
+  std::filesystem::create_directory(folder);
+  Cancellation interrupt;
+  const Ended run = RunActing(
       Training({"--eval-every", "0", "--steps", "5", "--run", "cut", "--checkpoint", file}),
-      R"("update":1)");
+      R"("update":1)",
+      [&] {
+        std::filesystem::remove(folder);
+        interrupt.Cancel();
+      },
+      {.interrupt = &interrupt});
   EXPECT_EQ(run.code, kExitInterrupted);
   EXPECT_THAT(run.err, HasSubstr(file));
+  EXPECT_EQ(run.Lines("end").at(0)["update"], 1);
 }
 
 TEST_F(TrainProgramTest, CtrlCWithoutACheckpointSaysThatNothingIsSaved) {
