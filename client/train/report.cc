@@ -161,6 +161,11 @@ absl::Status TrainReport::Evaluated(const EvalReport& report) {
                               report.update, 100 * report.accuracy, report.loss, report.images));
 }
 
+std::optional<uint64_t> TrainReport::evaluated() const {
+  if (evals_.empty()) return std::nullopt;
+  return evals_.back().update;
+}
+
 absl::Status TrainReport::Saved(const std::string& path, uint64_t update) {
   Json json = Event("checkpoint", {});
   json["update"] = update;

@@ -50,7 +50,8 @@ void AddFlags(CLI::App* app, TrainingOptions* options) {
                 "go on from --checkpoint, whose feed and settings hold; flags may repeat them")
       ->needs(checkpoint);
   app->add_option("--eval-every", options->eval_every,
-                  "updates from one pass over the test images to the next, from 0 up; 0: none")
+                  "updates from one pass over the test images to the next, from 0 up; 0: none. One "
+                  "that was cut short --resume makes up")
       ->check(WholeInRange(0, kMostUpdates))
       ->capture_default_str();
   app->add_option("--log-every", options->log_every, "updates from one line to the next, from 1 up")

@@ -228,7 +228,7 @@ class Training {
           if (group_ == nullptr) stream->Cancel();
         });
     MIXFEED_RETURN_IF_ERROR(Begin());
-    absl::Status status;
+    absl::Status status = MakeUpEvaluation();
     while (status.ok() && !finished() && !all_stop_) {
       status = Step(stream.get());
     }
@@ -315,14 +315,26 @@ class Training {
     return absl::StrCat("; checkpoint ", options_.checkpoint, " is of update ", *saved_update_);
   }
 
+  bool EvaluationIsDue() const {
+    return eval_feed_ != nullptr && (finished() || learner_->updates() % options_.eval_every == 0);
+  }
+
+  // That of the checkpoint's update, where it was due and was interrupted or failed.
+  absl::Status MakeUpEvaluation() {
+    if (first_update_ == 0 || !EvaluationIsDue() || report_->evaluated() == first_update_) {
+      return absl::OkStatus();
+    }
+    MIXFEED_RETURN_IF_ERROR(Evaluate());
+    saved_update_.reset();  // the file lacks it
+    return absl::OkStatus();
+  }
+
   absl::Status AfterUpdate(const UpdateReport& report) {
     MIXFEED_RETURN_IF_ERROR(Push());
     MIXFEED_RETURN_IF_ERROR(report_->Updated(report));
-    const uint64_t update = report.update;
-    if (eval_feed_ != nullptr && (finished() || update % options_.eval_every == 0)) {
-      MIXFEED_RETURN_IF_ERROR(Evaluate());
-    }
-    if (options_.checkpoint_every > 0 && update % options_.checkpoint_every == 0) return Save();
+    if (EvaluationIsDue()) MIXFEED_RETURN_IF_ERROR(Evaluate());
+    const uint64_t every = options_.checkpoint_every;
+    if (every > 0 && report.update % every == 0) return Save();
     return absl::OkStatus();
   }
 
@@ -409,7 +421,7 @@ class Training {
     if (!finished() && options_.checkpoint.empty()) {
       console_->err << "note: what was trained is not saved; --checkpoint FILE keeps it\n";
     }
-    status.Update(report_->End(learner_->updates(), !finished()));
+    status.Update(report_->End(learner_->updates(), !finished() || console_->interrupted()));
     return status;
   }
 

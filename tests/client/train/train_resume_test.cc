@@ -18,6 +18,7 @@ using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::RunInterrupted;
 using testing::RunWith;
 using ::testing::StartsWith;
 using testing::TestServer;
@@ -144,6 +145,30 @@ TEST_F(TrainProgramTest, AServerWithAnotherDatasetIsNoticed) {
                              File("a.ckpt"), "--threads", "1", "--steps", "2"});
   EXPECT_EQ(run.code, kExitError);
   EXPECT_THAT(run.err, HasSubstr("dataset 'tiny' is another one"));
+}
+
+// Of the second update, which is the last one at first.
+TEST_F(TrainProgramTest, AnEvaluationThatWasInterruptedIsMadeUp) {
+  const auto args = [this](const std::string& run) {
+    return Training({"--recipe", "mixup", "--run", run, "--steps", "2", "--eval-every", "2",
+                     "--checkpoint", File(run)});
+  };
+  const Ended whole = RunWith(args("whole"));
+  ASSERT_EQ(whole.code, kExitOk) << whole.err;
+  const Ended cut = RunInterrupted(args("cut"), R"("update":2)");
+  EXPECT_EQ(cut.code, kExitInterrupted);
+  EXPECT_THAT(cut.Lines("eval"), IsEmpty());
+  EXPECT_EQ(cut.Lines("end").at(0)["interrupted"], true);
+  const Ended rest = Resume({"--checkpoint", File("cut"), "--eval-every", "2"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_EQ(rest.Lines("eval"), whole.Lines("eval"));
+  EXPECT_EQ(rest.Lines("end"), whole.Lines("end"));
+  // Once.
+  const Ended again = Resume({"--checkpoint", File("cut"), "--eval-every", "2"});
+  EXPECT_THAT(again.Lines("eval"), IsEmpty());
+  EXPECT_EQ(again.Lines("end"), whole.Lines("end"));
+  const Ended longer = Resume({"--checkpoint", File("cut"), "--eval-every", "2", "--steps", "4"});
+  EXPECT_EQ(longer.Lines("eval").size(), 1u);
 }
 
 TEST_F(TrainProgramTest, ACheckpointIsNotReplacedUnasked) {
