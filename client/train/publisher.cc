@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<Publisher>> Publisher::Attach(FeedClient* client,
   if (same && (update > 0 || publisher->update_ == 0)) return publisher;
   if (update > 0 || options.rewind) {
     MIXFEED_RETURN_IF_ERROR(publisher->PushNow(weights, DigestOf(weights), update));
+    publisher->averages_anew_ = update > 0 && options.ema_decay > 0;
     return publisher;
   }
   return absl::FailedPreconditionError(absl::StrCat(

@@ -171,6 +171,11 @@ class Training {
       options.rewind = options_.rewind;
       MIXFEED_ASSIGN_OR_RETURN(publisher_,
                                Publisher::Attach(client_.get(), options, weights, first_update_));
+      if (publisher_->averages_anew()) {
+        console_->err << "note: the server lacked the weights of update " << first_update_
+                      << ", so that its average (--weights ema) begins anew: guesses are not those "
+                         "of an uninterrupted training\n";
+      }
     }
     return Meet();
   }

@@ -213,6 +213,16 @@ TEST_F(ResumedPublisherTest, PushesItsOwnAtOnceWhereTheServersAreOthersOrOlder) 
   EXPECT_FALSE(server_.pushes.at(1).rewind());
 }
 
+TEST(PublisherTest, AnAverageThatTheServerHasLostIsSaid) {
+  FakeModels server;
+  PublisherOptions options = Options();
+  options.ema_decay = 0.5;
+  EXPECT_FALSE(MustAttach(&server, 0, kInitial, options)->averages_anew());
+  EXPECT_TRUE(MustAttach(&server, 2, WeightsOf(2), options)->averages_anew());
+  EXPECT_FALSE(MustAttach(&server, 2, WeightsOf(2), options)->averages_anew());
+  EXPECT_FALSE(MustAttach(&server, 3, WeightsOf(3))->averages_anew());  // it is not asked for
+}
+
 TEST_F(ResumedPublisherTest, ANewTrainingOverAnotherIsRefusedUnlessItRewinds) {
   const auto refused = Publisher::Attach(&server_, Options(), kInitial, 0);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);

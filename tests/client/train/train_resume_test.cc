@@ -195,6 +195,27 @@ TEST_F(TrainProgramTest, GoesOnAtAServerThatHasForgottenTheModel) {
   EXPECT_EQ(StateOf("a.ckpt"), StateOf("b.ckpt"));
 }
 
+// The server's own average is not in the checkpoint.
+TEST_F(TrainProgramTest, GoesOnWithTheServersAverageWhereTheServerHasIt) {
+  const auto train = [this](const char* run, const char* steps) {
+    return Train({"--weights", "ema", "--ema", "0.5", "--run", run, "--steps", steps,
+                  "--checkpoint", File(run)});
+  };
+  ASSERT_EQ(train("whole", "4").code, kExitOk);
+  ASSERT_EQ(train("cut", "2").code, kExitOk);
+  std::filesystem::copy_file(File("cut"), File("old"));
+  const Ended rest = Resume({"--checkpoint", File("cut"), "--steps", "4"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_THAT(rest.err, IsEmpty());
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+  const TestServer other([](ServerOptions* options) { options->guess_threads = 1; });
+  const Ended anew = RunWith({"--server", other.address(), "--resume", "--checkpoint", File("old"),
+                              "--threads", "1", "--steps", "4", "--json"});
+  EXPECT_EQ(anew.code, kExitOk);
+  EXPECT_THAT(anew.err, StartsWith("note: the server lacked the weights of update 2, so that its "
+                                   "average (--weights ema) begins anew"));
+}
+
 TEST_F(TrainProgramTest, OtherEnvironmentsAreNoted) {
   ASSERT_EQ(Train({"--run", "a", "--steps", "1", "--checkpoint", File("a.ckpt")}).code, kExitOk);
   const Ended run = RunWith({"--server", server_.address(), "--resume", "--checkpoint",
