@@ -176,6 +176,7 @@ class Training {
                       << ", so that its average (--weights ema) begins anew: guesses are not those "
                          "of an uninterrupted training\n";
       }
+      if (!options_.rewind) NoteFirstRewound(0);
     }
     return Meet();
   }
@@ -348,12 +349,16 @@ class Training {
     MIXFEED_ASSIGN_OR_RETURN(const std::string weights, learner_->Weights());
     const uint64_t before = publisher_->rewound();
     MIXFEED_RETURN_IF_ERROR(publisher_->Push(weights, learner_->updates()));
-    if (before == 0 && publisher_->rewound() > 0) {
-      console_->err << "note: the server had other weights of update " << learner_->updates()
-                    << ", which were pushed over; guesses that they made stay (`mixfeed fork` "
-                       "begins a run without them)\n";
-    }
+    NoteFirstRewound(before);
     return absl::OkStatus();
+  }
+
+  // After a push, `before` which so many had gone over others.
+  void NoteFirstRewound(uint64_t before) const {
+    if (before > 0 || publisher_->rewound() == 0) return;
+    console_->err << "note: the server had other weights of update " << learner_->updates()
+                  << ", which were pushed over; guesses that they made stay (`mixfeed fork` "
+                     "begins a run without them)\n";
   }
 
   // For variants whose guess moves running statistics: on the images of the guess, as they are

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -193,6 +194,18 @@ TEST_F(TrainProgramTest, GoesOnAtAServerThatHasForgottenTheModel) {
   ASSERT_EQ(run.code, kExitOk) << run.err;
   ASSERT_EQ(Train({"--run", "b", "--steps", "6", "--checkpoint", File("b.ckpt")}).code, kExitOk);
   EXPECT_EQ(StateOf("a.ckpt"), StateOf("b.ckpt"));
+}
+
+TEST_F(TrainProgramTest, GoingOnOverAnotherTrainingIsNoted) {
+  ASSERT_EQ(Train({"--run", "a", "--steps", "2", "--checkpoint", File("a.ckpt")}).code, kExitOk);
+  ASSERT_EQ(
+      Train({"--run", "b", "--model", "a", "--init-seed", "7", "--rewind", "--steps", "3"}).code,
+      kExitOk);
+  const Ended rest = Resume({"--checkpoint", File("a.ckpt"), "--steps", "4"});
+  EXPECT_EQ(rest.code, kExitOk);
+  EXPECT_THAT(rest.err, StartsWith("note: the server had other weights of update 2, which were "
+                                   "pushed over"));
+  EXPECT_EQ(std::count(rest.err.begin(), rest.err.end(), '\n'), 1) << rest.err;
 }
 
 // The server's own average is not in the checkpoint.
