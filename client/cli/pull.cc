@@ -122,7 +122,8 @@ class Pull final : public Command {
     app->add_option("--prefetch", stream_.prefetch, "batches on their way at once")
         ->check(WholeInRange(1, UINT32_MAX))
         ->capture_default_str();
-    app->add_flag("--get", get_, "ask for each batch by itself instead of streaming");
+    app->add_flag("--get", get_, "ask for each batch by itself instead of streaming")
+        ->excludes(app->get_option("--prefetch"));
     CLI::Option* const unmixed = app->add_flag(
         "--unmixed", unmixed_,
         "ask for each step's images as they are before guess and mixing, for trainers that guess "

@@ -63,7 +63,10 @@ void AddFlags(CLI::App* app, TrainingOptions* options) {
   app->add_flag("--rewind", options->rewind,
                 "begin again with a model that the server has other weights of; guesses that they "
                 "made stay with their run");
-  app->add_option("--rank", options->rank, "which of --world processes this is, from 0")
+  app->add_option(
+         "--rank", options->rank,
+         "which of --world processes this is, from 0; of the feed and the training the flags of "
+         "rank 0 hold for all, but for --world")
       ->check(WholeInRange(0, UINT32_MAX))
       ->capture_default_str();
   app->add_option("--rendezvous", options->rendezvous,

@@ -80,6 +80,7 @@ class Training {
       MIXFEED_ASSIGN_OR_RETURN(plan_, NewPlan(spec, settings));
       MIXFEED_ASSIGN_OR_RETURN(const LocalSpec local, ResolveLocally(plan_.spec));
       console_->Note(NotesOfUnread(spec.Given(local), local));
+      console_->Note(NotesOfUnread(settings, local, options_.rewind, !options_.rendezvous.empty()));
       return absl::OkStatus();
     }
     MIXFEED_ASSIGN_OR_RETURN(*checkpoint, ReadCheckpointFile(options_.checkpoint));

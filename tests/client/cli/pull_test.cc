@@ -143,6 +143,11 @@ TEST_F(PullTest, PullUnmixedPrintsForPeople) {
                           HasSubstr("+ 1 views of 1 unlabelled")));
 }
 
+TEST_F(PullTest, PullGetFetchesNothingAhead) {
+  EXPECT_EQ(Run({"pull", "--get", "--prefetch", "2"}), kExitUsage);
+  EXPECT_THAT(err_, AllOf(HasSubstr("--get"), HasSubstr(" excludes "), HasSubstr("--prefetch")));
+}
+
 TEST_F(PullTest, PullUnmixedTakesNoFlagsOfBatches) {
   for (const char* flag : {"--format=uint8", "--layout=nhwc", "--targets=soft", "--normalise=unit",
                            "--sharing=broadcast", "--prefetch=2", "--get"}) {

@@ -118,6 +118,31 @@ TEST_F(TrainProgramTest, PairsTrainAsSoftTargetsDo) {
   }
 }
 
+// Regression: the binary loss of manifold's recipes was told, and cross-entropy taken.
+TEST_F(TrainProgramTest, PairsHaveTheCrossEntropyAlone) {
+  const Args pairs = {"--recipe", "manifold/official", "--targets", "pairs", "--steps", "1"};
+  const Ended run = Train(pairs);
+  ASSERT_EQ(run.code, kExitOk) << run.err;
+  EXPECT_EQ(run.Lines("begin").at(0)["settings"]["labelled-loss"], "cross-entropy");
+  Args binary = pairs;
+  binary.insert(binary.end(), {"--labelled-loss", "binary"});
+  EXPECT_EQ(Train(binary).err,
+            "mixfeed-train: --labelled-loss: binary given, allowed with --targets pairs: "
+            "cross-entropy\n");
+}
+
+TEST_F(TrainProgramTest, FlagsWithoutEffectAreNoted) {
+  const Ended run =
+      Train({"--recipe", "mixup", "--steps", "1", "--unlabelled-loss", "cross-entropy",
+             "--push-every", "2", "--rewind", "--rendezvous", "file:nowhere"});
+  ASSERT_EQ(run.code, kExitOk) << run.err;
+  EXPECT_EQ(run.err,
+            "note: --unlabelled-loss has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --push-every has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --rewind has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --rendezvous has no effect, since --world is 1\n");
+}
+
 // Each variant, with its recipe and the defaults of its flags.
 TEST_F(TrainProgramTest, EveryVariantTrains) {
   for (const TrainerVariant& variant : TrainerVariants()) {
