@@ -1,6 +1,7 @@
 #include "client/train/train_program.h"
 
 #include <CLI/CLI.hpp>
+#include <utility>
 
 #include "client/cli/console.h"
 #include "client/cli/flags.h"
@@ -32,6 +33,21 @@ constexpr char kFooter[] =
     "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C, SIGTERM or SIGHUP).";
 constexpr uint64_t kMostUpdates = uint64_t{1} << 40;
 constexpr uint64_t kMostThreads = 1024;
+
+// What flags of a feed mean here, where that is more or another than for the CLI.
+constexpr std::pair<const char*, const char*> kHelp[] = {
+    {"--recipe",
+     "a name of `mixfeed recipes`; default: the variant's, mixmatch of the official one"},
+    {"--model",
+     "the model at the server that guesses with what is trained, registered and pushed to as the "
+     "training goes; default: the name of the run"},
+    {"--weights",
+     "with which the model guesses: those that are pushed (the default), or the server's moving "
+     "average of them, of the decay --ema"},
+    {"--run",
+     "name that trainers of one training share, 1 to 128 characters of [A-Za-z0-9._-]; without it "
+     "a new run begins, and with --resume the checkpoint's goes on"},
+};
 
 void AddFlags(CLI::App* app, TrainingOptions* options) {
   CLI::Option* const checkpoint =
@@ -94,6 +110,7 @@ int RunTrain(const std::vector<std::string>& args, std::ostream& out, std::ostre
   AddFlags(&app, &training);
   settings.AddTo(&app);
   spec.AddTo(&app);
+  for (const auto& [flag, help] : kHelp) app.get_option(flag)->description(help);
   server.AddTo(&app);
   return RunParsed(&app, args, out, err, options, [&](Console* console) {
     const absl::StatusOr<bool> finished = Train(training, server, spec, settings, console);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,10 +19,12 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::RunWith;
 using ::testing::StartsWith;
 using testing::Tensors;
@@ -87,7 +90,7 @@ TEST_F(TrainProgramTest, PrintsForPeopleToo) {
                                HasSubstr("done: 3 updates, test accuracy ")));
   const Ended bar = RunWith(args, {.terminal = true});
   EXPECT_THAT(bar.err, HasSubstr("[################........] update 2/3"));
-  EXPECT_THAT(bar.out, ::testing::Not(HasSubstr("images/s")));
+  EXPECT_THAT(bar.out, Not(HasSubstr("images/s")));
 }
 
 // Recipes of every kind.
@@ -289,6 +292,18 @@ TEST_F(TrainProgramTest, HelpSaysWhatEachVariantDoes) {
     EXPECT_THAT(help.out, HasSubstr(std::string(variant.name) + ": "));
   }
   EXPECT_THAT(help.out, AllOf(HasSubstr("Examples:"), HasSubstr("--resume"), HasSubstr("130")));
+}
+
+TEST_F(TrainProgramTest, HelpSaysOfTheFeedsFlagsWhatTheTrainerMakesOfThem) {
+  std::string words;  // however the lines are broken
+  std::istringstream text(RunWith({"--help"}).out);
+  for (std::string word; text >> word;) words += word + " ";
+  EXPECT_THAT(words, AllOf(HasSubstr("default: the variant's, mixmatch of the official one"),
+                           HasSubstr("default: the name of the run"),
+                           HasSubstr("average of them, of the decay --ema"),
+                           HasSubstr("with --resume the checkpoint's goes on")));
+  EXPECT_THAT(words, Not(AnyOf(HasSubstr("not needed when the server has only one; of several"),
+                               HasSubstr("model register --ema-decay"))));
 }
 
 TEST_F(TrainProgramTest, AServerThatIsNotThereIsNamed) {
