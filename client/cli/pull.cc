@@ -173,9 +173,7 @@ class Pull final : public Command {
       return feed->GetBatch(std::exchange(steps.next, steps.next + steps.stride), stream_.format,
                             share);
     };
-    Tally tally;
-    const absl::Status status = Receive(next, console, &tally);
-    return Conclude(status, tally, console);
+    return ReceiveEach(next, console);
   }
 
   absl::Status RunViews(Feed* feed, Console* console) {
@@ -184,6 +182,15 @@ class Pull final : public Command {
     const auto next = [&] {
       return feed->GetViews(std::exchange(steps.next, steps.next + steps.stride));
     };
+    return ReceiveEach(next, console);
+  }
+
+  // What is asked for one by one. Ctrl-C ends it with the answer that is waited for.
+  template <typename Next>
+  absl::Status ReceiveEach(const Next& next, Console* console) const {
+    Cancellation uninterrupted;
+    const Cancellation::Scope scope(
+        console->interrupt == nullptr ? &uninterrupted : console->interrupt, [] {});
     Tally tally;
     const absl::Status status = Receive(next, console, &tally);
     return Conclude(status, tally, console);

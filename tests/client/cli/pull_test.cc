@@ -162,27 +162,34 @@ class InterruptingBuffer final : public std::stringbuf {
  public:
   explicit InterruptingBuffer(Cancellation* interrupt) : interrupt_(interrupt) {}
 
+  // Whether the interrupt found something to end; else it is the process that ends.
+  bool found() const { return found_; }
+
  protected:
   int sync() override {
-    if (++flushes_ == 2) interrupt_->Cancel();
+    if (++flushes_ == 2) found_ = interrupt_->Cancel();
     return 0;
   }
 
  private:
   Cancellation* const interrupt_;
+  bool found_ = false;
   int flushes_ = 0;
 };
 
 TEST_F(PullTest, AnInterruptEndsAPullWithItsSummary) {
-  server_.Script({.batches = 2, .stall = true});
-  Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt);
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err,
-                   {.interrupt = &interrupt}),
-            kExitInterrupted);
-  EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled"))));
+  for (const char* how : {"--json", "--get", "--unmixed"}) {
+    server_.Script({.batches = 2, .stall = true});  // of a stream
+    Cancellation interrupt;
+    InterruptingBuffer buffer(&interrupt);
+    std::ostream out(&buffer);
+    std::ostringstream err;
+    EXPECT_EQ(RunCli({"pull", "--steps", "0", how, "--server", server_.address()}, out, err,
+                     {.interrupt = &interrupt}),
+              kExitInterrupted);
+    EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled")))) << how;
+    EXPECT_TRUE(buffer.found()) << how;
+  }
 }
 
 }  // namespace
