@@ -117,6 +117,9 @@ class ResidualLearner final : public Learner {
 
   absl::StatusOr<EvalCounts> Evaluate(const ReceivedBatch& batch) override {
     MIXFEED_RETURN_IF_ERROR(CheckFormat(batch.header()));
+    if (batch.header().targets() == v1::PAIRS) {
+      return absl::InvalidArgumentError("targets: pairs given, allowed in an evaluation: soft");
+    }
     EvalCounts counts;
     MIXFEED_RETURN_IF_ERROR(Guarded([&] {
       const at::NoGradGuard no_grad;

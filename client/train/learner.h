@@ -84,7 +84,8 @@ class Learner {
   // Forgets what Add has added since the last Update.
   virtual void Drop() = 0;
 
-  // The averaged network with running statistics on a batch of an eval feed (soft targets).
+  // The averaged network with running statistics on a batch of an eval feed. InvalidArgument:
+  // pixels and classes as with Add, PAIRS as targets.
   virtual absl::StatusOr<EvalCounts> Evaluate(const ReceivedBatch& batch) = 0;
 
   virtual uint64_t updates() const = 0;

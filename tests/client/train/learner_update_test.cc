@@ -165,6 +165,15 @@ TEST(LearnerTest, EvaluatesTheAverageWithRunningStatistics) {
   EXPECT_NEAR(counts->loss, loss, 1e-4 * loss);
 }
 
+TEST(LearnerTest, EvaluatesSoftTargetsAlone) {
+  BatchKit batch(kRows, 77);
+  batch.header.set_targets(v1::PAIRS);
+  batch.targets.resize(kRows * 3);
+  const auto counts = Make(SmallLearner())->Evaluate(batch.Received());
+  EXPECT_EQ(counts.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(counts.status().message()), HasSubstr("targets: pairs given"));
+}
+
 TEST(LearnerTest, WithoutAnAverageTheNetworkItselfIsEvaluated) {
   LearnerOptions options = SmallLearner();
   options.ema = 0;
