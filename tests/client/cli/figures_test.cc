@@ -245,18 +245,25 @@ TEST_F(FiguresTest, VicinityJsonHasADivergenceForEachRule) {
   EXPECT_EQ(object["shape"], "moons");
   EXPECT_EQ(object["points"], 50);
   EXPECT_EQ(object["labelled"], 50);
+  EXPECT_EQ(object["noise"], 0.12);
+  EXPECT_EQ(object["distance_scale"], 0);
+  EXPECT_EQ(object["neighbours"], 10);
+  EXPECT_EQ(object["point"], nullptr);
   ASSERT_EQ(object["rules"].size(), 5u);
   EXPECT_EQ(object["rules"][3]["rule"], "k-nearest");
   for (const ordered_json& rule : object["rules"]) {
     EXPECT_GT(rule["js_points_bits"], 0);
     EXPECT_LE(rule["js_points_bits"], rule["js_joint_bits"]);
     EXPECT_LT(rule["js_joint_bits"], 1);
+    EXPECT_EQ(rule["goes"], nullptr);
   }
 }
 
 TEST_F(FiguresTest, VicinityOfOnePointHasNoDivergence) {
   const ordered_json object = Object({"vicinity", "--rules", "mixup", "--point", "7"});
   EXPECT_EQ(object["rules"][0]["js_joint_bits"], nullptr);
+  EXPECT_EQ(object["point"], 7);
+  EXPECT_EQ(object["rules"][0]["goes"], "towards any labelled point");
   ASSERT_EQ(Run({"vicinity", "--rules", "mixup", "--point", "7"}), kExitOk);
   EXPECT_THAT(
       out_, AllOf(HasSubstr("where point 7 goes"), HasSubstr("mixup  towards any labelled point")));
