@@ -119,7 +119,8 @@ class TrainFaultTest : public TrainTest {
   }
 
   // Reads to the end of the output of a training that fails after `update` or later, and returns
-  // the update that it saved last, which must be its last.
+  // the update that it saved last, which must be its last: an update whose push fails is not told
+  // of.
   static uint64_t SavedBeforeTheEnd(ChildProcess& process, uint64_t update) {
     uint64_t saved = 0;
     for (std::string line = process.ReadLine(); !line.empty(); line = process.ReadLine()) {
@@ -128,7 +129,7 @@ class TrainFaultTest : public TrainTest {
       if (json["event"] == "checkpoint") saved = json["update"];
     }
     EXPECT_EQ(WEXITSTATUS(process.End(0)), 1);
-    EXPECT_EQ(saved, update);
+    EXPECT_GE(saved, update);
     return saved;
   }
 };
