@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <utility>
@@ -127,8 +128,10 @@ class Bench final : public Command {
         ->type_name("[NAME=]DIR|generated");
     add("--state-dir", &state_dir_, "where it keeps feeds and guesses; default: nowhere")
         ->type_name("DIR");
-    add("--threads", &threads_, "its render threads; 0: one a core");
-    add("--guess-threads", &guess_threads_, "threads of the guess model; 0: as --threads");
+    add("--threads", &threads_, "its render threads; 0: one a core")
+        ->check(WholeInRange(0, INT32_MAX));
+    add("--guess-threads", &guess_threads_, "threads of the guess model; 0: as --threads")
+        ->check(WholeInRange(0, INT32_MAX));
     add("--device", &device_, "cpu, cuda[:N] or auto");
     add("--guess-kind", &guess_kind_, "built-in network that guesses, freshly made");
     add("--server-program", &program_, "default: the mixfeed-server beside mixfeed")

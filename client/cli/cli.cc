@@ -22,7 +22,7 @@ constexpr char kFooter[] =
     "  mixfeed pull --recipe mixmatch --labels 250 --batch 64 --steps 20\n"
     "\n"
     "Every subcommand explains itself: mixfeed pull --help. With --json they print for scripts.\n"
-    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C or SIGTERM).";
+    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C, SIGTERM or SIGHUP).";
 
 struct BoundCommand {
   CLI::App* app;

@@ -17,7 +17,8 @@ void Console::Note(const std::vector<std::string>& notes) const {
 
 absl::Status CheckOutput(std::ostream& out) {
   if (out.flush()) return absl::OkStatus();
-  return absl::UnavailableError("the standard output cannot be written; is the disk full?");
+  return absl::UnavailableError(
+      "the standard output cannot be written; is the disk full, or its reader gone?");
 }
 
 void Progress::Begin(const std::string& part) {

@@ -12,6 +12,10 @@ namespace mixfeed {
 absl::StatusOr<std::string> ReadFile(const std::string& flag, const std::string& path);
 absl::Status WriteFile(const std::string& flag, const std::string& path, const std::string& bytes);
 
+// Whether a file that is written later can be, as far as that is known now: it is there and may be
+// written, or its folder is and may. InvalidArgument names the flag, the path and the reason.
+absl::Status CheckWritable(const std::string& flag, const std::string& path);
+
 }  // namespace mixfeed
 
 #endif  // MIXFEED_CLIENT_CLI_FILES_H_

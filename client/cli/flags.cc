@@ -27,6 +27,15 @@ namespace {
 
 constexpr double kShortestWait = 0.001;
 constexpr double kLongestWait = 86400;  // a day
+constexpr char kNoLeadingZeros[] = ", without leading zeros";
+
+// As 010, which CLI11 would take for an octal number.
+bool HasLeadingZero(const std::string& text) { return text.size() > 1 && text[0] == '0'; }
+
+bool ReadWhole(const std::string& text, uint64_t* value) {
+  if (HasLeadingZero(text)) return false;
+  return ParseNumber<uint64_t>(text, [value](uint64_t n) { *value = n; }).empty();
+}
 
 absl::StatusOr<v1::FeedSpec> ReadSpec(const std::string& path) {
   MIXFEED_ASSIGN_OR_RETURN(const std::string text, ReadFile("--spec", path));
@@ -53,18 +62,18 @@ std::function<std::string(const std::string&)> InRange(double low, double high) 
 std::function<std::string(const std::string&)> WholeInRange(uint64_t low, uint64_t high) {
   return [low, high](const std::string& text) {
     uint64_t value = 0;
-    const bool whole = ParseNumber<uint64_t>(text, [&](uint64_t n) { value = n; }).empty();
-    if (whole && value >= low && value <= high) return std::string();
-    return absl::StrCat("'", text, "' is not a whole number from ", low, " to ", high);
+    if (ReadWhole(text, &value) && value >= low && value <= high) return std::string();
+    return absl::StrCat("'", text, "' is not a whole number from ", low, " to ", high,
+                        HasLeadingZero(text) ? kNoLeadingZeros : "");
   };
 }
 
 std::function<std::string(const std::string&)> WholeFrom(uint64_t low) {
   return [low](const std::string& text) {
     uint64_t value = 0;
-    const std::string wrong = ParseNumber<uint64_t>(text, [&](uint64_t n) { value = n; });
-    if (wrong.empty() && value >= low) return std::string();
-    return absl::StrCat("'", text, "' is not a whole number from ", low, " up, in its range");
+    if (ReadWhole(text, &value) && value >= low) return std::string();
+    return absl::StrCat("'", text, "' is not a whole number from ", low, " up, in its range",
+                        HasLeadingZero(text) ? kNoLeadingZeros : "");
   };
 }
 

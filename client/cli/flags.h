@@ -26,7 +26,7 @@ namespace mixfeed {
 // A check for CLI11: a number from `low` to `high`. Unlike CLI::Range it refuses NaN.
 std::function<std::string(const std::string&)> InRange(double low, double high);
 
-// Likewise whole numbers.
+// Likewise whole numbers, written without leading zeros.
 std::function<std::string(const std::string&)> WholeInRange(uint64_t low, uint64_t high);
 // Likewise whole numbers without an upper end but their type's.
 std::function<std::string(const std::string&)> WholeFrom(uint64_t low);

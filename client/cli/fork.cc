@@ -12,7 +12,9 @@ class Fork final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
     app->add_option("FEED", feed_id_, "the feed's id, as `mixfeed info` lists it")->required();
-    app->add_option("--step", step_, "the first step that the new run guesses itself")->required();
+    app->add_option("--step", step_, "the first step that the new run guesses itself, from 0 up")
+        ->required()
+        ->check(WholeFrom(0));
     app->add_option("--run", run_, "the new run's name")->required();
     app->add_option(
         "--model", model_,

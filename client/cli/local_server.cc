@@ -34,9 +34,10 @@ using File = std::unique_ptr<FILE, CloseFile>;
 [[noreturn]] void ExecChild(char* const* argv, int output, int log, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
-  // The server would inherit that we take our signals in a thread of their own.
+  // The server would inherit that we take our signals in a thread of their own, and ignore one.
   // NOLINTNEXTLINE(concurrency-mt-unsafe): the child has one thread
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);  // NOLINT(concurrency-mt-unsafe): as above
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(EXIT_FAILURE);  // it died before prctl
   dup2(output, STDOUT_FILENO);

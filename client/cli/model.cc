@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -27,9 +28,12 @@ class ModelRegister final : public Command {
                     "of kind kserve: HOST:PORT/MODEL[/VERSION][?output=logits|probabilities]"
                     "[&deadline_ms=N], a server that speaks the KServe v2 protocol over gRPC")
         ->type_name("ADDRESS");
-    app->add_option("--update", update_, "the trainer's update count that the weights are of");
-    app->add_option("--classes", classes_, "classes; not needed when the server has one dataset");
-    app->add_option("--init-seed", init_seed_, "of a built-in network's fresh weights");
+    app->add_option("--update", update_, "the trainer's update count that the weights are of")
+        ->check(WholeFrom(0));
+    app->add_option("--classes", classes_, "classes; not needed when the server has one dataset")
+        ->check(WholeInRange(0, UINT32_MAX));
+    app->add_option("--init-seed", init_seed_, "of a built-in network's fresh weights")
+        ->check(WholeFrom(0));
     app->add_option("--normalise", normalise_,
                     "what its input is to be: signed (the default), cifar10, imagenet, ...");
     app->add_option("--ema-decay", ema_decay_,
@@ -99,11 +103,14 @@ class ModelPush final : public Command {
         ->required()
         ->type_name("FILE");
     app->add_option("--update", update_, "the trainer's update count that the weights are of")
-        ->required();
-    app->add_option("--replaces", replaces_, "the version that they replace; default: the newest");
+        ->required()
+        ->check(WholeFrom(0));
+    app->add_option("--replaces", replaces_, "the version that they replace; default: the newest")
+        ->check(WholeFrom(0));
     app->add_flag("--partial", partial_, "the file has only some tensors; the others stay");
     app->add_option("--push-every", push_every_,
-                    "declare that a push comes every so many updates; 0: say nothing");
+                    "declare that a push comes every so many updates; 0: say nothing")
+        ->check(WholeInRange(0, UINT32_MAX));
     app->add_flag("--rewind", rewind_, "the trainer went back to an earlier update");
     server_.AddTo(app);
   }

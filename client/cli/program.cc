@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -69,6 +70,8 @@ int RunParsed(CLI::App* app, const std::vector<std::string>& args, std::ostream&
 int RunMain(int argc, char** argv, Program program) {
   // gRPC logs failed handshakes and the like in lines of its own; our errors say the same in one.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // NOLINT(concurrency-mt-unsafe): no threads
+  // Output whose reader is gone is met as CheckOutput's error, after which a trainer still saves.
+  std::signal(SIGPIPE, SIG_IGN);
   Cancellation interrupt;
   const SignalThread signals(&interrupt);
   const CliOptions options{.terminal = isatty(STDERR_FILENO) == 1,

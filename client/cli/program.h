@@ -21,7 +21,7 @@ namespace mixfeed {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitError = 1;          // one line on `err` says what, and what to do
 inline constexpr int kExitUsage = 2;          // the command line was wrong
-inline constexpr int kExitInterrupted = 130;  // Ctrl-C or SIGTERM, as shells count it
+inline constexpr int kExitInterrupted = 130;  // Ctrl-C, SIGTERM or SIGHUP, as shells count it
 
 struct CliOptions {
   // `err` is a terminal: long work shows a progress bar there.
@@ -36,7 +36,9 @@ struct CliOptions {
 using Program = int (*)(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
                         const CliOptions& options);
 
-// What main does: `program` with the process's streams, Ctrl-C and SIGTERM as its interrupt.
+// What main does: `program` with the process's streams, and SignalThread's signals as its
+// interrupt. Where the reader of its output is gone, that is an error of the stream, not the
+// process's end.
 int RunMain(int argc, char** argv, Program program);
 
 // Parses `args` with `app`, whose name is the program's, and then runs `body`, which returns the

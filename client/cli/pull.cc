@@ -7,6 +7,7 @@
 #include "augment/base/status_macros.h"
 #include "client/cli/command.h"
 #include "client/cli/flags.h"
+#include "client/cli/late_note.h"
 #include "client/consumer_steps.h"
 #include "client/look/json.h"
 #include "client/spec/enum_text.h"
@@ -102,6 +103,21 @@ struct Tally {
   }
 };
 
+// What may be waited for when no batch comes.
+std::string WaitNote(const Feed& feed) {
+  const v1::Recipe& recipe = feed.info().spec().recipe();
+  const v1::Guess::Policy policy = recipe.guess().policy();
+  const std::string note = "no batch has come for 3 s";
+  if (recipe.rows() != v1::Recipe::LABELLED_AND_UNLABELLED) return note;
+  if (policy != v1::Guess::LOCKSTEP && policy != v1::Guess::DELAYED) {
+    return absl::StrCat(note, "; the guess model may be slow, or away");
+  }
+  return absl::StrCat(note, "; with the policy ", EnumText(*v1::Guess::Policy_descriptor(), policy),
+                      " a step waits until a trainer has pushed the weights of its update "
+                      "(`mixfeed model list` shows the model's), for as long as the server's "
+                      "--weights-wait-ms");
+}
+
 class Pull final : public Command {
  public:
   void AddFlags(CLI::App* app) override {
@@ -122,7 +138,8 @@ class Pull final : public Command {
     app->add_option("--prefetch", stream_.prefetch, "batches on their way at once")
         ->check(WholeInRange(1, UINT32_MAX))
         ->capture_default_str();
-    app->add_flag("--get", get_, "ask for each batch by itself instead of streaming");
+    app->add_flag("--get", get_, "ask for each batch by itself instead of streaming")
+        ->excludes(app->get_option("--prefetch"));
     CLI::Option* const unmixed = app->add_flag(
         "--unmixed", unmixed_,
         "ask for each step's images as they are before guess and mixing, for trainers that guess "
@@ -153,7 +170,8 @@ class Pull final : public Command {
         console->interrupt == nullptr ? &uninterrupted : console->interrupt,
         [&stream] { stream->Cancel(); });
     Tally tally;
-    const absl::Status status = Receive([&stream] { return stream->Next(); }, console, &tally);
+    const absl::Status status =
+        Receive([&stream] { return stream->Next(); }, WaitNote(*feed), console, &tally);
     if (stream->reconnects() > 0) {
       console->err << "mixfeed: connected again " << stream->reconnects() << " times\n";
     }
@@ -172,9 +190,7 @@ class Pull final : public Command {
       return feed->GetBatch(std::exchange(steps.next, steps.next + steps.stride), stream_.format,
                             share);
     };
-    Tally tally;
-    const absl::Status status = Receive(next, console, &tally);
-    return Conclude(status, tally, console);
+    return ReceiveEach(next, WaitNote(*feed), console);
   }
 
   absl::Status RunViews(Feed* feed, Console* console) {
@@ -183,16 +199,28 @@ class Pull final : public Command {
     const auto next = [&] {
       return feed->GetViews(std::exchange(steps.next, steps.next + steps.stride));
     };
+    return ReceiveEach(next, "no answer has come for 3 s", console);
+  }
+
+  // What is asked for one by one. Ctrl-C ends it with the answer that is waited for.
+  template <typename Next>
+  absl::Status ReceiveEach(const Next& next, const std::string& late, Console* console) const {
+    Cancellation uninterrupted;
+    const Cancellation::Scope scope(
+        console->interrupt == nullptr ? &uninterrupted : console->interrupt, [] {});
     Tally tally;
-    const absl::Status status = Receive(next, console, &tally);
+    const absl::Status status = Receive(next, late, console, &tally);
     return Conclude(status, tally, console);
   }
 
-  // Until there are enough, the user has enough, or it fails.
+  // Until there are enough, the user has enough, or it fails. `late`: LateNote's.
   template <typename Next>
-  absl::Status Receive(const Next& next, Console* console, Tally* tally) const {
+  absl::Status Receive(const Next& next, const std::string& late, Console* console,
+                       Tally* tally) const {
+    LateNote note(console, late);
     while ((steps_ == 0 || tally->batches < steps_) && !console->interrupted()) {
       MIXFEED_ASSIGN_OR_RETURN(const auto received, next());
+      note.Came();
       tally->Add(received);
       console->out << (server_.json ? JsonLine(received) : TextLine(received)) << '\n';
       // Flushes, since a script that reads along wants the line when the batch is there.

@@ -12,6 +12,7 @@ namespace mixfeed {
 namespace {
 
 constexpr char kDone = 0;
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 int write_end = -1;  // of the pipe that signals are written to
 
@@ -19,6 +20,12 @@ void WriteSignal(int signal) {
   const auto byte = static_cast<char>(signal);
   const ssize_t written = write(write_end, &byte, 1);
   static_cast<void>(written);
+}
+
+bool IsIgnored(int signal) {
+  struct sigaction action = {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
@@ -32,11 +39,15 @@ SignalThread::SignalThread(Cancellation* interrupt) {
   struct sigaction action = {};
   action.sa_handler = WriteSignal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  for (const int signal : kSignals) {
+    if (signal != SIGHUP || !IsIgnored(signal)) sigaction(signal, &action, nullptr);
+  }
 }
 
 SignalThread::~SignalThread() {
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+  for (const int signal : kSignals) {
+    if (!IsIgnored(signal)) std::signal(signal, SIG_DFL);
+  }
   WriteSignal(kDone);
   thread_.join();
   close(read_end_);
@@ -48,7 +59,8 @@ void SignalThread::Handle(Cancellation* interrupt) const {
   for (;;) {
     if (read(read_end_, &byte, 1) != 1) continue;
     if (byte == kDone) return;
-    if (!interrupt->Cancel()) _exit(kExitInterrupted);
+    const bool again = byte == static_cast<char>(SIGHUP) && interrupt->cancelled();
+    if (!again && !interrupt->Cancel()) _exit(kExitInterrupted);
   }
 }
 

@@ -7,8 +7,9 @@
 
 namespace mixfeed {
 
-// Takes SIGINT and SIGTERM while it lives, in a thread of its own: the first ends what is under
-// way, and with nothing to end, or at the second, the process ends with kExitInterrupted. By a
+// Takes SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP while it lives, in a thread of
+// its own: the first ends what is under way, and with nothing to end, or at the second, the process
+// ends with kExitInterrupted; but not at a second SIGHUP, which kernel and shell both send. By a
 // handler, since libraries have started threads before main, which would take a signal that is only
 // blocked in ours. One at a time.
 class SignalThread {

@@ -1,6 +1,7 @@
 #include "client/look/vicinity.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,10 +40,12 @@ class Vicinity final : public Command {
         ->check(InRange(0, kMaxDistanceScale))
         ->type_name("SCALE");
     app->add_option("--neighbours", wish_.vicinity.neighbours, "k of k-nearest, from 1 up")
+        ->check(WholeInRange(1, INT32_MAX))
         ->type_name("K")
         ->capture_default_str();
     app->add_option("--point", wish_.vicinity.point,
                     "draw only where this labelled point can go, from 0 up; no divergence then")
+        ->check(WholeInRange(0, INT32_MAX))
         ->type_name("INDEX");
     picture_.AddTo(app);
   }

@@ -70,24 +70,24 @@ Json JsonOf(const RunReport& report) {
   Json models = Json::array();
   for (const v1::Model& model : report.models) models.push_back(ToJson(model));
   const bool guesses = report.guesses.has_value();
-  return {{"feed_id", report.feed.feed_id()},
-          {"run", report.feed.run()},
-          {"recipe", spec.recipe().preset()},
-          {"plan_version", spec.plan_version()},
-          {"seeds", {{"seed", spec.seed()}, {"split_seed", spec.split().seed()}}},
-          {"dataset", DatasetJson(report.dataset)},
-          {"split", SplitJson(report)},
-          {"builds",
-           {{"client", MIXFEED_VERSION},
-            {"server", report.server.version()},
-            {"device", report.server.device()},
-            {"environment", report.server.environment()}}},
-          {"served",
-           {{"batches", report.feed.served()}, {"through_step", report.feed.served_through()}}},
-          {"policy", guesses ? PolicyJson(spec.recipe().guess()) : Json(nullptr)},
-          {"guesses", guesses ? GuessesJson(*report.guesses) : Json(nullptr)},
-          {"models", std::move(models)},
-          {"spec", ToJson(spec)}};
+  return {
+      {"feed_id", report.feed.feed_id()},
+      {"run", report.feed.run()},
+      {"recipe", spec.recipe().preset()},
+      {"plan_version", spec.plan_version()},
+      {"seeds", {{"seed", spec.seed()}, {"split_seed", spec.split().seed()}}},
+      {"dataset", DatasetJson(report.dataset)},
+      {"split", SplitJson(report)},
+      {"builds",
+       {{"client", MIXFEED_VERSION},
+        {"server", report.server.version()},
+        {"device", report.server.device()},
+        {"environment", report.server.environment()}}},
+      {"served", {{"batches", report.feed.served()}, {"below_step", report.feed.served_through()}}},
+      {"policy", guesses ? PolicyJson(spec.recipe().guess()) : Json(nullptr)},
+      {"guesses", guesses ? GuessesJson(*report.guesses) : Json(nullptr)},
+      {"models", std::move(models)},
+      {"spec", ToJson(spec)}};
 }
 
 }  // namespace mixfeed

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 
 namespace mixfeed {
@@ -36,6 +37,11 @@ absl::StatusOr<uint64_t> StepToShow(Feed* feed, uint32_t rows, bool new_run) {
   if (!recipe.mix().enabled() || !MayShowAnyStep(recipe, new_run)) return 0;
   for (uint64_t step = 0; step < kStepsTried; ++step) {
     MIXFEED_ASSIGN_OR_RETURN(const v1::GetPlanResponse plan, feed->GetPlan(step));
+    if (plan.order_size() > plan.rows_size()) {
+      return absl::InternalError(absl::StrCat("plan: of step ", step, " the server sends ",
+                                              plan.order_size(), " rows, and plans ",
+                                              plan.rows_size()));
+    }
     if (IsVisiblyMixed(plan, rows)) return step;
   }
   return 0;

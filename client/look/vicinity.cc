@@ -61,16 +61,23 @@ std::string TableText(const VicinityFigureOptions& options, const VicinityFigure
 
 Json JsonOf(const VicinityFigureOptions& options, const VicinityFigure& made) {
   Json object;
+  const VicinityOptions& vicinity = options.vicinity;
   object["shape"] = NameOf(options.shape);
+  object["noise"] = options.noise;
   object["points"] = options.points;
-  object["labelled"] = options.vicinity.labelled;
-  object["alpha"] = options.vicinity.alpha;
-  object["seed"] = options.vicinity.seed;
+  object["labelled"] = vicinity.labelled;
+  object["alpha"] = vicinity.alpha;
+  object["distance_scale"] = vicinity.distance_scale;
+  object["neighbours"] = vicinity.neighbours;
+  object["point"] = vicinity.point.has_value() ? Json(*vicinity.point) : Json(nullptr);
+  object["seed"] = vicinity.seed;
   object["rules"] = Json::array();
   for (size_t i = 0; i < options.rules.size(); ++i) {
     const auto& bits = made.divergences[i];
     Json rule;
     rule["rule"] = NameOf(options.rules[i]);
+    rule["goes"] =
+        vicinity.point.has_value() ? Json(made.figure.panels[i].subtitle) : Json(nullptr);
     rule["js_points_bits"] = bits ? Json(bits->points) : Json(nullptr);
     rule["js_joint_bits"] = bits ? Json(bits->joint) : Json(nullptr);
     object["rules"].push_back(rule);

@@ -28,12 +28,17 @@ bool WaitsForEveryUpdate(const Recipe& recipe) {
          recipe.guess.policy == WeightsPolicy::kDelayed;
 }
 
-absl::Status CheckTrainable(const LocalSpec& local, const TrainSettings& settings) {
+absl::Status CheckTrainable(const LocalSpec& local, const TrainSettings& settings,
+                            const SettingTexts& texts) {
   const Recipe& recipe = local.recipe;
   if (recipe.rows == RowSource::kOrdered) {
     return Invalid(absl::StrCat("--recipe: ", local.preset->name,
                                 " is one ordered pass for evaluation; allowed: the recipes that "
                                 "train (`mixfeed recipes`)"));
+  }
+  if (settings.pairs && settings.labelled_loss != LossKind::kCrossEntropy) {
+    return Invalid(absl::StrCat("--labelled-loss: ", texts.at("labelled-loss"),
+                                " given, allowed with --targets pairs: cross-entropy"));
   }
   if (!recipe.guesses()) return absl::OkStatus();
   if (settings.pairs)
@@ -114,8 +119,33 @@ absl::StatusOr<TrainingPlan> NewPlan(const SpecFlags& spec, const SettingFlags& 
   MIXFEED_ASSIGN_OR_RETURN(const TrainSettings read, ReadSettings(plan.settings));
   FillIn(read, local.recipe, plan.run, &plan.spec);
   MIXFEED_ASSIGN_OR_RETURN(const LocalSpec filled, ResolveLocally(plan.spec));
-  MIXFEED_RETURN_IF_ERROR(CheckTrainable(filled, read));
+  MIXFEED_RETURN_IF_ERROR(CheckTrainable(filled, read, plan.settings));
   return plan;
+}
+
+std::vector<std::string> NotesOfUnread(const SettingFlags& settings, const LocalSpec& spec,
+                                       bool rewind, bool rendezvous) {
+  struct Unread {
+    const char* flag;
+    bool given;
+    bool read;
+    const char* why;
+  };
+  const bool guesses = spec.recipe.guesses();
+  const char* const no_guess = "nothing is guessed (recipe.rows)";
+  const std::string& world = settings.Given("world");
+  const Unread flags[] = {
+      {"--unlabelled-loss", !settings.Given("unlabelled-loss").empty(), guesses, no_guess},
+      {"--push-every", !settings.Given("push-every").empty(), guesses, no_guess},
+      {"--rewind", rewind, guesses, no_guess},
+      {"--rendezvous", rendezvous, !world.empty() && world != "1", "--world is 1"},
+  };
+  std::vector<std::string> notes;
+  for (const Unread& flag : flags) {
+    if (!flag.given || flag.read) continue;
+    notes.push_back(absl::StrCat(flag.flag, " has no effect, since ", flag.why));
+  }
+  return notes;
 }
 
 absl::StatusOr<TrainingPlan> ContinuedPlan(const SpecFlags& spec, const SettingFlags& settings,

@@ -2,6 +2,7 @@
 #define MIXFEED_CLIENT_TRAIN_FEED_PLAN_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +30,11 @@ struct TrainingPlan {
 // flags leave them open, and a run begins under a new name unless one is given. Errors are
 // InvalidArgument or NotFound, and name flag or field, value and what is allowed.
 absl::StatusOr<TrainingPlan> NewPlan(const SpecFlags& spec, const SettingFlags& settings);
+
+// As NotesOfUnread: a line for each flag of a new training whose value changes nothing. `rewind`
+// and `rendezvous`: whether --rewind and --rendezvous were given.
+std::vector<std::string> NotesOfUnread(const SettingFlags& settings, const LocalSpec& spec,
+                                       bool rewind, bool rendezvous);
 
 // That of a training that goes on; the checkpoint's, which no flag may contradict. `path` is the
 // checkpoint's, for messages. DataLoss for a description that cannot be read.

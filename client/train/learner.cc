@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -78,6 +79,9 @@ class ResidualLearner final : public Learner {
 
   absl::Status Update(double rate, ProcessGroup* group, std::span<float> sums) override {
     if (options_.world > 1) MIXFEED_RETURN_IF_ERROR(Guarded([&] { return Reduce(group, sums); }));
+    if (!std::ranges::all_of(sums, [](float sum) { return std::isfinite(sum); })) {
+      return absl::FailedPreconditionError("sums of the update: not finite");
+    }
     return Guarded([&] {
       const at::NoGradGuard no_grad;
       for (size_t i = 0; i < statistics_.size(); ++i) Tensor(statistics_[i]).copy_(moved_[i]);
@@ -113,6 +117,9 @@ class ResidualLearner final : public Learner {
 
   absl::StatusOr<EvalCounts> Evaluate(const ReceivedBatch& batch) override {
     MIXFEED_RETURN_IF_ERROR(CheckFormat(batch.header()));
+    if (batch.header().targets() == v1::PAIRS) {
+      return absl::InvalidArgumentError("targets: pairs given, allowed in an evaluation: soft");
+    }
     EvalCounts counts;
     MIXFEED_RETURN_IF_ERROR(Guarded([&] {
       const at::NoGradGuard no_grad;

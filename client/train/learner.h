@@ -73,7 +73,8 @@ class Learner {
 
   // Takes the mean of all processes' gradients and statistics, steps with the learning rate, takes
   // the moving average, decays weights. `group` may be null in a world of one. `sums`: added over
-  // the processes on the way.
+  // the processes on the way; where one is then not finite, FailedPrecondition in all of them, and
+  // nothing has changed.
   virtual absl::Status Update(double rate, ProcessGroup* group, std::span<float> sums) = 0;
 
   // The sum of the gradients that were added, by 1 / (accumulate * world), in the safetensors form
@@ -83,7 +84,8 @@ class Learner {
   // Forgets what Add has added since the last Update.
   virtual void Drop() = 0;
 
-  // The averaged network with running statistics on a batch of an eval feed (soft targets).
+  // The averaged network with running statistics on a batch of an eval feed. InvalidArgument:
+  // pixels and classes as with Add, PAIRS as targets.
   virtual absl::StatusOr<EvalCounts> Evaluate(const ReceivedBatch& batch) = 0;
 
   virtual uint64_t updates() const = 0;

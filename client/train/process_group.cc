@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -73,14 +74,24 @@ c10::intrusive_ptr<c10d::Store> MakeStore(const Meeting& meeting,
   return c10::make_intrusive<c10d::TCPStore>(meeting.host, store);
 }
 
+// Waits until all are there: Gloo itself has one limit for meeting and for each call.
+void Meet(const ProcessGroupOptions& options, c10d::Store* store) {
+  const auto name = [](uint32_t rank) { return absl::StrCat("meets/", rank); };
+  store->set(name(options.rank), std::vector<uint8_t>{1});
+  std::vector<std::string> all;
+  for (uint32_t rank = 0; rank < options.world; ++rank) all.push_back(name(rank));
+  store->wait(all);
+}
+
 class GlooGroup final : public ProcessGroup {
  public:
   GlooGroup(const Meeting& meeting, const ProcessGroupOptions& options)
       : rank_(options.rank), world_(options.world) {
     const c10::intrusive_ptr<c10d::Store> store = MakeStore(meeting, options);
     store->setTimeout(std::chrono::milliseconds(options.timeout_ms));
+    Meet(options, store.get());
     const auto gloo =
-        c10d::ProcessGroupGloo::Options::create(std::chrono::milliseconds(options.timeout_ms));
+        c10d::ProcessGroupGloo::Options::create(std::chrono::milliseconds(options.call_timeout_ms));
     // On loopback the machine's own name may lead to an address that nobody listens at.
     const bool loopback = !meeting.file.empty() || absl::StartsWith(meeting.host, "127.") ||
                           meeting.host == "localhost";

@@ -18,7 +18,10 @@ struct ProcessGroupOptions {
   // Where they meet: HOST:PORT, where rank 0 listens and whose host's network the others reach it
   // through; or file:PATH, a file that all can write to and that is not there at the start.
   std::string rendezvous = {};
-  int64_t timeout_ms = 300'000;         // of meeting, and of waiting for the others in each call
+  int64_t timeout_ms = 300'000;  // of meeting
+  // Of waiting for the others in each call: one of them may evaluate, or wait for the server. One
+  // that has ended is noticed at once, by its closed connection; one whose machine is gone, then.
+  int64_t call_timeout_ms = 86'400'000;
   std::function<void()> waits = [] {};  // called when all is sound and the others are waited for
 };
 

@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<Publisher>> Publisher::Attach(FeedClient* client,
   if (same && (update > 0 || publisher->update_ == 0)) return publisher;
   if (update > 0 || options.rewind) {
     MIXFEED_RETURN_IF_ERROR(publisher->PushNow(weights, DigestOf(weights), update));
+    publisher->averages_anew_ = update > 0 && options.ema_decay > 0;
     return publisher;
   }
   return absl::FailedPreconditionError(absl::StrCat(
@@ -106,6 +107,8 @@ absl::Status Publisher::Push(const std::string& weights, uint64_t update) {
 
 absl::Status Publisher::PushNow(const std::string& weights, const std::string& digest,
                                 uint64_t update) {
+  const auto found = digests_.find(update);
+  const bool over_others = found != digests_.end() && found->second != digest;
   absl::Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     v1::PushWeightsHeader header;
@@ -117,7 +120,7 @@ absl::Status Publisher::PushNow(const std::string& weights, const std::string& d
     const auto response = client_->PushWeights(header, weights);
     if (response.ok()) {
       ++pushed_;
-      if (header.rewind()) ++rewound_;
+      if (over_others) ++rewound_;
       version_ = response->model().version();
       update_ = update;
       digests_.erase(digests_.lower_bound(update), digests_.end());

@@ -44,9 +44,13 @@ class Publisher {
   // ModelService.PushWeights: Aborted when another trainer has pushed meanwhile.
   absl::Status Push(const std::string& weights, uint64_t update);
 
-  uint64_t pushed() const { return pushed_; }    // pushes so far
-  uint64_t rewound() const { return rewound_; }  // of them over other weights of their update
+  uint64_t pushed() const { return pushed_; }  // pushes so far
+  // Of them over other weights of their update.
+  uint64_t rewound() const { return rewound_; }
   uint64_t version() const { return version_; }  // the newest one
+  // Whether the server averages, and lacked what a training that goes on had pushed to it, so that
+  // its average is not that of an uninterrupted training.
+  bool averages_anew() const { return averages_anew_; }
 
  private:
   Publisher(FeedClient* client, const PublisherOptions& options)
@@ -66,6 +70,7 @@ class Publisher {
   std::map<uint64_t, std::string> digests_;  // of the newest version of each update
   uint64_t pushed_ = 0;
   uint64_t rewound_ = 0;
+  bool averages_anew_ = false;
 };
 
 }  // namespace mixfeed

@@ -161,6 +161,11 @@ absl::Status TrainReport::Evaluated(const EvalReport& report) {
                               report.update, 100 * report.accuracy, report.loss, report.images));
 }
 
+std::optional<uint64_t> TrainReport::evaluated() const {
+  if (evals_.empty()) return std::nullopt;
+  return evals_.back().update;
+}
+
 absl::Status TrainReport::Saved(const std::string& path, uint64_t update) {
   Json json = Event("checkpoint", {});
   json["update"] = update;
@@ -169,7 +174,7 @@ absl::Status TrainReport::Saved(const std::string& path, uint64_t update) {
 }
 
 absl::Status TrainReport::End(uint64_t update, bool interrupted) {
-  MIXFEED_RETURN_IF_ERROR(Draw());
+  absl::Status status = Draw();
   const std::optional<double> median = MedianOfLast(evals_);
   Json json = Event("end", {});
   json["update"] = update;
@@ -183,7 +188,8 @@ absl::Status TrainReport::End(uint64_t update, bool interrupted) {
                           100 * evals_.back().accuracy, std::min(evals_.size(), kEvalsOfMedian),
                           100 * *median);
   }
-  return Line(json, text);
+  status.Update(Line(json, text));
+  return status;
 }
 
 Json TrainReport::History() const {

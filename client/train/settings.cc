@@ -33,6 +33,8 @@ constexpr LossName kLosses[] = {{"cross-entropy", LossKind::kCrossEntropy},
                                 {"squared-error", LossKind::kSquaredError},
                                 {"binary", LossKind::kBinaryCrossEntropy}};
 
+constexpr char kPairsLoss[] = "cross-entropy";
+
 // One of `names`.
 Check OneOf(std::vector<std::string> names) {
   return [names = std::move(names)](const std::string& text) {
@@ -122,7 +124,8 @@ std::vector<Setting> MakeSettings() {
        InRange(0, 1), Always("0.001")},
       {"labelled-loss", "NAME",
        "cross-entropy, squared-error or binary (of the softmax, as manifold_mixup has it); default "
-       "cross-entropy, binary for the recipes manifold and manifold/official",
+       "cross-entropy, binary for the recipes manifold and manifold/official; of --targets pairs "
+       "cross-entropy alone",
        OneOf(NamesIn(kLosses)),
        [](const TrainerVariant&, const LocalSpec& spec) {
          const std::string& recipe = spec.recipe.preset;
@@ -210,6 +213,9 @@ SettingTexts SettingFlags::Resolve(const TrainerVariant& variant, const LocalSpe
   for (const Setting& setting : Settings()) {
     const std::string& given = Given(setting.name);
     texts[setting.name] = given.empty() ? setting.fallback(variant, spec) : given;
+  }
+  if (texts["targets"] == "pairs" && Given("labelled-loss").empty()) {
+    texts["labelled-loss"] = kPairsLoss;
   }
   return texts;
 }

@@ -1,6 +1,7 @@
 #include "client/train/train_program.h"
 
 #include <CLI/CLI.hpp>
+#include <utility>
 
 #include "client/cli/console.h"
 #include "client/cli/flags.h"
@@ -29,16 +30,32 @@ constexpr char kFooter[] =
     "With the policies lockstep and delayed a training that goes on from a checkpoint ends with "
     "the\n"
     "weights of one that was never interrupted, bit for bit, at an equal number of --threads.\n"
-    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C or SIGTERM).";
+    "Exit codes: 0 fine, 1 error, 2 wrong usage, 130 interrupted (Ctrl-C, SIGTERM or SIGHUP).";
 constexpr uint64_t kMostUpdates = uint64_t{1} << 40;
 constexpr uint64_t kMostThreads = 1024;
+
+// What flags of a feed mean here, where that is more or another than for the CLI.
+constexpr std::pair<const char*, const char*> kHelp[] = {
+    {"--recipe",
+     "a name of `mixfeed recipes`; default: the variant's, mixmatch of the official one"},
+    {"--model",
+     "the model at the server that guesses with what is trained, registered and pushed to as the "
+     "training goes; default: the name of the run"},
+    {"--weights",
+     "with which the model guesses: those that are pushed (the default), or the server's moving "
+     "average of them, of the decay --ema"},
+    {"--run",
+     "name that trainers of one training share, 1 to 128 characters of [A-Za-z0-9._-]; without it "
+     "a new run begins, and with --resume the checkpoint's goes on"},
+};
 
 void AddFlags(CLI::App* app, TrainingOptions* options) {
   CLI::Option* const checkpoint =
       app->add_option(
              "--checkpoint", options->checkpoint,
-             "file that is written at the end, at Ctrl-C, when the server or another process is "
-             "gone, and every --checkpoint-every updates, whole or not at all")
+             "file that is written at the end, at Ctrl-C, at an error, such as a server or another "
+             "process that is gone, and every --checkpoint-every updates, whole or not at all; "
+             "one that is there only --resume replaces")
           ->type_name("FILE");
   app->add_option("--checkpoint-every", options->checkpoint_every,
                   "updates, from 0 up; 0: at the end only")
@@ -49,7 +66,8 @@ void AddFlags(CLI::App* app, TrainingOptions* options) {
                 "go on from --checkpoint, whose feed and settings hold; flags may repeat them")
       ->needs(checkpoint);
   app->add_option("--eval-every", options->eval_every,
-                  "updates from one pass over the test images to the next, from 0 up; 0: none")
+                  "updates from one pass over the test images to the next, from 0 up; 0: none. One "
+                  "that was cut short --resume makes up")
       ->check(WholeInRange(0, kMostUpdates))
       ->capture_default_str();
   app->add_option("--log-every", options->log_every, "updates from one line to the next, from 1 up")
@@ -61,7 +79,10 @@ void AddFlags(CLI::App* app, TrainingOptions* options) {
   app->add_flag("--rewind", options->rewind,
                 "begin again with a model that the server has other weights of; guesses that they "
                 "made stay with their run");
-  app->add_option("--rank", options->rank, "which of --world processes this is, from 0")
+  app->add_option(
+         "--rank", options->rank,
+         "which of --world processes this is, from 0; of the feed and the training the flags of "
+         "rank 0 hold for all, but for --world")
       ->check(WholeInRange(0, UINT32_MAX))
       ->capture_default_str();
   app->add_option("--rendezvous", options->rendezvous,
@@ -89,6 +110,7 @@ int RunTrain(const std::vector<std::string>& args, std::ostream& out, std::ostre
   AddFlags(&app, &training);
   settings.AddTo(&app);
   spec.AddTo(&app);
+  for (const auto& [flag, help] : kHelp) app.get_option(flag)->description(help);
   server.AddTo(&app);
   return RunParsed(&app, args, out, err, options, [&](Console* console) {
     const absl::StatusOr<bool> finished = Train(training, server, spec, settings, console);

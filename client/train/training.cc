@@ -1,6 +1,7 @@
 #include "client/train/training.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,6 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "augment/base/status_macros.h"
 #include "augment/guess/torch_environment.h"
+#include "augment/pool/file_io.h"
+#include "augment/weights/state_dict.h"
+#include "client/cli/files.h"
 #include "client/look/unread.h"
 #include "client/mix.h"
 #include "client/train/checkpoint.h"
@@ -63,10 +67,20 @@ class Training {
 
   absl::Status MakePlan(const SpecFlags& spec, const SettingFlags& settings,
                         std::string* checkpoint) {
+    for (const auto& [flag, file] :
+         {std::pair{"--checkpoint", options_.checkpoint}, {"--png", options_.png}}) {
+      if (!file.empty()) MIXFEED_RETURN_IF_ERROR(CheckWritable(flag, file));
+    }
     if (!options_.resume) {
+      if (IsFile(options_.checkpoint)) {
+        return absl::AlreadyExistsError(
+            absl::StrCat("--checkpoint: ", options_.checkpoint,
+                         " is there; --resume goes on from it, another file or none begins anew"));
+      }
       MIXFEED_ASSIGN_OR_RETURN(plan_, NewPlan(spec, settings));
       MIXFEED_ASSIGN_OR_RETURN(const LocalSpec local, ResolveLocally(plan_.spec));
       console_->Note(NotesOfUnread(spec.Given(local), local));
+      console_->Note(NotesOfUnread(settings, local, options_.rewind, !options_.rendezvous.empty()));
       return absl::OkStatus();
     }
     MIXFEED_ASSIGN_OR_RETURN(*checkpoint, ReadCheckpointFile(options_.checkpoint));
@@ -158,6 +172,12 @@ class Training {
       options.rewind = options_.rewind;
       MIXFEED_ASSIGN_OR_RETURN(publisher_,
                                Publisher::Attach(client_.get(), options, weights, first_update_));
+      if (publisher_->averages_anew()) {
+        console_->err << "note: the server lacked the weights of update " << first_update_
+                      << ", so that its average (--weights ema) begins anew: guesses are not those "
+                         "of an uninterrupted training\n";
+      }
+      if (!options_.rewind) NoteFirstRewound(0);
     }
     return Meet();
   }
@@ -215,7 +235,7 @@ class Training {
           if (group_ == nullptr) stream->Cancel();
         });
     MIXFEED_RETURN_IF_ERROR(Begin());
-    absl::Status status;
+    absl::Status status = MakeUpEvaluation();
     while (status.ok() && !finished() && !all_stop_) {
       status = Step(stream.get());
     }
@@ -224,14 +244,11 @@ class Training {
     return status.ok() || cancelled ? Finish() : SaveBefore(status);
   }
 
-  // Saves what was trained before an error that others made: a server or a process that is gone, or
-  // weights that nobody pushed.
-  // What it has made itself, weights that are not finite for one, must not replace a checkpoint.
+  // Saves what was trained up to the last whole update before an error.
   absl::Status SaveBefore(const absl::Status& error) {
-    const bool of_others = absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
-                           absl::IsAborted(error) || absl::IsFailedPrecondition(error);
-    const absl::Status saved = leads() && of_others ? Save() : absl::OkStatus();
-    if (saved.ok()) return error;
+    if (!leads() || unfit_) return error;
+    const absl::Status saved = Save();
+    if (saved.ok() || saved == error || saved_update_ == learner_->updates()) return error;
     return absl::Status(error.code(), absl::StrCat(error.message(), "; and what was trained is ",
                                                    "not saved: ", saved.message()));
   }
@@ -275,7 +292,10 @@ class Training {
     }
     if (console_->interrupted()) sums[kStop] = 1;
     report.rate = RateAt(*settings_.schedule, settings_.rate, learner_->updates(), settings_.steps);
-    MIXFEED_RETURN_IF_ERROR(learner_->Update(report.rate, group_.get(), sums));
+    const absl::Status updated = learner_->Update(report.rate, group_.get(), sums);
+    if (!std::isfinite(sums[kTotal])) return Diverged(sums[kTotal], report.rate);
+    unfit_ = absl::IsInternal(updated);  // LibTorch's error in the middle of an update
+    MIXFEED_RETURN_IF_ERROR(updated);
     all_stop_ = sums[kStop] > 0;
     if (!leads()) return absl::OkStatus();
     const double batches = double{1} * settings_.accumulate * settings_.world;
@@ -287,14 +307,41 @@ class Training {
     return AfterUpdate(report);
   }
 
+  // The weights of the update before are still there, but such that they came to this.
+  absl::Status Diverged(float loss, double rate) {
+    unfit_ = true;
+    return absl::FailedPreconditionError(
+        absl::StrCat("loss: ", loss, " in update ", learner_->updates() + 1,
+                     ", must be finite; the learning rate was ", rate, ", a smaller --lr may help",
+                     SavedText()));
+  }
+
+  // "; checkpoint FILE is of update N", where there is one.
+  std::string SavedText() const {
+    if (!leads() || !saved_update_.has_value()) return "";
+    return absl::StrCat("; checkpoint ", options_.checkpoint, " is of update ", *saved_update_);
+  }
+
+  bool EvaluationIsDue() const {
+    return eval_feed_ != nullptr && (finished() || learner_->updates() % options_.eval_every == 0);
+  }
+
+  // That of the checkpoint's update, where it was due and was interrupted or failed.
+  absl::Status MakeUpEvaluation() {
+    if (first_update_ == 0 || !EvaluationIsDue() || report_->evaluated() == first_update_) {
+      return absl::OkStatus();
+    }
+    MIXFEED_RETURN_IF_ERROR(Evaluate());
+    saved_update_.reset();  // the file lacks it
+    return absl::OkStatus();
+  }
+
   absl::Status AfterUpdate(const UpdateReport& report) {
     MIXFEED_RETURN_IF_ERROR(Push());
     MIXFEED_RETURN_IF_ERROR(report_->Updated(report));
-    const uint64_t update = report.update;
-    if (eval_feed_ != nullptr && (finished() || update % options_.eval_every == 0)) {
-      MIXFEED_RETURN_IF_ERROR(Evaluate());
-    }
-    if (options_.checkpoint_every > 0 && update % options_.checkpoint_every == 0) return Save();
+    if (EvaluationIsDue()) MIXFEED_RETURN_IF_ERROR(Evaluate());
+    const uint64_t every = options_.checkpoint_every;
+    if (every > 0 && report.update % every == 0) return Save();
     return absl::OkStatus();
   }
 
@@ -303,12 +350,16 @@ class Training {
     MIXFEED_ASSIGN_OR_RETURN(const std::string weights, learner_->Weights());
     const uint64_t before = publisher_->rewound();
     MIXFEED_RETURN_IF_ERROR(publisher_->Push(weights, learner_->updates()));
-    if (before == 0 && publisher_->rewound() > 0) {
-      console_->err << "note: the server had other weights of update " << learner_->updates()
-                    << ", which were pushed over; guesses that they made stay (`mixfeed fork` "
-                       "begins a run without them)\n";
-    }
+    NoteFirstRewound(before);
     return absl::OkStatus();
+  }
+
+  // After a push, `before` which so many had gone over others.
+  void NoteFirstRewound(uint64_t before) const {
+    if (before > 0 || publisher_->rewound() == 0) return;
+    console_->err << "note: the server had other weights of update " << learner_->updates()
+                  << ", which were pushed over; guesses that they made stay (`mixfeed fork` "
+                     "begins a run without them)\n";
   }
 
   // For variants whose guess moves running statistics: on the images of the guess, as they are
@@ -351,6 +402,16 @@ class Training {
     return report_->Evaluated(report);
   }
 
+  // What is not finite must not replace a checkpoint that is.
+  absl::Status CheckState(const std::string& state) const {
+    MIXFEED_ASSIGN_OR_RETURN(const StateDict tensors, StateDict::Parse(state));
+    const absl::Status finite = CheckFinite(tensors);
+    if (finite.ok()) return finite;
+    return absl::FailedPreconditionError(absl::StrCat("update ", learner_->updates(),
+                                                      " cannot be saved: ", finite.message(),
+                                                      "; a smaller --lr may help", SavedText()));
+  }
+
   absl::Status Save() {
     if (options_.checkpoint.empty() || saved_update_ == learner_->updates()) {
       return absl::OkStatus();
@@ -359,6 +420,7 @@ class Training {
     description["update"] = learner_->updates();
     description["history"] = report_->History();
     MIXFEED_ASSIGN_OR_RETURN(const std::string state, learner_->State());
+    MIXFEED_RETURN_IF_ERROR(CheckState(state));
     MIXFEED_RETURN_IF_ERROR(WriteCheckpoint(options_.checkpoint, Dump(description), state));
     saved_update_ = learner_->updates();
     return report_->Saved(options_.checkpoint, learner_->updates());
@@ -366,11 +428,12 @@ class Training {
 
   absl::Status Finish() {
     if (!leads()) return absl::OkStatus();
-    MIXFEED_RETURN_IF_ERROR(Save());
+    absl::Status status = Save();
     if (!finished() && options_.checkpoint.empty()) {
       console_->err << "note: what was trained is not saved; --checkpoint FILE keeps it\n";
     }
-    return report_->End(learner_->updates(), !finished());
+    status.Update(report_->End(learner_->updates(), !finished() || console_->interrupted()));
+    return status;
   }
 
   const TrainingOptions& options_;
@@ -394,6 +457,7 @@ class Training {
   std::optional<TrainReport> report_;
   std::optional<uint64_t> saved_update_;  // that the file is of
   bool all_stop_ = false;                 // this or another process was interrupted
+  bool unfit_ = false;                    // the weights must not replace a checkpoint
 };
 
 }  // namespace

@@ -178,7 +178,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.object("report", "--feed", feed["feed_id"]), report)
         self.assertEqual(report["spec"], feed["spec"])
         self.assertEqual(report["seeds"], {"seed": 0, "split_seed": 5})
-        self.assertEqual(report["served"], {"batches": 1, "through_step": 1})
+        self.assertEqual(report["served"], {"batches": 1, "below_step": 1})
         self.assertEqual(report["guesses"]["staleness"], [{"age_first": 0, "age_last": 0, "steps": 1}])
         self.assertEqual(pulled["guess_age"], 0)
         lists = mixfeed("split", *flags).stdout

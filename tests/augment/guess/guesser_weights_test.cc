@@ -210,24 +210,6 @@ TEST_F(WaitingGuesserTest, RendersAnewForAModelOfAnotherNormalisation) {
   EXPECT_EQ(renders_, 4);
 }
 
-TEST_F(WaitingGuesserTest, RendersLaterWhereNoMoreViewsMayBeKept) {
-  constexpr int kViews = 2;
-  constexpr size_t kBytesOfAStep = kViews * kRows * kShape.pixels() * sizeof(float);
-  Guesser guesser({}, Finder(), journal_.get(), kBytesOfAStep);
-  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(10, kViews), CountingRender()).status()));
-  EXPECT_EQ(renders_, 2);
-  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(11, kViews), CountingRender()).status()));
-  EXPECT_EQ(renders_, 2);
-  pushed_ = 11;
-  EXPECT_TRUE(guesser.Guess(MakeRequest(11, kViews), CountingRender()).ok());
-  EXPECT_EQ(renders_, 4);
-  EXPECT_TRUE(guesser.Guess(MakeRequest(10, kViews), CountingRender()).ok());
-  EXPECT_EQ(renders_, 4);
-  // Step 10 needs its place no more.
-  EXPECT_TRUE(IsNotYet(guesser.Guess(MakeRequest(12, kViews), CountingRender()).status()));
-  EXPECT_EQ(renders_, 6);
-}
-
 TEST_F(WaitingGuesserTest, AFailedRenderIsTriedAgain) {
   Guesser guesser({}, Finder(), journal_.get());
   const auto fail = [](int, const Normalisation&, std::span<float>) {

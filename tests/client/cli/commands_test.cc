@@ -287,6 +287,22 @@ TEST_F(CommandsTest, NumbersOutOfRangeAndOtherPictureNamesAreWrongUsage) {
       {{"pull", "--steps", "-1"}, "--steps: '-1' is not a whole number from 0 up"},
       {{"pull", "--world", "0"}, "--world: '0' is not a whole number from 1 to 4294967295"},
       {{"open", "--labels", "0"}, "--labels: '0' is not all or a whole number from 1 up"},
+      // Regression: CLI11 takes 010 for 8.
+      {{"explain", "--step", "010"},
+       "--step: '010' is not a whole number from 0 up, in its range, without leading zeros"},
+      {{"peek", "--rows", "010"}, "--rows: '010' is not a whole number from 1 to 256"},
+      {{"fork", "FEED", "--run", "a", "--step", "-1"}, "--step: '-1' is not a whole number"},
+      {{"model", "push", "m", "--file", "f", "--update", "0120"}, "--update: '0120' is not"},
+      {{"model", "push", "m", "--file", "f", "--update", "1", "--replaces", "-1"}, "--replaces"},
+      {{"model", "push", "m", "--file", "f", "--update", "1", "--push-every", "-1"},
+       "--push-every: '-1' is not a whole number from 0 to 4294967295"},
+      // Regression: the seed was 2^64 - 1.
+      {{"model", "register", "m", "--kind", "resnet-small", "--init-seed", "-1"},
+       "--init-seed: '-1' is not a whole number from 0 up"},
+      {{"model", "register", "m", "--kind", "resnet-small", "--update", "-1"}, "--update: '-1'"},
+      {{"model", "register", "m", "--kind", "resnet-small", "--classes", "-1"}, "--classes: '-1'"},
+      {{"bench", "--threads", "-1"}, "--threads: '-1' is not a whole number from 0"},
+      {{"bench", "--guess-threads", "-1"}, "--guess-threads: '-1' is not a whole number from 0"},
   };
   for (const auto& [args, message] : cases) {
     EXPECT_EQ(Run(args), kExitUsage) << message;

@@ -139,6 +139,8 @@ TEST_F(FiguresTest, WrongFlagsAreWrongUsage) {
       {{"vicinity", "--noise", "1.5"}, "--noise: '1.5' is not a number from 0 to 1"},
       {{"vicinity", "--points", "1"}, "--points: '1' is not a whole number from 2 to 10000"},
       {{"vicinity", "--points", "10001"}, "--points"},
+      {{"vicinity", "--point", "-1"}, "--point: '-1' is not a whole number from 0"},
+      {{"vicinity", "--neighbours", "0"}, "--neighbours: '0' is not a whole number from 1"},
       {{"vicinity", "--labelled", "some"}, "--labelled: 'some' is not few, many, all or a whole"},
   };
   for (const Wrong& wrong : cases) {
@@ -161,10 +163,8 @@ TEST_F(FiguresTest, FlagsThatDoNotGoTogetherAreErrors) {
       {{"vicinity", "--points", "30", "--labelled", "31"}, "--labelled is 31; allowed: 1..30"},
       {{"vicinity", "--labelled", "0"}, "--labelled is 0; allowed: 1..10000"},
       {{"vicinity", "--point", "300"}, "--point is 300; allowed: 0..299"},
-      {{"vicinity", "--point", "-1"}, "--point is -1"},
       {{"vicinity", "--labelled", "few", "--neighbours", "20"},
        "--neighbours is 20; allowed: 1..19"},
-      {{"vicinity", "--neighbours", "0"}, "--neighbours is 0"},
   };
   for (const Wrong& wrong : cases) {
     EXPECT_EQ(Run(wrong.args), kExitError) << wrong.message;
@@ -240,18 +240,25 @@ TEST_F(FiguresTest, VicinityJsonHasADivergenceForEachRule) {
   EXPECT_EQ(object["shape"], "moons");
   EXPECT_EQ(object["points"], 50);
   EXPECT_EQ(object["labelled"], 50);
+  EXPECT_EQ(object["noise"], 0.12);
+  EXPECT_EQ(object["distance_scale"], 0);
+  EXPECT_EQ(object["neighbours"], 10);
+  EXPECT_EQ(object["point"], nullptr);
   ASSERT_EQ(object["rules"].size(), 5u);
   EXPECT_EQ(object["rules"][3]["rule"], "k-nearest");
   for (const ordered_json& rule : object["rules"]) {
     EXPECT_GT(rule["js_points_bits"], 0);
     EXPECT_LE(rule["js_points_bits"], rule["js_joint_bits"]);
     EXPECT_LT(rule["js_joint_bits"], 1);
+    EXPECT_EQ(rule["goes"], nullptr);
   }
 }
 
 TEST_F(FiguresTest, VicinityOfOnePointHasNoDivergence) {
   const ordered_json object = Object({"vicinity", "--rules", "mixup", "--point", "7"});
   EXPECT_EQ(object["rules"][0]["js_joint_bits"], nullptr);
+  EXPECT_EQ(object["point"], 7);
+  EXPECT_EQ(object["rules"][0]["goes"], "towards any labelled point");
   ASSERT_EQ(Run({"vicinity", "--rules", "mixup", "--point", "7"}), kExitOk);
   EXPECT_THAT(
       out_, AllOf(HasSubstr("where point 7 goes"), HasSubstr("mixup  towards any labelled point")));

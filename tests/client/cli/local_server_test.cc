@@ -82,6 +82,14 @@ TEST_F(LocalServerTest, WhatAServerThatDoesNotStartSaidIsInTheError) {
   EXPECT_THAT(std::string(server.status().message()), HasSubstr("data: no such folder"));
 }
 
+TEST_F(LocalServerTest, TakesTheSignalOfAClosedPipeAsEveryProgramDoes) {
+  signal(SIGPIPE, SIG_IGN);
+  const auto server = LocalServer::Start(
+      Program("kill -PIPE $$\necho mixfeed-server listening on 127.0.0.1:1\nread line"), {});
+  signal(SIGPIPE, SIG_DFL);
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(LocalServerTest, AMissingProgramIsNamed) {
   const auto server = LocalServer::Start(dir_.File("none"), {});
   EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);

@@ -96,6 +96,15 @@ TEST_F(PeekTest, LooksAtTheRowsThatAreShown) {
   EXPECT_EQ(StepOf({"--rows", "2"}), 0);  // rows 0 and 2
 }
 
+TEST_F(PeekTest, APlanThatLacksRowsIsAnError) {
+  SetRecipe(v1::Recipe::LABELLED);
+  v1::GetPlanResponse plan = PlanOfOneRow(0.9f, 1);
+  plan.add_order(1);
+  server_.SetPlanOf(0, plan);
+  EXPECT_EQ(Run({"peek", "--out", "/dev/null"}), kExitError);
+  EXPECT_EQ(err_, "mixfeed: plan: of step 0 the server sends 2 rows, and plans 1\n");
+}
+
 // A picture of a step guesses it, for good: not with weights that are not there yet, and not in a
 // run that a trainer may have.
 TEST_F(PeekTest, GuessesNoLaterStepOfAnothersRun) {

@@ -143,6 +143,11 @@ TEST_F(PullTest, PullUnmixedPrintsForPeople) {
                           HasSubstr("+ 1 views of 1 unlabelled")));
 }
 
+TEST_F(PullTest, PullGetFetchesNothingAhead) {
+  EXPECT_EQ(Run({"pull", "--get", "--prefetch", "2"}), kExitUsage);
+  EXPECT_THAT(err_, AllOf(HasSubstr("--get"), HasSubstr(" excludes "), HasSubstr("--prefetch")));
+}
+
 TEST_F(PullTest, PullUnmixedTakesNoFlagsOfBatches) {
   for (const char* flag : {"--format=uint8", "--layout=nhwc", "--targets=soft", "--normalise=unit",
                            "--sharing=broadcast", "--prefetch=2", "--get"}) {
@@ -152,32 +157,60 @@ TEST_F(PullTest, PullUnmixedTakesNoFlagsOfBatches) {
   EXPECT_EQ(Run({"pull", "--unmixed", "--rank", "2", "--world", "2"}), kExitError);
 }
 
-// Interrupts when it is flushed for the second time: pull flushes once a batch.
+// Interrupts when it is flushed for the given time: pull flushes once a batch.
 class InterruptingBuffer final : public std::stringbuf {
  public:
-  explicit InterruptingBuffer(Cancellation* interrupt) : interrupt_(interrupt) {}
+  explicit InterruptingBuffer(Cancellation* interrupt, int flush = 2)
+      : interrupt_(interrupt), flush_(flush) {}
+
+  // Whether the interrupt found something to end; else it is the process that ends.
+  bool found() const { return found_; }
 
  protected:
   int sync() override {
-    if (++flushes_ == 2) interrupt_->Cancel();
+    if (++flushes_ == flush_) found_ = interrupt_->Cancel();
     return 0;
   }
 
  private:
   Cancellation* const interrupt_;
+  const int flush_;
+  bool found_ = false;
   int flushes_ = 0;
 };
 
 TEST_F(PullTest, AnInterruptEndsAPullWithItsSummary) {
-  server_.Script({.batches = 2, .stall = true});
+  for (const char* how : {"--json", "--get", "--unmixed"}) {
+    server_.Script({.batches = 2, .stall = true});  // of a stream
+    Cancellation interrupt;
+    InterruptingBuffer buffer(&interrupt);
+    std::ostream out(&buffer);
+    std::ostringstream err;
+    EXPECT_EQ(RunCli({"pull", "--steps", "0", how, "--server", server_.address()}, out, err,
+                     {.interrupt = &interrupt}),
+              kExitInterrupted);
+    EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled")))) << how;
+    EXPECT_TRUE(buffer.found()) << how;
+  }
+}
+
+// As long as nobody pushes, of a lockstep feed.
+TEST_F(PullTest, APullThatWaitsSaysWhatFor) {
+  v1::OpenFeedResponse feed = server_.feed();
+  v1::Recipe* const recipe = feed.mutable_spec()->mutable_recipe();
+  recipe->set_rows(v1::Recipe::LABELLED_AND_UNLABELLED);
+  recipe->mutable_guess()->set_policy(v1::Guess::LOCKSTEP);
+  server_.SetFeed(feed);
+  server_.Script({.batches = 0, .stall = true});
   Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt);
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  EXPECT_EQ(RunCli({"pull", "--steps", "0", "--server", server_.address()}, out, err,
-                   {.interrupt = &interrupt}),
+  InterruptingBuffer buffer(&interrupt, 1);
+  std::ostringstream out;
+  std::ostream err(&buffer);
+  EXPECT_EQ(RunCli({"pull", "--server", server_.address()}, out, err, {.interrupt = &interrupt}),
             kExitInterrupted);
-  EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled"))));
+  EXPECT_THAT(buffer.str(), AllOf(StartsWith("note: no batch has come for 3 s; with the policy "
+                                             "lockstep a step waits until a trainer has pushed"),
+                                  HasSubstr("--weights-wait-ms")));
 }
 
 }  // namespace

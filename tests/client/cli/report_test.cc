@@ -103,7 +103,7 @@ TEST_F(ReportTest, JsonHasTheSameAndTheWholeSpec) {
                                         std::string(kSplitSum) + R"("})");
   EXPECT_EQ(report["builds"]["server"], "1.2.3");
   EXPECT_EQ(report["builds"]["environment"], "fake environment");
-  EXPECT_EQ(report["served"].dump(), R"({"batches":12,"through_step":9})");
+  EXPECT_EQ(report["served"].dump(), R"({"batches":12,"below_step":9})");
   EXPECT_EQ(report["policy"]["policy"], "delayed");
   EXPECT_EQ(report["policy"]["delay"], 4);
   EXPECT_EQ(report["policy"]["version"], nullptr);

@@ -186,7 +186,7 @@ def test_a_report_says_what_an_appendix_needs(connection, server):
     assert report["builds"]["server"] == info["version"] and report["builds"]["device"] == info["device"]
     assert "libtorch" in report["builds"]["environment"]
     assert report["policy"]["policy"] == "newest" and report["policy"]["temperature"] == 0.4
-    assert report["served"]["through_step"] == 6 and report["served"]["batches"] == 6
+    assert report["served"]["below_step"] == 6 and report["served"]["batches"] == 6
     assert sum(bin["steps"] for bin in report["guesses"]["staleness"]) == len(ages)
     for bin in report["guesses"]["staleness"]:
         assert bin["steps"] == sum(bin["age_first"] <= age <= bin["age_last"] for age in ages)
@@ -211,7 +211,7 @@ def test_a_report_is_the_cli_s(connection, server):
 def test_a_report_on_a_feed_without_guesses(connection):
     report = mixfeed.report(connection.open("mixup", batch=8))
     assert report["policy"] is None and report["guesses"] is None and report["models"] == []
-    assert report["served"] == {"batches": 0, "through_step": 0} and "Guesses" not in report.text
+    assert report["served"] == {"batches": 0, "below_step": 0} and "Guesses" not in report.text
 
 
 def test_staleness_is_of_the_weights_that_guessed(connection, server):

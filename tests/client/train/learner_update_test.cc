@@ -165,6 +165,15 @@ TEST(LearnerTest, EvaluatesTheAverageWithRunningStatistics) {
   EXPECT_NEAR(counts->loss, loss, 1e-4 * loss);
 }
 
+TEST(LearnerTest, EvaluatesSoftTargetsAlone) {
+  BatchKit batch(kRows, 77);
+  batch.header.set_targets(v1::PAIRS);
+  batch.targets.resize(kRows * 3);
+  const auto counts = Make(SmallLearner())->Evaluate(batch.Received());
+  EXPECT_EQ(counts.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(counts.status().message()), HasSubstr("targets: pairs given"));
+}
+
 TEST(LearnerTest, WithoutAnAverageTheNetworkItselfIsEvaluated) {
   LearnerOptions options = SmallLearner();
   options.ema = 0;
@@ -208,6 +217,19 @@ TEST(LearnerTest, DroppedBatchesLeaveNothing) {
   const std::string before = *learner->State();
   MustAdd(*learner, MixMatchBatch(2));
   learner->Drop();
+  EXPECT_EQ(*learner->State(), before);
+}
+
+TEST(LearnerTest, AnUpdateWithASumThatIsNotFiniteChangesNothing) {
+  const auto learner = Make(SmallLearner());
+  MustStep(*learner, MixMatchBatch(1), 0.01);
+  const std::string before = *learner->State();
+  MustAdd(*learner, MixMatchBatch(2));
+  for (const float wrong : {NAN, INFINITY}) {
+    std::vector<float> sums = {1, wrong};
+    EXPECT_EQ(learner->Update(0.01, nullptr, sums).code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_EQ(learner->updates(), 1u);
   EXPECT_EQ(*learner->State(), before);
 }
 

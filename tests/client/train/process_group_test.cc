@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -70,6 +71,30 @@ TEST(ProcessGroupTest, AProcessThatIsGoneIsSaid) {
     EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(status.message()), HasSubstr("another process of --world is gone"));
   });
+}
+
+// Regression: meetings and calls had one limit of 300 s, which a long evaluation of rank 0 met.
+TEST(ProcessGroupTest, ACallHasALimitOfItsOwn) {
+  const TempDir dir;
+  const auto join = [&](uint32_t rank) {
+    auto group = ProcessGroup::Join({.rank = rank,
+                                     .world = 2,
+                                     .rendezvous = "file:" + dir.File("meet"),
+                                     .call_timeout_ms = 2000});
+    EXPECT_TRUE(group.ok()) << group.status();
+    return group;
+  };
+  std::promise<void> given_up;
+  std::thread other([&] {
+    const auto group = join(1);
+    given_up.get_future().wait();
+  });
+  const auto group = join(0);
+  float one = 1;
+  EXPECT_EQ((*group)->Sum({&one, 1}).code(), absl::StatusCode::kUnavailable);
+  given_up.set_value();
+  other.join();
+  EXPECT_GE(ProcessGroupOptions().call_timeout_ms, 3'600'000);
 }
 
 TEST(ProcessGroupTest, OneThatNobodyJoinsGivesUp) {

@@ -206,11 +206,24 @@ TEST_F(ResumedPublisherTest, RewindsOnceWhereTheWeightsAreOthers) {
 }
 
 TEST_F(ResumedPublisherTest, PushesItsOwnAtOnceWhereTheServersAreOthersOrOlder) {
-  MustAttach(&server_, 2, "others");
+  EXPECT_EQ(MustAttach(&server_, 2, "others")->rewound(), 1u);
   EXPECT_TRUE(server_.pushes.at(0).rewind());
-  MustAttach(&server_, 9, WeightsOf(9));
+  EXPECT_EQ(MustAttach(&server_, 9, WeightsOf(9))->rewound(), 0u);
   EXPECT_THAT(server_.PushedUpdates(), ElementsAre(2, 9));
   EXPECT_FALSE(server_.pushes.at(1).rewind());
+  // The server no longer has its update 7, if it ever had.
+  EXPECT_EQ(MustAttach(&server_, 7, WeightsOf(7))->rewound(), 0u);
+  EXPECT_TRUE(server_.pushes.at(2).rewind());
+}
+
+TEST(PublisherTest, AnAverageThatTheServerHasLostIsSaid) {
+  FakeModels server;
+  PublisherOptions options = Options();
+  options.ema_decay = 0.5;
+  EXPECT_FALSE(MustAttach(&server, 0, kInitial, options)->averages_anew());
+  EXPECT_TRUE(MustAttach(&server, 2, WeightsOf(2), options)->averages_anew());
+  EXPECT_FALSE(MustAttach(&server, 2, WeightsOf(2), options)->averages_anew());
+  EXPECT_FALSE(MustAttach(&server, 3, WeightsOf(3))->averages_anew());  // it is not asked for
 }
 
 TEST_F(ResumedPublisherTest, ANewTrainingOverAnotherIsRefusedUnlessItRewinds) {

@@ -3,14 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <fstream>
+#include <filesystem>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "client/cancellation.h"
 #include "tests/client/train/learner_kit.h"
 #include "tests/client/train/train_program_kit.h"
 
@@ -21,35 +19,19 @@ using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::RunActing;
+using testing::RunInterrupted;
 using testing::RunWith;
 using testing::TrainProgramTest;
 
 // Interrupted at a line of the log: the update is finished and saved, and the training goes on.
-class InterruptingBuffer : public std::stringbuf {
- public:
-  InterruptingBuffer(Cancellation* interrupt, const std::string& at)
-      : interrupt_(interrupt), at_(at) {}
-  int sync() override {
-    if (str().find(at_) != std::string::npos) interrupt_->Cancel();
-    return std::stringbuf::sync();
-  }
-
- private:
-  Cancellation* const interrupt_;
-  const std::string at_;
-};
-
 TEST_F(TrainProgramTest, CtrlCSavesAndTheTrainingGoesOn) {
   ASSERT_EQ(Train({"--run", "whole", "--steps", "6", "--checkpoint", File("whole.ckpt")}).code,
             kExitOk);
-  Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt, R"("update":3)");
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  const Args args = Training(
-      {"--eval-every", "0", "--steps", "6", "--run", "cut", "--checkpoint", File("cut.ckpt")});
-  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
-  const Ended stopped{0, buffer.str(), err.str()};
+  const Ended stopped = RunInterrupted(Training({"--eval-every", "0", "--steps", "6", "--run",
+                                                 "cut", "--checkpoint", File("cut.ckpt")}),
+                                       R"("update":3)");
+  EXPECT_EQ(stopped.code, kExitInterrupted);
   EXPECT_THAT(stopped.err, IsEmpty());
   EXPECT_EQ(stopped.Lines("end").at(0)["interrupted"], true);
   EXPECT_EQ(stopped.Lines("end").at(0)["update"], 3);
@@ -60,37 +42,35 @@ TEST_F(TrainProgramTest, CtrlCSavesAndTheTrainingGoesOn) {
 }
 
 TEST_F(TrainProgramTest, CtrlCDoesNotHideThatNothingCouldBeSaved) {
+  const std::string folder = File("folder"), file = folder + "/cut.ckpt";
+  std::filesystem::create_directory(folder);
   Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt, R"("update":1)");
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  std::ofstream(File("no folder")) << "but a file";
-  const std::string file = File("no folder/cut.ckpt");
-  const Args args =
-      Training({"--eval-every", "0", "--steps", "5", "--run", "cut", "--checkpoint", file});
-  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
-  EXPECT_THAT(err.str(), HasSubstr(file));
+  const Ended run = RunActing(
+      Training({"--eval-every", "0", "--steps", "5", "--run", "cut", "--checkpoint", file}),
+      R"("update":1)",
+      [&] {
+        std::filesystem::remove(folder);
+        interrupt.Cancel();
+      },
+      {.interrupt = &interrupt});
+  EXPECT_EQ(run.code, kExitInterrupted);
+  EXPECT_THAT(run.err, HasSubstr(file));
+  EXPECT_EQ(run.Lines("end").at(0)["update"], 1);
 }
 
 TEST_F(TrainProgramTest, CtrlCWithoutACheckpointSaysThatNothingIsSaved) {
-  Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt, R"("update":1)");
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  const Args args = Training({"--eval-every", "0", "--steps", "5", "--run", "cut"});
-  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted);
-  EXPECT_EQ(err.str(), "note: what was trained is not saved; --checkpoint FILE keeps it\n");
+  const Ended run = RunInterrupted(Training({"--eval-every", "0", "--steps", "5", "--run", "cut"}),
+                                   R"("update":1)");
+  EXPECT_EQ(run.code, kExitInterrupted);
+  EXPECT_EQ(run.err, "note: what was trained is not saved; --checkpoint FILE keeps it\n");
 }
 
 TEST_F(TrainProgramTest, CtrlCBeforeTheFirstUpdateSavesToo) {
-  Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt, R"("begin")");
-  std::ostream out(&buffer);
-  std::ostringstream err;
-  const Args args = Training({"--eval-every", "0", "--steps", "2", "--run", "cut", "--checkpoint",
-                              File("cut.ckpt"), "--policy", "delayed:1"});
-  EXPECT_EQ(RunTrain(args, out, err, {.interrupt = &interrupt}), kExitInterrupted) << err.str();
-  const Ended stopped{0, buffer.str(), err.str()};
+  const Ended stopped =
+      RunInterrupted(Training({"--eval-every", "0", "--steps", "2", "--run", "cut", "--checkpoint",
+                               File("cut.ckpt"), "--policy", "delayed:1"}),
+                     R"("begin")");
+  EXPECT_EQ(stopped.code, kExitInterrupted) << stopped.err;
   EXPECT_EQ(stopped.Lines("end").at(0)["interrupted"], true);
   const Ended rest = Resume({"--checkpoint", File("cut.ckpt"), "--eval-every", "0"});
   EXPECT_EQ(rest.code, kExitOk) << rest.err;
@@ -99,9 +79,6 @@ TEST_F(TrainProgramTest, CtrlCBeforeTheFirstUpdateSavesToo) {
 
 // The one that is interrupted tells the others, and all stop after the same update.
 TEST_F(TrainProgramTest, CtrlCAtOneOfTwoProcessesStopsBothAfterOneUpdate) {
-  Cancellation interrupt;
-  InterruptingBuffer buffer(&interrupt, R"("update":2)");
-  std::ostream out(&buffer);
   const auto args = [&](const char* rank) {
     return Training({"--eval-every", "0", "--steps", "1000", "--run", "two", "--world", "2",
                      "--rendezvous", "file:" + File("meet"), "--rank", rank, "--checkpoint",
@@ -109,15 +86,14 @@ TEST_F(TrainProgramTest, CtrlCAtOneOfTwoProcessesStopsBothAfterOneUpdate) {
   };
   Ended other;
   std::thread second([&] { other = RunWith(args("1")); });
-  std::ostringstream err;
-  EXPECT_EQ(RunTrain(args("0"), out, err, {.interrupt = &interrupt}), kExitInterrupted);
+  const Ended first = RunInterrupted(args("0"), R"("update":2)");
   second.join();
+  EXPECT_EQ(first.code, kExitInterrupted);
   EXPECT_EQ(other.code, kExitInterrupted) << other.err;
   const std::string note =
       "note: waiting until all 2 processes have met at file:" + File("meet") + "\n";
-  EXPECT_EQ(err.str(), note);
+  EXPECT_EQ(first.err, note);
   EXPECT_EQ(other.err, note);
-  const Ended first{0, buffer.str(), err.str()};
   EXPECT_EQ(first.Lines("end").at(0)["update"], 3);
   EXPECT_EQ(first.Lines("checkpoint").at(0)["update"], 3);
 }

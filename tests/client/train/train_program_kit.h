@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "client/cancellation.h"
 #include "client/feed_client.h"
 #include "client/train/checkpoint.h"
 #include "client/train/train_program.h"
@@ -39,6 +42,39 @@ inline Ended RunWith(const Args& args, const CliOptions& options = {}) {
   std::ostringstream out, err;
   const int code = RunTrain(args, out, err, options);
   return {code, out.str(), err.str()};
+}
+
+// Acts, once, when a line with a text is there.
+class ActingBuffer final : public std::stringbuf {
+ public:
+  ActingBuffer(std::string at, std::function<void()> action)
+      : at_(std::move(at)), action_(std::move(action)) {}
+
+ protected:
+  int sync() override {
+    if (str().find(at_) != std::string::npos) std::exchange(action_, [] {})();
+    return std::stringbuf::sync();
+  }
+
+ private:
+  const std::string at_;
+  std::function<void()> action_;
+};
+
+// Runs the program, and acts at the first line with `at`.
+inline Ended RunActing(const Args& args, const std::string& at, std::function<void()> action,
+                       const CliOptions& options = {}) {
+  ActingBuffer buffer(at, std::move(action));
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const int code = RunTrain(args, out, err, options);
+  return {code, buffer.str(), err.str()};
+}
+
+// Runs the program, interrupted at the first line with `at`.
+inline Ended RunInterrupted(const Args& args, const std::string& at) {
+  Cancellation interrupt;
+  return RunActing(args, at, [&] { interrupt.Cancel(); }, {.interrupt = &interrupt});
 }
 
 // The program in this process, against a server in this process.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +20,12 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::RunWith;
 using ::testing::StartsWith;
 using testing::Tensors;
@@ -88,7 +91,7 @@ TEST_F(TrainProgramTest, PrintsForPeopleToo) {
                                HasSubstr("done: 3 updates, test accuracy ")));
   const Ended bar = RunWith(args, {.terminal = true});
   EXPECT_THAT(bar.err, HasSubstr("[################........] update 2/3"));
-  EXPECT_THAT(bar.out, ::testing::Not(HasSubstr("images/s")));
+  EXPECT_THAT(bar.out, Not(HasSubstr("images/s")));
 }
 
 // Recipes of every kind.
@@ -117,6 +120,31 @@ TEST_F(TrainProgramTest, PairsTrainAsSoftTargetsDo) {
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_NEAR(paired[i]["loss"], soft[i]["loss"], 1e-4 * soft[i]["loss"].get<double>());
   }
+}
+
+// Regression: the binary loss of manifold's recipes was told, and cross-entropy taken.
+TEST_F(TrainProgramTest, PairsHaveTheCrossEntropyAlone) {
+  const Args pairs = {"--recipe", "manifold/official", "--targets", "pairs", "--steps", "1"};
+  const Ended run = Train(pairs);
+  ASSERT_EQ(run.code, kExitOk) << run.err;
+  EXPECT_EQ(run.Lines("begin").at(0)["settings"]["labelled-loss"], "cross-entropy");
+  Args binary = pairs;
+  binary.insert(binary.end(), {"--labelled-loss", "binary"});
+  EXPECT_EQ(Train(binary).err,
+            "mixfeed-train: --labelled-loss: binary given, allowed with --targets pairs: "
+            "cross-entropy\n");
+}
+
+TEST_F(TrainProgramTest, FlagsWithoutEffectAreNoted) {
+  const Ended run =
+      Train({"--recipe", "mixup", "--steps", "1", "--unlabelled-loss", "cross-entropy",
+             "--push-every", "2", "--rewind", "--rendezvous", "file:nowhere"});
+  ASSERT_EQ(run.code, kExitOk) << run.err;
+  EXPECT_EQ(run.err,
+            "note: --unlabelled-loss has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --push-every has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --rewind has no effect, since nothing is guessed (recipe.rows)\n"
+            "note: --rendezvous has no effect, since --world is 1\n");
 }
 
 // Each variant, with its recipe and the defaults of its flags.
@@ -295,6 +323,18 @@ TEST_F(TrainProgramTest, HelpSaysWhatEachVariantDoes) {
     EXPECT_THAT(help.out, HasSubstr(std::string(variant.name) + ": "));
   }
   EXPECT_THAT(help.out, AllOf(HasSubstr("Examples:"), HasSubstr("--resume"), HasSubstr("130")));
+}
+
+TEST_F(TrainProgramTest, HelpSaysOfTheFeedsFlagsWhatTheTrainerMakesOfThem) {
+  std::string words;  // however the lines are broken
+  std::istringstream text(RunWith({"--help"}).out);
+  for (std::string word; text >> word;) words += word + " ";
+  EXPECT_THAT(words, AllOf(HasSubstr("default: the variant's, mixmatch of the official one"),
+                           HasSubstr("default: the name of the run"),
+                           HasSubstr("average of them, of the decay --ema"),
+                           HasSubstr("with --resume the checkpoint's goes on")));
+  EXPECT_THAT(words, Not(AnyOf(HasSubstr("not needed when the server has only one; of several"),
+                               HasSubstr("model register --ema-decay"))));
 }
 
 TEST_F(TrainProgramTest, AServerThatIsNotThereIsNamed) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@ using testing::Args;
 using testing::Ended;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::RunInterrupted;
 using testing::RunWith;
 using ::testing::StartsWith;
 using testing::TestServer;
@@ -146,6 +148,42 @@ TEST_F(TrainProgramTest, AServerWithAnotherDatasetIsNoticed) {
   EXPECT_THAT(run.err, HasSubstr("dataset 'tiny' is another one"));
 }
 
+// Of the second update, which is the last one at first.
+TEST_F(TrainProgramTest, AnEvaluationThatWasInterruptedIsMadeUp) {
+  const auto args = [this](const std::string& run) {
+    return Training({"--recipe", "mixup", "--run", run, "--steps", "2", "--eval-every", "2",
+                     "--checkpoint", File(run)});
+  };
+  const Ended whole = RunWith(args("whole"));
+  ASSERT_EQ(whole.code, kExitOk) << whole.err;
+  const Ended cut = RunInterrupted(args("cut"), R"("update":2)");
+  EXPECT_EQ(cut.code, kExitInterrupted);
+  EXPECT_THAT(cut.Lines("eval"), IsEmpty());
+  EXPECT_EQ(cut.Lines("end").at(0)["interrupted"], true);
+  const Ended rest = Resume({"--checkpoint", File("cut"), "--eval-every", "2"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_EQ(rest.Lines("eval"), whole.Lines("eval"));
+  EXPECT_EQ(rest.Lines("end"), whole.Lines("end"));
+  // Once.
+  const Ended again = Resume({"--checkpoint", File("cut"), "--eval-every", "2"});
+  EXPECT_THAT(again.Lines("eval"), IsEmpty());
+  EXPECT_EQ(again.Lines("end"), whole.Lines("end"));
+  const Ended longer = Resume({"--checkpoint", File("cut"), "--eval-every", "2", "--steps", "4"});
+  EXPECT_EQ(longer.Lines("eval").size(), 1u);
+}
+
+TEST_F(TrainProgramTest, ACheckpointIsNotReplacedUnasked) {
+  const Args training = {"--recipe", "mixup", "--steps", "1", "--checkpoint", File("a.ckpt")};
+  ASSERT_EQ(Train(training).code, kExitOk);
+  const std::string state = StateOf("a.ckpt");
+  const Ended again = Train(training);
+  EXPECT_EQ(again.code, kExitError);
+  EXPECT_THAT(again.err, AllOf(StartsWith("mixfeed-train: --checkpoint: " + File("a.ckpt")),
+                               HasSubstr("--resume goes on from it")));
+  EXPECT_THAT(again.out, IsEmpty());
+  EXPECT_EQ(StateOf("a.ckpt"), state);
+}
+
 // What an older or lost server lacks is pushed to it.
 TEST_F(TrainProgramTest, GoesOnAtAServerThatHasForgottenTheModel) {
   ASSERT_EQ(Train({"--run", "a", "--steps", "4", "--checkpoint", File("a.ckpt")}).code, kExitOk);
@@ -156,6 +194,39 @@ TEST_F(TrainProgramTest, GoesOnAtAServerThatHasForgottenTheModel) {
   ASSERT_EQ(run.code, kExitOk) << run.err;
   ASSERT_EQ(Train({"--run", "b", "--steps", "6", "--checkpoint", File("b.ckpt")}).code, kExitOk);
   EXPECT_EQ(StateOf("a.ckpt"), StateOf("b.ckpt"));
+}
+
+TEST_F(TrainProgramTest, GoingOnOverAnotherTrainingIsNoted) {
+  ASSERT_EQ(Train({"--run", "a", "--steps", "2", "--checkpoint", File("a.ckpt")}).code, kExitOk);
+  ASSERT_EQ(
+      Train({"--run", "b", "--model", "a", "--init-seed", "7", "--rewind", "--steps", "3"}).code,
+      kExitOk);
+  const Ended rest = Resume({"--checkpoint", File("a.ckpt"), "--steps", "4"});
+  EXPECT_EQ(rest.code, kExitOk);
+  EXPECT_THAT(rest.err, StartsWith("note: the server had other weights of update 2, which were "
+                                   "pushed over"));
+  EXPECT_EQ(std::count(rest.err.begin(), rest.err.end(), '\n'), 1) << rest.err;
+}
+
+// The server's own average is not in the checkpoint.
+TEST_F(TrainProgramTest, GoesOnWithTheServersAverageWhereTheServerHasIt) {
+  const auto train = [this](const char* run, const char* steps) {
+    return Train({"--weights", "ema", "--ema", "0.5", "--run", run, "--steps", steps,
+                  "--checkpoint", File(run)});
+  };
+  ASSERT_EQ(train("whole", "4").code, kExitOk);
+  ASSERT_EQ(train("cut", "2").code, kExitOk);
+  std::filesystem::copy_file(File("cut"), File("old"));
+  const Ended rest = Resume({"--checkpoint", File("cut"), "--steps", "4"});
+  ASSERT_EQ(rest.code, kExitOk) << rest.err;
+  EXPECT_THAT(rest.err, IsEmpty());
+  EXPECT_EQ(StateOf("cut"), StateOf("whole"));
+  const TestServer other([](ServerOptions* options) { options->guess_threads = 1; });
+  const Ended anew = RunWith({"--server", other.address(), "--resume", "--checkpoint", File("old"),
+                              "--threads", "1", "--steps", "4", "--json"});
+  EXPECT_EQ(anew.code, kExitOk);
+  EXPECT_THAT(anew.err, StartsWith("note: the server lacked the weights of update 2, so that its "
+                                   "average (--weights ema) begins anew"));
 }
 
 TEST_F(TrainProgramTest, OtherEnvironmentsAreNoted) {

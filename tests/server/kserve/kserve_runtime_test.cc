@@ -125,7 +125,7 @@ TEST_F(KserveRuntimeTest, AStopEndsGuessesOfAServerThatHangs) {
   remote_.Change([](auto* behaviour) { behaviour->held = true; });
   absl::Status status;
   std::thread guess([&] { status = GuessOneRow(*model); });
-  WaitUntil([&] { return remote_.under_way() == 1; });
+  EXPECT_TRUE(Eventually([&] { return remote_.under_way() == 1; }));
   runtime_.Stop();
   guess.join();
   EXPECT_TRUE(IsNotYet(status)) << status;

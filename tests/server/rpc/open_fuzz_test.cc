@@ -25,7 +25,7 @@ using google::protobuf::Message;
 using ::testing::ContainsRegex;
 using testing::Stubs;
 
-constexpr int kSpecs = Rounds(100'000);
+constexpr int kSpecs = testing::Rounds(100'000);
 constexpr int kValidOnesForEachOpened = 200;
 // A refusal begins with the path of a field of the spec.
 constexpr char kFieldFirst[] =
