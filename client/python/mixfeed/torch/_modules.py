@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+# Of the types that the server takes.
 SAFETENSORS_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-                     torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+                     torch.int64: "I64"}
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
