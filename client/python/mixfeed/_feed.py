@@ -146,6 +146,11 @@ class Feed:
         return hashlib.sha256(self._spec).hexdigest()[:16]
 
     @property
+    def _known_id(self) -> str | None:
+        """FeedInfo.feed_id, once the feed was opened in this process; the server is not asked for it."""
+        return None if self._native is None and self._known is None else self.info.feed_id
+
+    @property
     def steps(self) -> int | None:
         """The step at which the feed ends, of all consumers together; None: endless."""
         return self._steps

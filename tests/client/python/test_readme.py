@@ -41,7 +41,8 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     import net as module
     names = dict(vars(module))
     exec(trainer, names)
-    assert names["state"] == {"run": "first", "spec": names["feed"].spec_digest, "next_step": 20}
+    assert names["state"] == {"run": "first", "spec": names["feed"].spec_digest, "next_step": 20,
+                              "feed_id": names["feed"].info.feed_id}
     assert names["pusher"].version == 20
     exec(guesses, names)
     assert names["batch"].targets.shape == (48, 10) and names["batch"].step == 3

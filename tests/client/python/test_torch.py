@@ -2,6 +2,7 @@
 import contextlib
 import itertools
 import pickle
+import shutil
 import subprocess
 import sys
 import typing
@@ -9,7 +10,7 @@ import typing
 import mixfeed
 import pytest
 
-from conftest import running
+from conftest import running, write_cifar
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
@@ -136,7 +137,7 @@ def test_a_state_of_something_else_changes_nothing(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="mine", steps=5))
     next(iter(dataset))
     state = dataset.state_dict()
-    for name in state:
+    for name in ("run", "spec", "next_step"):
         with pytest.raises(mixfeed.InvalidArgument, match=f"state: it has no '{name}'"):
             dataset.load_state_dict({key: 3 for key in state if key != name})
     with pytest.raises(mixfeed.InvalidArgument, match="next_step: -1"):
@@ -145,10 +146,46 @@ def test_a_state_of_something_else_changes_nothing(connection):
     with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of spec {other.feed.spec_digest}") as caught:
         dataset.load_state_dict(other.state_dict())
     assert "from_step=" in caught.value.hint
+    next(iter(other))  # opens it
+    with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of feed {other.feed.info.feed_id}"):
+        dataset.load_state_dict(other.state_dict())
     assert dataset.state_dict() == state and dataset.feed.run == "mine"
     forked = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="forked", steps=7, dtype="uint8"))
     dataset.load_state_dict({**forked.state_dict(), "next_step": 2})
     assert dataset.feed.run == "forked" and steps_of(dataset) == [2, 3, 4]
+
+
+def test_a_fork_s_state_fits_the_feed_that_is_opened_by_keywords(connection):
+    spec = dict(labels=50, batch=8, model="small", policy="newest", steps=4)
+    trunk = connection.open("mixmatch", run="trunk-of-states", **spec)
+    assert trunk[1].step == 1
+    dataset = mixfeed.torch.FeedDataset(mixfeed.fork(trunk, 1, "branch-of-states"))
+    assert dataset.state_dict()["feed_id"] is None
+    assert next(iter(dataset)).step == 1
+    state = dataset.state_dict()
+    assert state["feed_id"] == dataset.feed.info.feed_id
+    again = mixfeed.torch.FeedDataset(connection.open("mixmatch", **spec))
+    again.load_state_dict(state)
+    assert steps_of(again) == [2, 3]
+
+
+def test_a_state_of_another_dataset_is_refused(own_server):
+    def opened():
+        return mixfeed.torch.FeedDataset(mixfeed.connect(own_server.address).open("mixup", batch=8, run="kept", steps=4))
+
+    dataset = opened()
+    next(iter(dataset))
+    state = dataset.state_dict()
+    own_server.kill()
+    shutil.rmtree(own_server.work / "cifar")
+    write_cifar(own_server.work / "cifar", coloured=True)
+    own_server.start()
+    again = opened()
+    with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of feed {state['feed_id']}") as caught:
+        again.load_state_dict(state)
+    assert "dataset of before" in caught.value.hint and again.next_step == 0
+    again.load_state_dict({**state, "feed_id": None})  # nothing to compare it by
+    assert steps_of(again) == [1, 2, 3]
 
 
 def test_states_of_workers_go_on_where_each_was(connection, monkeypatch):
@@ -283,7 +320,8 @@ def test_a_state_loses_and_repeats_nothing(connection, sharing):
     seen = [steps_of(itertools.islice(dataset, 3)) for dataset in datasets]
     states = [dataset.state_dict() for dataset in datasets]
     seen_by_all = 6 if sharing == "round-robin" else 3
-    assert states[0] == states[1] == {"run": "state", "spec": feeds[0].spec_digest, "next_step": seen_by_all}
+    assert states[0] == states[1] == {"run": "state", "spec": feeds[0].spec_digest, "next_step": seen_by_all,
+                                      "feed_id": feeds[0].info.feed_id}
     rest = []
     for rank in range(world):  # in other processes, as far as states go
         again = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=9, rank=rank, world=world,

@@ -45,6 +45,7 @@ class FeedDataset(IterableDataset[TensorBatch]):
     def __init__(self, feed: Feed, distributed: bool | None = None) -> None:
         self.feed = of_rank(feed, distributed)
         self._next = feed.from_step  # of all ranks together
+        self._feed_id: str | None = None  # of what gave the last batch, or of the state that was loaded
         self._ended = False  # the last loop reached the feed's end
         self._loops = 0  # that have begun; the last of them counts
         self._device = torch.device("cpu")
@@ -62,24 +63,30 @@ class FeedDataset(IterableDataset[TensorBatch]):
         return self.feed._consumer.steps(self._next)[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """{"run": name, "spec": digest of what the feed was opened with, "next_step": the first step that no rank has
-        given, once all have given as many batches as this one; at the feed's end its `steps`}."""
-        return {"run": self.feed.run, "spec": self.feed.spec_digest, "next_step": self._next}
+        """{"run": name, "spec": digest of what the feed was opened with, "feed_id": FeedInfo.feed_id, or None as long as
+        this process has not opened the feed, "next_step": the first step that no rank has given, once all have given as
+        many batches as this one; at the feed's end its `steps`}."""
+        return {"run": self.feed.run, "spec": self.feed.spec_digest, "feed_id": self._feed_id or self.feed._known_id,
+                "next_step": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a state_dict(), in its run. From one of the feed's end the next loop gives what the feed has
         more by now, if anything. Raises InvalidArgument, and changes nothing, for a dict that is none, and for a state
-        of a feed of another spec."""
+        of another feed. To compare feed_id this opens the feed, and raises what Feed.info raises; where a state has
+        none, what was given to open() is compared, and a dataset that changed at the server goes unnoticed."""
         try:
             run, spec, next_step = state["run"], state["spec"], whole("next_step", state["next_step"])
         except KeyError as missing:
             raise InvalidArgument(f"state: it has no {missing}, must be what state_dict() returned") from None
-        if spec != self.feed.spec_digest:
-            raise InvalidArgument(f"state: it is of spec {spec}, this feed is of {self.feed.spec_digest}",
-                                  "Open the feed as it was, its seed too; run, steps, rank, world and the pixels' "
-                                  "form may differ. To go on in another feed on purpose, load no state: "
-                                  "open(..., from_step=N).")
-        self.feed, self._next, self._ended = self.feed.of_run(run), next_step, False
+        feed, feed_id = self.feed.of_run(run), state.get("feed_id")
+        kind, given, own = (("spec", spec, feed.spec_digest) if feed_id is None else
+                            ("feed", feed_id, feed.info.feed_id))
+        if given != own:
+            raise InvalidArgument(f"state: it is of {kind} {given}, this one is {own}",
+                                  "Open the feed as it was, its seed too, on the dataset of before; run, steps, rank, "
+                                  "world and the pixels' form may differ. To go on in another feed on purpose, load no "
+                                  "state: open(..., from_step=N).")
+        self.feed, self._feed_id, self._next, self._ended = feed, feed_id, next_step, False
         self._loops += 1  # ends the one that is under way
 
     def __len__(self) -> int:
@@ -144,7 +151,7 @@ class _Loop(Iterator[TensorBatch]):
             after = min(after, feed.steps)
         try:
             batch = next(batches)
-            dataset._next = after
+            dataset._next, dataset._feed_id = after, dataset._feed_id or feed._known_id
             return batch
         except StopIteration:
             self.close()
