@@ -88,7 +88,8 @@ class Connection:
             spec: a whole spec in protobuf's JSON form (FeedInfo.spec), which the other arguments override.
             run: name that the trainers of one training share, 1 to 128 of [A-Za-z0-9._-]; default: a new one.
         Which of them:
-            steps: the step at which the feed ends; default: endless. from_step: where loops begin.
+            steps: the step at which the feed ends; default: endless, or the pass's of "eval". from_step: where loops
+                begin.
             rank, world, sharing: which of several trainers this is: "round-robin" (steps with step mod world == rank),
                 "broadcast" (all steps), "split" (a share of the rows of every step).
             steps_per_epoch: for logs alone.

@@ -112,6 +112,7 @@ class Feed:
         self.steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, low=1)
         self._steps = None if steps is None else whole("steps", steps)
         self._spec = spec
+        self._ordered = _core.is_ordered(spec)  # one pass, which the server knows the end of
         self._consumer = options.native()
         self._native: _core.Feed | None = None
         self._known: FeedInfo | None = None
@@ -152,20 +153,24 @@ class Feed:
 
     @property
     def steps(self) -> int | None:
-        """The step at which the feed ends, of all consumers together; None: endless."""
-        return self._steps
+        """The step at which the feed ends, of all consumers together; None: endless. A feed that is one ordered pass is
+        opened for it."""
+        if not self._ordered:
+            return self._steps
+        return min((end for end in (self._steps, self.info.steps) if end is not None), default=None)
 
     def __len__(self) -> int:
-        """Batches that `for batch in feed` gives. Raises TypeError for an endless feed."""
+        """Batches that `for batch in feed` gives. Raises TypeError for an endless feed. Asks as `steps` does."""
         return self.length_from(self.from_step)
 
     def length_from(self, step: int) -> int:
         """Batches that steps_from(step) gives. Raises TypeError for an endless feed."""
-        if self._steps is None:
+        end = self.steps
+        if end is None:
             raise TypeError("this feed is endless: open it with steps=, or stop by yourself "
                             f"(steps_per_epoch is {self.steps_per_epoch})")
         first, stride = self._consumer.steps(step)
-        return max(0, -(-(self._steps - first) // stride))
+        return max(0, -(-(end - first) // stride))
 
     def __getitem__(self, step: int) -> _core.Batch:
         """The batch of one step; of the rank's share of it under sharing='split'. Asked for by itself, which costs a
@@ -216,9 +221,9 @@ class Feed:
         return self._opened().get_views(self._consumer, self._checked(step))
 
     def _checked(self, step: int) -> int:
-        step = operator.index(step)
-        if step < 0 or (self._steps is not None and step >= self._steps):
-            allowed = "0 and up" if self._steps is None else f"0..{self._steps - 1}"
+        step, end = operator.index(step), self.steps
+        if step < 0 or (end is not None and step >= end):
+            allowed = "0 and up" if end is None else f"0..{end - 1}"
             raise OutOfRange(f"step: {step} given, must be {allowed}")
         return step
 
@@ -245,7 +250,7 @@ class Feed:
                                      "targets": "soft"})
         opened = Feed(self.connection, _core.build_spec(json.dumps(spec), {}, []), self.run, options, None, 0,
                       self.steps_per_epoch)
-        opened._steps = opened.info.steps
+        opened._opened()  # the server may refuse the pool
         return opened
 
     def close(self) -> None:

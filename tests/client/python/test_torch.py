@@ -116,6 +116,19 @@ def test_each_epoch_is_a_whole_one(connection, made_by):
     assert [[len(batch.images) for batch in batches] for _ in range(3)] == [[40, 40, 20]] * 3
 
 
+def test_an_ordered_feed_of_open_has_an_end(connection):
+    feed = connection.open("eval", pool="test", batch=40)
+    assert (len(feed), feed.steps, len(feed.with_options(rank=1, world=2))) == (3, 3, 1)
+    dataset = mixfeed.torch.FeedDataset(connection.open("eval", pool="test", batch=40))
+    assert [[len(batch.images) for batch in dataset] for _ in range(3)] == [[40, 40, 20]] * 3
+    assert dataset.state_dict()["next_step"] == len(dataset) == 3
+    for steps, end in ((2, 2), (9, 3)):
+        given = connection.open("eval", pool="test", batch=40, steps=steps)
+        assert len(given) == end and steps_of(given) == list(range(end))
+    with pytest.raises(mixfeed.OutOfRange, match=r"step: 3 given, must be 0\.\.2"):
+        feed[3]
+
+
 def test_a_loop_that_broke_off_is_gone_on_with_and_the_next_is_whole(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=5, from_step=1))
     assert steps_of(itertools.islice(dataset, 2)) == [1, 2]
