@@ -233,6 +233,33 @@ def test_a_loader_has_the_dataset_s_state(connection):
     assert steps_of(again) == [3] and again.dataset.state_dict() == again.state_dict()
 
 
+def test_a_batch_whose_delivery_is_interrupted_is_given_again(connection):
+    interrupted = []
+
+    def collate(batch):
+        if batch.step == 2 and not interrupted:
+            interrupted.append(batch.step)
+            raise KeyboardInterrupt
+        return batch.step
+
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=5))
+    loader = mixfeed.torch.FeedLoader(dataset, collate_fn=collate)
+    iterator = iter(loader)
+    assert [next(iterator), next(iterator)] == [0, 1]
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    assert interrupted == [2] == [loader.state_dict()["next_step"]]
+    assert list(iterator) == [2, 3, 4]
+
+
+def test_a_loader_without_workers_pins_what_it_collated(connection, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("mixfeed.torch._dataset.pin_memory", lambda batch, device: (batch, device))
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=2))
+    loader = mixfeed.torch.FeedLoader(dataset, pin_memory=True, collate_fn=lambda batch: batch.step)
+    assert list(loader) == [(0, None), (1, None)]
+
+
 def test_a_state_of_the_end_is_at_the_end(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="longer", steps=3))
     assert steps_of(dataset) == [0, 1, 2]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from mixfeed._connection import Connection
 from mixfeed._errors import FailedPrecondition, InvalidArgument
@@ -201,18 +202,27 @@ class FeedLoader(DataLoader[TensorBatch]):
 
     def __iter__(self) -> Iterator[TensorBatch]:  # type: ignore[override]
         device = self._counted._device
-        if self.num_workers > 0:  # they count in copies of the dataset
-            return _Loop(self._counted, self._started)
-        if self.pin_memory and device.type == "cuda":
+        if self.num_workers == 0 and self.pin_memory and device.type == "cuda":
             raise InvalidArgument(f"pin_memory: True given for batches that are on '{device}' already",
                                   "Leave it out: the dataset copies them through page-locked memory of its own.")
-        return super().__iter__()
+        # It counts what is given: workers would count in copies of the dataset, DataLoader before it collates.
+        return _Loop(self._counted, self._started)
 
     def _started(self) -> tuple[Feed, Iterator[TensorBatch]]:
+        if self.num_workers == 0:
+            feed, batches = self._counted._started()
+            return feed, map(self._collated, batches)
         forking = self.multiprocessing_context is None and multiprocessing.get_start_method() == "fork"
         if forking and Connection.any_used:
             self.multiprocessing_context = "spawn"
         return self._counted.feed, moved(super().__iter__(), self._counted._device)
+
+    def _collated(self, batch: Any) -> Any:
+        """As DataLoader does it without workers."""
+        collated = self.collate_fn(batch)
+        if self.pin_memory and torch.cuda.is_available():
+            collated = pin_memory(collated, self.pin_memory_device or None)
+        return collated
 
 
 def _only_one(batches: list[TensorBatch], *, collate_fn_map: Any = None) -> TensorBatch:
