@@ -294,19 +294,31 @@ class FeedIterator:
         return self
 
     def __next__(self) -> _core.Batch:
+        while True:
+            batch = self._fetch()
+            if batch is not None:
+                return batch
+            if self._closed:
+                raise StopIteration
+            failed = self._feed.connection._push_errors.take(self._feed)
+            if failed is not None:
+                raise failed
+
+    def _fetch(self) -> _core.Batch | None:
+        """The next batch; None at the end, and where a push of the training has failed, which __next__ then raises: for
+        a thread that fetches ahead, in which nobody would hear of it."""
         end = self._feed.steps
         if self._closed or (end is not None and self.next_step >= end):
             self.close()
-            raise StopIteration
+            return None
         stream = self._stream
         if stream is None:
             stream = self._stream = self._feed._opened().stream(self._feed._consumer, self.next_step)
         # Only now: what stopped this iterator in another thread may have missed the stream.
         if self._closed:
             self._stop()
-        failed = self._feed.connection._push_errors.take(self._feed)
-        if failed is not None:
-            raise failed
+        if self._feed.connection._push_errors.has(self._feed):
+            return None
         try:
             batch = stream.next()  # nothing, once it was stopped
         except Error:
@@ -315,13 +327,13 @@ class FeedIterator:
                 raise
             batch = None
         if batch is None and self._stream is not stream:  # another thread stopped it
-            return self.__next__()
+            return self._fetch()
         if batch is None:
             self.close()
-            raise StopIteration
+            return None
         if batch.step != self.next_step:  # a signal's handler raised before the one before this was counted
             self._stop()
-            return self.__next__()
+            return self._fetch()
         self.next_step += self._stride
         return batch
 
@@ -331,7 +343,7 @@ class FeedIterator:
         self._stop()
 
     def _stop(self) -> None:
-        """Makes another thread's wait in __next__ begin anew."""
+        """Makes another thread's wait in _fetch begin anew."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()

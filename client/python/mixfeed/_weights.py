@@ -83,6 +83,11 @@ class PushErrors:
         for iterator in waiting:
             iterator._stop()
 
+    def has(self, feed: Feed) -> bool:
+        """Whether take() would give one."""
+        with self._lock:
+            return any(_of_one_training(pushed.feed, feed) for pushed, _ in self._untold)
+
     def take(self, feed: Feed) -> Exception | None:
         """An error that nobody has raised yet; the caller is to raise it."""
         with self._lock:

@@ -159,7 +159,7 @@ def test_a_push_that_fails_ends_waits_of_its_training_alone(connection, tiny):
         threads = [threading.Thread(target=wait, args=[iterator, raised]) for iterator in (waiting, other)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: {sys._current_frames()[thread.ident].f_code.co_name for thread in threads} == {"__next__"})
+        wait_until(lambda: {sys._current_frames()[thread.ident].f_code.co_name for thread in threads} == {"_fetch"})
         failed = fail()
         threads[0].join(60)
         assert len(raised) == 1 and threads[1].is_alive()
