@@ -114,6 +114,28 @@ def test_pushes_that_fail_say_so(connection, tiny):
     assert again.version == first.version + 1
 
 
+def test_who_went_back_may_still_push_after_a_first_push_that_failed(connection, tiny, monkeypatch):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    with mixfeed.torch.push_weights(module, feed, update=4) as ahead:
+        ahead.step()
+    pusher = mixfeed.torch.push_weights(module, feed, update=1, rewind=True)
+    push, failures = pusher._versions.push, [mixfeed.Unavailable("away")]
+
+    def push_unless_away(*arguments):
+        if failures:
+            raise failures.pop()
+        push(*arguments)
+
+    monkeypatch.setattr(pusher._versions, "push", push_unless_away)
+    pusher.step()
+    with pytest.raises(mixfeed.Unavailable):
+        pusher.wait()
+    pusher.step()
+    pusher.close()
+    assert (pusher.update, pusher.version) == (3, 2)
+
+
 @pytest.mark.parametrize("over", [iter, mixfeed.torch.FeedDataset])
 @pytest.mark.parametrize("error", [mixfeed.InvalidArgument, mixfeed.Aborted])
 def test_a_loop_that_waits_for_weights_raises_what_their_push_failed_with(connection, tiny, over, error):

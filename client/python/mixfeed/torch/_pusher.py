@@ -38,7 +38,7 @@ class WeightPusher:
         self._feed = feed
         self._versions = versions
         self._every = every
-        self._rewind = rewind  # of the next push
+        self._rewind = rewind  # until a push has arrived
         self._pending: threading.Thread | None = None
         self.update = update  # optimiser steps so far
 
@@ -63,9 +63,8 @@ class WeightPusher:
         self.wait()
         state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
         # A daemon: a push that is stuck does not keep the interpreter from ending.
-        self._pending = threading.Thread(target=self._send, args=(state, self.update, self._rewind), daemon=True)
+        self._pending = threading.Thread(target=self._send, args=(state, self.update), daemon=True)
         self._pending.start()
-        self._rewind = False
 
     def wait(self) -> None:
         """Until what was pushed has arrived."""
@@ -108,10 +107,11 @@ class WeightPusher:
         else:
             self._give_up()
 
-    def _send(self, state: dict[str, torch.Tensor], update: int, rewind: bool) -> None:
+    def _send(self, state: dict[str, torch.Tensor], update: int) -> None:
         try:
             weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
-            self._versions.push(weights, update, self._every, rewind)
+            self._versions.push(weights, update, self._every, self._rewind)
+            self._rewind = False
         except Exception as error:
             self._feed.connection._push_errors.add(self._versions, error)
 
@@ -121,9 +121,9 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
     """Keeps the model that guesses for `feed` at the weights of `module`, of the same architecture.
 
     every: optimiser steps between two pushes; more than 1 needs policy="newest" or "pinned". model: its name; default:
-    the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push may be of
-    an earlier update than the model's newest. A moving average of what is pushed, for feeds with weights="ema", is the
-    server's to keep: only register(ema_decay=...) asks for it, nothing here.
+    the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push that
+    arrives may be of an earlier update than the model's newest. A moving average of what is pushed, for feeds with
+    weights="ema", is the server's to keep: only register(ema_decay=...) asks for it, nothing here.
 
     Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update;
     the others only count their steps. Raises FailedPrecondition when the server has no such model.
