@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import ConsumerOptions, Feed, whole
-from mixfeed._weights import PushErrors
+from mixfeed._weights import PushErrors, models_by_name, named_array, to_safetensors
 
 _DEFAULT_SERVER = "127.0.0.1:50051"
 _LONGEST = 86400.0  # seconds: a day
@@ -144,15 +144,43 @@ class Connection:
             raise InvalidArgument(f"statistics: {statistics!r} given, must be 'batch' or 'running'")
         if not 0 <= ema_decay < 1:
             raise InvalidArgument(f"ema_decay: {ema_decay} given, must be 0 or more and below 1")
-        if isinstance(archive, (str, os.PathLike)):
-            with open(archive, "rb") as file:
-                archive = file.read()
         answer = self._connected().register_model_json(
-            name=name, kind=kind, archive=archive or b"", address=address,
+            name=name, kind=kind, archive=b"" if archive is None else _bytes_of(archive), address=address,
             classes=0 if classes is None else checked_classes(classes),
             image=() if image is None else checked_image(image),
             normalise=normalise or "", batch_statistics=None if statistics is None else statistics == "batch",
             update=whole("update", update), init_seed=whole("init_seed", init_seed), ema_decay=float(ema_decay))
+        model: dict[str, Any] = json.loads(answer)["model"]
+        return model
+
+    def push_weights(self, name: str, weights: Mapping[str, Any] | bytes | str | os.PathLike[str], *, update: int,
+                     partial: bool = False, replaces: int | None = None, every: int = 0,
+                     rewind: bool = False) -> dict[str, Any]:
+        """Replaces the weights of the model `name`, as `mixfeed model push` does, and returns what the server then says
+        of it, as register_model. Returns when they guess. A module of PyTorch is pushed in the background by
+        mixfeed.torch.push_weights.
+
+            connection.push_weights("small", {"head.bias": bias}, update=7, partial=True)
+
+        weights: arrays of the model's shapes by its state dict's names, of NumPy, JAX or what else NumPy takes, float64,
+        float32, float16, bfloat16 or int64; or a file in the safetensors form, or its bytes. update: the trainer's, that
+        they are of. partial: what is not given stays as it is. replaces: the version that they replace; default: the
+        newest. every: updates between two pushes, as far as the trainer knows; 0: it does not say. rewind: update may be
+        at or below the newest version's.
+
+        Sent once: where the answer is lost, info() tells whether it has arrived. Raises InvalidArgument for weights that
+        do not fit, NotFound for the model, Aborted when another trainer has pushed, FailedPrecondition for an update that
+        is not above the newest version's, OSError for a file.
+        """
+        if isinstance(weights, Mapping):
+            weights = to_safetensors(named_array(*named) for named in weights.items())
+        client = self._connected()
+        if replaces is None:
+            replaces = int(models_by_name(client).get(name, {}).get("version", 0))
+        answer = client.push_weights_json(model=name, update=whole("update", update),
+                                          replaces=whole("replaces", replaces), safetensors=_bytes_of(weights),
+                                          partial=partial, push_every=whole("every", every, high=2**32 - 1),
+                                          rewind=rewind)
         model: dict[str, Any] = json.loads(answer)["model"]
         return model
 
@@ -196,6 +224,14 @@ def connection_of(given: Connection | Feed) -> Connection:
     if not isinstance(given, Connection):
         raise TypeError(f"{given!r} is neither a mixfeed.Feed nor a mixfeed.Connection; mixfeed.connect() makes one")
     return given
+
+
+def _bytes_of(given: bytes | str | os.PathLike[str]) -> bytes:
+    """Those of a file, or the bytes themselves. Raises OSError."""
+    if isinstance(given, (str, os.PathLike)):
+        with open(given, "rb") as file:
+            return file.read()
+    return bytes(given)
 
 
 def _milliseconds(name: str, seconds: float) -> int:

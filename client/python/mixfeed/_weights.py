@@ -10,21 +10,37 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mixfeed import _core
-from mixfeed._errors import Aborted, DeadlineExceeded, FailedPrecondition, Unavailable
+from mixfeed._errors import Aborted, DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
 from mixfeed._feed import Feed, FeedIterator
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds, between a push that was lost and the next
 _GRACE = 1.0  # seconds, so that no push that was given up arrives in the midst of what comes next
 
 
+# How the form calls the types that the server takes.
+SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
+
+
 class NamedTensor(NamedTuple):
     """One tensor of a state dict."""
 
     name: str
-    dtype: str  # as safetensors has it: "F64", "F32", "F16", "BF16", "I64"
+    dtype: str  # one of SAFETENSORS_NAMES' values
     shape: tuple[int, ...]
     data: bytes  # packed, little-endian
+
+
+def named_array(name: str, values: Any) -> NamedTensor:
+    """Of what NumPy takes: its own arrays, JAX's, PyTorch's on the CPU. Raises InvalidArgument for other types."""
+    array = np.asarray(values)
+    kind = array.dtype.name
+    if kind not in SAFETENSORS_NAMES:
+        raise InvalidArgument(f"{name}: {kind} cannot be pushed, only {', '.join(SAFETENSORS_NAMES)}")
+    native = array if array.dtype.isnative else array.astype(kind)
+    return NamedTensor(name, SAFETENSORS_NAMES[kind], array.shape, native.tobytes())
 
 
 def to_safetensors(tensors: Iterable[NamedTensor]) -> bytes:
@@ -114,13 +130,13 @@ class ModelVersions:
         self.given_up = threading.Event()  # set by any thread: nothing more is pushed, nor what is lost pushed again
         self._under_way = threading.Lock()  # a push
         self._connection = feed.connection
-        models = _models(feed.connection._connected())
+        models = models_by_name(feed.connection._connected())
         name = model or feed.info.spec["recipe"]["guess"]["model"]
         if not name and len(models) == 1:
             name = next(iter(models))
         self.model: str = name
         if feed.connection._push_errors.begin(self):  # a push of before may have arrived meanwhile
-            models = _models(feed.connection._connected())
+            models = models_by_name(feed.connection._connected())
         self._take_over(models)
 
     def give_up(self) -> None:
@@ -159,7 +175,7 @@ class ModelVersions:
         """Waits for the server. Raises Aborted when what came instead is another's: known by its number and update
         alone, since the server converts what is pushed before it makes a digest of it."""
         replaced = self.version
-        self._take_over(_models(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
+        self._take_over(models_by_name(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
         if self.version > replaced and (self.version, self.update) != (replaced + 1, update):
             raise Aborted(f"model: another trainer has pushed version {self.version} of {self.model}, of update "
                           f"{self.update}")
@@ -175,6 +191,6 @@ class ModelVersions:
         self.update = int(models[self.model]["update"])
 
 
-def _models(client: _core.Client) -> dict[str, Any]:
+def models_by_name(client: _core.Client) -> dict[str, Any]:
     """The server's, by name."""
     return {model["name"]: model for model in json.loads(client.models_json())["models"]}
