@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import ConsumerOptions, Feed, whole
@@ -108,9 +110,8 @@ class Connection:
         settings = dict(recipe=recipe, labels=labels, batch=batch, seed=seed, split_seed=split_seed, validation=validation,
                         views=views, temperature=temperature, alpha=alpha, dataset=dataset, model=model, policy=policy,
                         weights=weights, statistics=statistics, pool=pool)
-        options = ConsumerOptions(dtype=_dtype_name(dtype), layout=layout, normalise=normalise or "", targets=targets,
-                                  sharing=sharing, rank=rank, world=world, prefetch=prefetch,
-                                  server_prefetch=server_prefetch)
+        options = ConsumerOptions(dtype=dtype, layout=layout, normalise=normalise, targets=targets, sharing=sharing,
+                                  rank=rank, world=world, prefetch=prefetch, server_prefetch=server_prefetch)
         return Feed(self, _build_spec(spec, settings, set or {}), run or secrets.token_hex(8), options, steps, from_step,
                     steps_per_epoch)
 
@@ -248,17 +249,11 @@ def _unknown_keyword(name: str) -> TypeError:
                      "set={'recipe.mix.alpha': 0.5}")
 
 
-def _dtype_name(dtype: Any) -> str:
-    """The name of NumPy's and PyTorch's types as of their names: "torch.float32", numpy.float32."""
-    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-    return name.rpartition(".")[2]
-
-
 def _text(value: Any) -> str:
     """A value as the CLI would be given it."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, numbers.Integral):
         return str(int(value))

@@ -52,11 +52,12 @@ class FeedInfo:
 
 @dataclass(frozen=True)
 class ConsumerOptions:
-    """How one trainer wants the batches; the keywords of Connection.open say what each is."""
+    """How one trainer wants the batches; the keywords of Connection.open say what each is. NumPy's and PyTorch's types
+    become their names."""
 
-    dtype: str = "float32"
+    dtype: Any = "float32"
     layout: str = "nchw"
-    normalise: str = ""
+    normalise: str | None = None
     targets: str = "soft"
     sharing: str = "round-robin"
     rank: int = 0
@@ -64,11 +65,24 @@ class ConsumerOptions:
     prefetch: int = 4
     server_prefetch: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", _dtype_name(self.dtype))
+
     def native(self) -> _core.Consumer:
-        """Raises InvalidArgument for a value that is not allowed."""
+        """Raises InvalidArgument for a value that is not allowed, TypeError for one of another type."""
         for name in ("rank", "world", "prefetch", "server_prefetch"):
             whole(name, getattr(self, name), high=_LARGEST)
-        return _core.Consumer(**vars(self))
+        for name in ("layout", "normalise", "targets", "sharing"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (name, value) != ("normalise", None):
+                raise TypeError(f"{name}: {value!r} is no text")
+        return _core.Consumer(**{**vars(self), "normalise": self.normalise or ""})
+
+
+def _dtype_name(dtype: Any) -> str:
+    """The name of NumPy's and PyTorch's types as of their names: "torch.float32", numpy.float32."""
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    return name.rpartition(".")[2]
 
 
 def whole(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
@@ -125,7 +139,8 @@ class Feed:
 
     def with_options(self, **changed: Any) -> Feed:
         """The same batches for another consumer: dtype, layout, normalise, targets, sharing, rank, world, prefetch,
-        server_prefetch. Raises InvalidArgument for a value that is not allowed."""
+        server_prefetch, each as Connection.open takes it. Raises InvalidArgument for a value that is not allowed,
+        TypeError for one of another type."""
         options = ConsumerOptions(**{**vars(self.options), **changed})
         return Feed(self.connection, self._spec, self.run, options, self._steps, self.from_step, self.steps_per_epoch)
 

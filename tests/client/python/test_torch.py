@@ -36,7 +36,7 @@ def test_tensors_share_the_batch_s_memory(connection, dtype):
     assert tensors.targets.data_ptr() == batch.targets.ctypes.data and tensors.targets.data_ptr() % 64 == 0
     if dtype != torch.bfloat16:
         assert tensors.images.data_ptr() == batch.images.ctypes.data
-    expected = torch.from_numpy(feed.with_options(dtype="float32")[2].images)
+    expected = torch.from_numpy(feed.with_options(dtype=torch.float32)[2].images)
     if dtype == torch.uint8:
         expected = (expected + 1) * 127.5
     assert (tensors.images.float() - expected).abs().max() <= {torch.uint8: 0.51, torch.bfloat16: 2**-8}.get(dtype, 1e-3)
