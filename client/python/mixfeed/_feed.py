@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import logging
 import operator
 import weakref
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mixfeed._connection import Connection
 
 _LARGEST = 2**32 - 1
+_PATIENCE = 3.0  # seconds that a loop waits for a batch before it says what it waits for
+_log = logging.getLogger("mixfeed")
 
 
 class Pool(enum.IntEnum):
@@ -48,6 +51,12 @@ class FeedInfo:
     labelled_images: int
     unlabelled_images: int
     validation_images: int
+
+    @property
+    def waits_for_updates(self) -> bool:
+        """Whether a step is guessed with the weights of a certain update, which the trainer must have pushed."""
+        recipe = self.spec["recipe"]
+        return recipe["rows"] == "LABELLED_AND_UNLABELLED" and recipe["guess"]["policy"] in ("LOCKSTEP", "DELAYED")
 
 
 @dataclass(frozen=True)
@@ -294,13 +303,14 @@ class FeedIterator:
     """Goes through a feed's steps. Batches are fetched ahead; the stream connects again when the server is lost and goes
     on at the next step, for as long as the connection's `wait` allows. After an exception (Ctrl-C too) the next call
     goes on where it stopped: nothing is lost or repeated. Raises, once, what a push_weights of the same training failed
-    with in the background."""
+    with in the background. Warns, once, through logging's "mixfeed" of a wait of three seconds for a batch."""
 
     def __init__(self, feed: Feed, from_step: int) -> None:
         self._feed = feed
         self.next_step, self._stride = feed._consumer.steps(from_step)
         self._stream: _core.Stream | None = None
         self._closed = False
+        self._silent = False  # about waits: it told of one, or fetches ahead of who would miss a batch
 
     # next_step is the step of the batch that __next__ gives next: what a checkpoint must keep.
     next_step: int
@@ -310,7 +320,7 @@ class FeedIterator:
 
     def __next__(self) -> _core.Batch:
         while True:
-            batch = self._fetch()
+            batch = self._fetch(self._patience)
             if batch is not None:
                 return batch
             if self._closed:
@@ -319,9 +329,9 @@ class FeedIterator:
             if failed is not None:
                 raise failed
 
-    def _fetch(self) -> _core.Batch | None:
+    def _fetch(self, patience: float | None = None) -> _core.Batch | None:
         """The next batch; None at the end, and where a push of the training has failed, which __next__ then raises: for
-        a thread that fetches ahead, in which nobody would hear of it."""
+        a thread that fetches ahead, in which nobody would hear of it. patience: seconds, after which it warns."""
         end = self._feed.steps
         if self._closed or (end is not None and self.next_step >= end):
             self.close()
@@ -335,6 +345,8 @@ class FeedIterator:
         if self._feed.connection._push_errors.has(self._feed):
             return None
         try:
+            if patience is not None and not stream.ready_within(round(patience * 1000)):
+                self._warn_of_wait()
             batch = stream.next()  # nothing, once it was stopped
         except Error:
             if self._stream is stream:
@@ -342,15 +354,28 @@ class FeedIterator:
                 raise
             batch = None
         if batch is None and self._stream is not stream:  # another thread stopped it
-            return self._fetch()
+            return self._fetch(patience)
         if batch is None:
             self.close()
             return None
         if batch.step != self.next_step:  # a signal's handler raised before the one before this was counted
             self._stop()
-            return self._fetch()
+            return self._fetch(patience)
         self.next_step += self._stride
         return batch
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds of a wait of which _warn_of_wait should tell; None: of none."""
+        return None if self._silent else _PATIENCE
+
+    def _warn_of_wait(self) -> None:
+        self._silent = True
+        why = ("is the server busy, or away?" if not self._feed.info.waits_for_updates else
+               "under policy='lockstep' and 'delayed:N' a step is guessed with the weights of an update, so that the "
+               "trainer must call step() of push_weights after each. The server waits for them as long as its "
+               "--weights-wait-ms says; policy='newest' takes what there is.")
+        _log.warning("step %d of run %s has been awaited for %g s: %s", self.next_step, self._feed.run, _PATIENCE, why)
 
     def close(self) -> None:
         """Ends the stream, also one that another thread waits for. The iterator is then at its end."""

@@ -110,8 +110,10 @@ class FeedDataset(IterableDataset[TensorBatch]):
             first, stride = feed._consumer.steps(self._next)
             first, stride = first + stride * worker.id, stride * worker.num_workers
             feed = feed.with_options(sharing="round-robin", rank=first % stride, world=stride)
-        device = self._device if worker is None else torch.device("cpu")
-        return feed, moved_ahead(feed.steps_from(self._next), device)
+        batches = feed.steps_from(self._next)
+        if worker is not None:
+            batches._silent = True
+        return feed, moved_ahead(batches, self._device if worker is None else torch.device("cpu"))
 
     def _begin_loop(self) -> int:
         """Its number."""

@@ -139,6 +139,8 @@ def _copied_ahead(batches: FeedIterator, copier: DeviceCopier) -> Iterator[Tenso
         while started is not None:
             pending = thread.submit(start_next, batches._fetch)
             yield copier.finish(started)
+            if not concurrent.futures.wait([pending], batches._patience).done:
+                batches._warn_of_wait()
             started = pending.result() or start_next(here)
 
 
