@@ -202,7 +202,8 @@ def test_a_refusal_says_what_to_do_in_python(connection, cause, error, hint):
 
 
 def test_a_loop_that_the_server_has_no_room_for_is_told_at_once(server):
-    feed = mixfeed.connect(server.address, wait=3600).open("mixup", batch=4096, prefetch=64)  # 3.2 GB of slots
+    feed = mixfeed.connect(server.address, wait=3600).open("mixup", batch=4096, prefetch=64,  # 3.2 GB of slots
+                                                           set={"recipe.labelled_sampling": "with_replacement"})
     with pytest.raises(mixfeed.ResourceExhausted, match="slots of .* bytes are needed") as raised:
         next(iter(feed))
     assert "smaller batch or `prefetch`" in raised.value.hint
