@@ -36,7 +36,8 @@ class BatchStreamImpl final : public BatchStream {
   absl::StatusOr<ReceivedBatch> Next() override {
     MIXFEED_RETURN_IF_ERROR(end_);
     ReceivedBatch batch;
-    end_ = Retry({CallKind::kStream, feed_->channel()->options().connect_deadline_ms, &cancel_},
+    const CallKind kind = delivered_ ? CallKind::kStream : CallKind::kNewStream;
+    end_ = Retry({kind, feed_->channel()->options().connect_deadline_ms, &cancel_},
                  [this, &batch] { return TryNext(&batch); });
     if (end_.ok()) return batch;
     live_.reset();
@@ -110,10 +111,6 @@ class BatchStreamImpl final : public BatchStream {
       call.cancellation = &cancel_;
       MIXFEED_RETURN_IF_ERROR(feed_->Reopen(call));
       return absl::UnavailableError("the server had forgotten the feed; it was opened again");
-    }
-    // A first stream that does not fit is refused for good; see the table in retry.cc.
-    if (absl::IsResourceExhausted(status) && !delivered_) {
-      return absl::FailedPreconditionError(status.message());
     }
     return status;
   }

@@ -20,20 +20,22 @@ constexpr milliseconds kLongestPause(2000);
 struct RetryableCode {
   absl::StatusCode code;
   bool unary;
+  bool new_stream;
   bool stream;
 };
 constexpr RetryableCode kRetryableCodes[] = {
     // The server restarts, drains or cannot be reached: another one, or it itself, will answer.
-    {absl::StatusCode::kUnavailable, true, true},
-    // All slots or calls are taken now. For a stream this is only so when it comes back: the server
-    // may not have noticed yet that the lost connection's slots are free (see BatchStream).
-    {absl::StatusCode::kResourceExhausted, true, true},
+    {absl::StatusCode::kUnavailable, true, true, true},
+    // All slots or calls are taken now. A new stream that does not fit is refused for good; where
+    // one comes back, the server may not have noticed yet that the lost connection's slots are
+    // free.
+    {absl::StatusCode::kResourceExhausted, true, false, true},
     // A server that was told to stop at once cancels its streams. Our own Cancel is looked at
     // first.
-    {absl::StatusCode::kCancelled, false, true},
+    {absl::StatusCode::kCancelled, false, true, true},
     // The server's idle limit: the trainer paused, say to evaluate, and goes on now. Streams carry
     // no deadline of our own.
-    {absl::StatusCode::kDeadlineExceeded, false, true},
+    {absl::StatusCode::kDeadlineExceeded, false, true, true},
 };
 
 milliseconds Shortened(milliseconds pause) {
@@ -52,8 +54,14 @@ bool Sleep(Clock::time_point until, Cancellation* cancellation) {
 
 bool IsRetryable(CallKind kind, absl::StatusCode code) {
   for (const RetryableCode& retryable : kRetryableCodes) {
-    if (retryable.code == code) {
-      return kind == CallKind::kUnary ? retryable.unary : retryable.stream;
+    if (retryable.code != code) continue;
+    switch (kind) {
+      case CallKind::kUnary:
+        return retryable.unary;
+      case CallKind::kNewStream:
+        return retryable.new_stream;
+      case CallKind::kStream:
+        return retryable.stream;
     }
   }
   return false;

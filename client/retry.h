@@ -10,8 +10,9 @@
 namespace mixfeed {
 
 enum class CallKind : uint8_t {
-  kUnary,   // one request, one answer: the limit counts from the start
-  kStream,  // the next batch of a stream: the limit counts from its first failure
+  kUnary,      // one request, one answer: the limit counts from the start
+  kNewStream,  // a stream's first batch: the limit counts from the first failure
+  kStream,     // a stream's next batch: likewise
 };
 
 // Whether a call of this kind that ended with `code` is made again. The table in retry.cc says why.

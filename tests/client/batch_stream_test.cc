@@ -222,7 +222,8 @@ TEST_F(BatchStreamTest, ErrorsThatWouldComeBackAreNotTriedAgain) {
 TEST_F(BatchStreamTest, AFirstStreamThatDoesNotFitIsRefusedAtOnce) {
   server_.Script({.batches = 0, .end = absl::ResourceExhaustedError("all slots are promised")});
   const auto stream = Stream();
-  EXPECT_EQ(stream->Next().status(), absl::FailedPreconditionError("all slots are promised"));
+  EXPECT_EQ(stream->Next().status(), absl::ResourceExhaustedError("all slots are promised"));
+  EXPECT_EQ(stream->reconnects(), 0);
 }
 
 TEST_F(BatchStreamTest, EndsAfterTheLastStepOfAnOrderedFeed) {

@@ -40,7 +40,7 @@ TEST(RetryTest, OtherErrorsAreFinal) {
         absl::StatusCode::kFailedPrecondition, absl::StatusCode::kDataLoss,
         absl::StatusCode::kInternal, absl::StatusCode::kOutOfRange,
         absl::StatusCode::kUnauthenticated, absl::StatusCode::kPermissionDenied}) {
-    for (const CallKind kind : {CallKind::kUnary, CallKind::kStream}) {
+    for (const CallKind kind : {CallKind::kUnary, CallKind::kNewStream, CallKind::kStream}) {
       Attempts attempts({absl::Status(code, "no")});
       EXPECT_EQ(RetryWith({.kind = kind}, &attempts).code(), code);
       EXPECT_EQ(attempts.made(), 1u) << absl::StatusCodeToString(code);
@@ -51,8 +51,14 @@ TEST(RetryTest, OtherErrorsAreFinal) {
 TEST(RetryTest, OnlyAStreamComesBackAfterTheServersIdleLimitAndItsForcedStop) {
   for (const auto code : {absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kCancelled}) {
     EXPECT_TRUE(IsRetryable(CallKind::kStream, code));
+    EXPECT_TRUE(IsRetryable(CallKind::kNewStream, code));
     EXPECT_FALSE(IsRetryable(CallKind::kUnary, code));
   }
+}
+
+TEST(RetryTest, ANewStreamThatDoesNotFitIsRefusedForGood) {
+  EXPECT_FALSE(IsRetryable(CallKind::kNewStream, absl::StatusCode::kResourceExhausted));
+  EXPECT_TRUE(IsRetryable(CallKind::kStream, absl::StatusCode::kResourceExhausted));
 }
 
 TEST(RetryTest, ReturnsTheLastErrorWhenTheLimitLeavesNoTime) {

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from mixfeed import _core
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import ConsumerOptions, Feed, whole
-from mixfeed._weights import PushErrors
+from mixfeed._weights import PushErrors, models_by_name, named_array, to_safetensors
 
 _DEFAULT_SERVER = "127.0.0.1:50051"
 _LONGEST = 86400.0  # seconds: a day
@@ -88,7 +90,8 @@ class Connection:
             spec: a whole spec in protobuf's JSON form (FeedInfo.spec), which the other arguments override.
             run: name that the trainers of one training share, 1 to 128 of [A-Za-z0-9._-]; default: a new one.
         Which of them:
-            steps: the step at which the feed ends; default: endless. from_step: where loops begin.
+            steps: the step at which the feed ends; default: endless, or the pass's of "eval". from_step: where loops
+                begin.
             rank, world, sharing: which of several trainers this is: "round-robin" (steps with step mod world == rank),
                 "broadcast" (all steps), "split" (a share of the rows of every step).
             steps_per_epoch: for logs alone.
@@ -107,9 +110,8 @@ class Connection:
         settings = dict(recipe=recipe, labels=labels, batch=batch, seed=seed, split_seed=split_seed, validation=validation,
                         views=views, temperature=temperature, alpha=alpha, dataset=dataset, model=model, policy=policy,
                         weights=weights, statistics=statistics, pool=pool)
-        options = ConsumerOptions(dtype=_dtype_name(dtype), layout=layout, normalise=normalise or "", targets=targets,
-                                  sharing=sharing, rank=rank, world=world, prefetch=prefetch,
-                                  server_prefetch=server_prefetch)
+        options = ConsumerOptions(dtype=dtype, layout=layout, normalise=normalise, targets=targets, sharing=sharing,
+                                  rank=rank, world=world, prefetch=prefetch, server_prefetch=server_prefetch)
         return Feed(self, _build_spec(spec, settings, set or {}), run or secrets.token_hex(8), options, steps, from_step,
                     steps_per_epoch)
 
@@ -143,15 +145,43 @@ class Connection:
             raise InvalidArgument(f"statistics: {statistics!r} given, must be 'batch' or 'running'")
         if not 0 <= ema_decay < 1:
             raise InvalidArgument(f"ema_decay: {ema_decay} given, must be 0 or more and below 1")
-        if isinstance(archive, (str, os.PathLike)):
-            with open(archive, "rb") as file:
-                archive = file.read()
         answer = self._connected().register_model_json(
-            name=name, kind=kind, archive=archive or b"", address=address,
+            name=name, kind=kind, archive=b"" if archive is None else _bytes_of(archive), address=address,
             classes=0 if classes is None else checked_classes(classes),
             image=() if image is None else checked_image(image),
             normalise=normalise or "", batch_statistics=None if statistics is None else statistics == "batch",
             update=whole("update", update), init_seed=whole("init_seed", init_seed), ema_decay=float(ema_decay))
+        model: dict[str, Any] = json.loads(answer)["model"]
+        return model
+
+    def push_weights(self, name: str, weights: Mapping[str, Any] | bytes | str | os.PathLike[str], *, update: int,
+                     partial: bool = False, replaces: int | None = None, every: int = 0,
+                     rewind: bool = False) -> dict[str, Any]:
+        """Replaces the weights of the model `name`, as `mixfeed model push` does, and returns what the server then says
+        of it, as register_model. Returns when they guess. A module of PyTorch is pushed in the background by
+        mixfeed.torch.push_weights.
+
+            connection.push_weights("small", {"head.bias": bias}, update=7, partial=True)
+
+        weights: arrays of the model's shapes by its state dict's names, of NumPy, JAX or what else NumPy takes, float64,
+        float32, float16, bfloat16 or int64; or a file in the safetensors form, or its bytes. update: the trainer's, that
+        they are of. partial: what is not given stays as it is. replaces: the version that they replace; default: the
+        newest. every: updates between two pushes, as far as the trainer knows; 0: it does not say. rewind: update may be
+        at or below the newest version's.
+
+        Sent once: where the answer is lost, info() tells whether it has arrived. Raises InvalidArgument for weights that
+        do not fit, NotFound for the model, Aborted when another trainer has pushed, FailedPrecondition for an update that
+        is not above the newest version's, OSError for a file.
+        """
+        if isinstance(weights, Mapping):
+            weights = to_safetensors(named_array(*named) for named in weights.items())
+        client = self._connected()
+        if replaces is None:
+            replaces = int(models_by_name(client).get(name, {}).get("version", 0))
+        answer = client.push_weights_json(model=name, update=whole("update", update),
+                                          replaces=whole("replaces", replaces), safetensors=_bytes_of(weights),
+                                          partial=partial, push_every=whole("every", every, high=2**32 - 1),
+                                          rewind=rewind)
         model: dict[str, Any] = json.loads(answer)["model"]
         return model
 
@@ -197,6 +227,14 @@ def connection_of(given: Connection | Feed) -> Connection:
     return given
 
 
+def _bytes_of(given: bytes | str | os.PathLike[str]) -> bytes:
+    """Those of a file, or the bytes themselves. Raises OSError."""
+    if isinstance(given, (str, os.PathLike)):
+        with open(given, "rb") as file:
+            return file.read()
+    return bytes(given)
+
+
 def _milliseconds(name: str, seconds: float) -> int:
     if not 0.001 <= seconds <= _LONGEST:
         raise InvalidArgument(f"{name}: {seconds} given, must be 0.001..{_LONGEST:.0f} seconds")
@@ -211,17 +249,11 @@ def _unknown_keyword(name: str) -> TypeError:
                      "set={'recipe.mix.alpha': 0.5}")
 
 
-def _dtype_name(dtype: Any) -> str:
-    """The name of NumPy's and PyTorch's types as of their names: "torch.float32", numpy.float32."""
-    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-    return name.rpartition(".")[2]
-
-
 def _text(value: Any) -> str:
     """A value as the CLI would be given it."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, numbers.Integral):
         return str(int(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import logging
 import operator
 import weakref
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mixfeed._connection import Connection
 
 _LARGEST = 2**32 - 1
+_PATIENCE = 3.0  # seconds that a loop waits for a batch before it says what it waits for
+_log = logging.getLogger("mixfeed")
 
 
 class Pool(enum.IntEnum):
@@ -49,14 +52,21 @@ class FeedInfo:
     unlabelled_images: int
     validation_images: int
 
+    @property
+    def waits_for_updates(self) -> bool:
+        """Whether a step is guessed with the weights of a certain update, which the trainer must have pushed."""
+        recipe = self.spec["recipe"]
+        return recipe["rows"] == "LABELLED_AND_UNLABELLED" and recipe["guess"]["policy"] in ("LOCKSTEP", "DELAYED")
+
 
 @dataclass(frozen=True)
 class ConsumerOptions:
-    """How one trainer wants the batches; the keywords of Connection.open say what each is."""
+    """How one trainer wants the batches; the keywords of Connection.open say what each is. NumPy's and PyTorch's types
+    become their names."""
 
-    dtype: str = "float32"
+    dtype: Any = "float32"
     layout: str = "nchw"
-    normalise: str = ""
+    normalise: str | None = None
     targets: str = "soft"
     sharing: str = "round-robin"
     rank: int = 0
@@ -64,11 +74,24 @@ class ConsumerOptions:
     prefetch: int = 4
     server_prefetch: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", _dtype_name(self.dtype))
+
     def native(self) -> _core.Consumer:
-        """Raises InvalidArgument for a value that is not allowed."""
+        """Raises InvalidArgument for a value that is not allowed, TypeError for one of another type."""
         for name in ("rank", "world", "prefetch", "server_prefetch"):
             whole(name, getattr(self, name), high=_LARGEST)
-        return _core.Consumer(**vars(self))
+        for name in ("layout", "normalise", "targets", "sharing"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (name, value) != ("normalise", None):
+                raise TypeError(f"{name}: {value!r} is no text")
+        return _core.Consumer(**{**vars(self), "normalise": self.normalise or ""})
+
+
+def _dtype_name(dtype: Any) -> str:
+    """The name of NumPy's and PyTorch's types as of their names: "torch.float32", numpy.float32."""
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    return name.rpartition(".")[2]
 
 
 def whole(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
@@ -112,6 +135,7 @@ class Feed:
         self.steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, low=1)
         self._steps = None if steps is None else whole("steps", steps)
         self._spec = spec
+        self._ordered = _core.is_ordered(spec)  # one pass, which the server knows the end of
         self._consumer = options.native()
         self._native: _core.Feed | None = None
         self._known: FeedInfo | None = None
@@ -124,7 +148,8 @@ class Feed:
 
     def with_options(self, **changed: Any) -> Feed:
         """The same batches for another consumer: dtype, layout, normalise, targets, sharing, rank, world, prefetch,
-        server_prefetch. Raises InvalidArgument for a value that is not allowed."""
+        server_prefetch, each as Connection.open takes it. Raises InvalidArgument for a value that is not allowed,
+        TypeError for one of another type."""
         options = ConsumerOptions(**{**vars(self.options), **changed})
         return Feed(self.connection, self._spec, self.run, options, self._steps, self.from_step, self.steps_per_epoch)
 
@@ -146,21 +171,30 @@ class Feed:
         return hashlib.sha256(self._spec).hexdigest()[:16]
 
     @property
+    def _known_id(self) -> str | None:
+        """FeedInfo.feed_id, once the feed was opened in this process; the server is not asked for it."""
+        return None if self._native is None and self._known is None else self.info.feed_id
+
+    @property
     def steps(self) -> int | None:
-        """The step at which the feed ends, of all consumers together; None: endless."""
-        return self._steps
+        """The step at which the feed ends, of all consumers together; None: endless. A feed that is one ordered pass is
+        opened for it."""
+        if not self._ordered:
+            return self._steps
+        return min((end for end in (self._steps, self.info.steps) if end is not None), default=None)
 
     def __len__(self) -> int:
-        """Batches that `for batch in feed` gives. Raises TypeError for an endless feed."""
+        """Batches that `for batch in feed` gives. Raises TypeError for an endless feed. Asks as `steps` does."""
         return self.length_from(self.from_step)
 
     def length_from(self, step: int) -> int:
         """Batches that steps_from(step) gives. Raises TypeError for an endless feed."""
-        if self._steps is None:
+        end = self.steps
+        if end is None:
             raise TypeError("this feed is endless: open it with steps=, or stop by yourself "
                             f"(steps_per_epoch is {self.steps_per_epoch})")
         first, stride = self._consumer.steps(step)
-        return max(0, -(-(self._steps - first) // stride))
+        return max(0, -(-(end - first) // stride))
 
     def __getitem__(self, step: int) -> _core.Batch:
         """The batch of one step; of the rank's share of it under sharing='split'. Asked for by itself, which costs a
@@ -211,9 +245,9 @@ class Feed:
         return self._opened().get_views(self._consumer, self._checked(step))
 
     def _checked(self, step: int) -> int:
-        step = operator.index(step)
-        if step < 0 or (self._steps is not None and step >= self._steps):
-            allowed = "0 and up" if self._steps is None else f"0..{self._steps - 1}"
+        step, end = operator.index(step), self.steps
+        if step < 0 or (end is not None and step >= end):
+            allowed = "0 and up" if end is None else f"0..{end - 1}"
             raise OutOfRange(f"step: {step} given, must be {allowed}")
         return step
 
@@ -240,7 +274,7 @@ class Feed:
                                      "targets": "soft"})
         opened = Feed(self.connection, _core.build_spec(json.dumps(spec), {}, []), self.run, options, None, 0,
                       self.steps_per_epoch)
-        opened._steps = opened.info.steps
+        opened._opened()  # the server may refuse the pool
         return opened
 
     def close(self) -> None:
@@ -269,13 +303,14 @@ class FeedIterator:
     """Goes through a feed's steps. Batches are fetched ahead; the stream connects again when the server is lost and goes
     on at the next step, for as long as the connection's `wait` allows. After an exception (Ctrl-C too) the next call
     goes on where it stopped: nothing is lost or repeated. Raises, once, what a push_weights of the same training failed
-    with in the background."""
+    with in the background. Warns, once, through logging's "mixfeed" of a wait of three seconds for a batch."""
 
     def __init__(self, feed: Feed, from_step: int) -> None:
         self._feed = feed
         self.next_step, self._stride = feed._consumer.steps(from_step)
         self._stream: _core.Stream | None = None
         self._closed = False
+        self._silent = False  # about waits: it told of one, or fetches ahead of who would miss a batch
 
     # next_step is the step of the batch that __next__ gives next: what a checkpoint must keep.
     next_step: int
@@ -284,20 +319,34 @@ class FeedIterator:
         return self
 
     def __next__(self) -> _core.Batch:
+        while True:
+            batch = self._fetch(self._patience)
+            if batch is not None:
+                return batch
+            if self._closed:
+                raise StopIteration
+            failed = self._feed.connection._push_errors.take(self._feed)
+            if failed is not None:
+                raise failed
+
+    def _fetch(self, patience: float | None = None) -> _core.Batch | None:
+        """The next batch; None at the end, and where a push of the training has failed, which __next__ then raises: for
+        a thread that fetches ahead, in which nobody would hear of it. patience: seconds, after which it warns."""
         end = self._feed.steps
         if self._closed or (end is not None and self.next_step >= end):
             self.close()
-            raise StopIteration
+            return None
         stream = self._stream
         if stream is None:
             stream = self._stream = self._feed._opened().stream(self._feed._consumer, self.next_step)
         # Only now: what stopped this iterator in another thread may have missed the stream.
         if self._closed:
             self._stop()
-        failed = self._feed.connection._push_errors.take(self._feed)
-        if failed is not None:
-            raise failed
+        if self._feed.connection._push_errors.has(self._feed):
+            return None
         try:
+            if patience is not None and not stream.ready_within(round(patience * 1000)):
+                self._warn_of_wait()
             batch = stream.next()  # nothing, once it was stopped
         except Error:
             if self._stream is stream:
@@ -305,15 +354,28 @@ class FeedIterator:
                 raise
             batch = None
         if batch is None and self._stream is not stream:  # another thread stopped it
-            return self.__next__()
+            return self._fetch(patience)
         if batch is None:
             self.close()
-            raise StopIteration
+            return None
         if batch.step != self.next_step:  # a signal's handler raised before the one before this was counted
             self._stop()
-            return self.__next__()
+            return self._fetch(patience)
         self.next_step += self._stride
         return batch
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds of a wait of which _warn_of_wait should tell; None: of none."""
+        return None if self._silent else _PATIENCE
+
+    def _warn_of_wait(self) -> None:
+        self._silent = True
+        why = ("is the server busy, or away?" if not self._feed.info.waits_for_updates else
+               "under policy='lockstep' and 'delayed:N' a step is guessed with the weights of an update, so that the "
+               "trainer must call step() of push_weights after each. The server waits for them as long as its "
+               "--weights-wait-ms says; policy='newest' takes what there is.")
+        _log.warning("step %d of run %s has been awaited for %g s: %s", self.next_step, self._feed.run, _PATIENCE, why)
 
     def close(self) -> None:
         """Ends the stream, also one that another thread waits for. The iterator is then at its end."""
@@ -321,7 +383,7 @@ class FeedIterator:
         self._stop()
 
     def _stop(self) -> None:
-        """Makes another thread's wait in __next__ begin anew."""
+        """Makes another thread's wait in _fetch begin anew."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()

@@ -10,20 +10,37 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mixfeed import _core
-from mixfeed._errors import Aborted, DeadlineExceeded, FailedPrecondition, Unavailable
+from mixfeed._errors import Aborted, DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
 from mixfeed._feed import Feed, FeedIterator
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds, between a push that was lost and the next
+_GRACE = 1.0  # seconds, so that no push that was given up arrives in the midst of what comes next
+
+
+# How the form calls the types that the server takes.
+SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
 class NamedTensor(NamedTuple):
     """One tensor of a state dict."""
 
     name: str
-    dtype: str  # as safetensors has it: "F64", "F32", "F16", "BF16", "I64"
+    dtype: str  # one of SAFETENSORS_NAMES' values
     shape: tuple[int, ...]
     data: bytes  # packed, little-endian
+
+
+def named_array(name: str, values: Any) -> NamedTensor:
+    """Of what NumPy takes: its own arrays, JAX's, PyTorch's on the CPU. Raises InvalidArgument for other types."""
+    array = np.asarray(values)
+    kind = array.dtype.name
+    if kind not in SAFETENSORS_NAMES:
+        raise InvalidArgument(f"{name}: {kind} cannot be pushed, only {', '.join(SAFETENSORS_NAMES)}")
+    native = array if array.dtype.isnative else array.astype(kind)
+    return NamedTensor(name, SAFETENSORS_NAMES[kind], array.shape, native.tobytes())
 
 
 def to_safetensors(tensors: Iterable[NamedTensor]) -> bytes:
@@ -45,8 +62,9 @@ class PushErrors:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._untold: list[tuple[Feed, Exception]] = []
+        self._untold: list[tuple[ModelVersions, Exception]] = []
         self._iterators: weakref.WeakSet[FeedIterator] = weakref.WeakSet()
+        self._pushing: weakref.WeakSet[ModelVersions] = weakref.WeakSet()
 
     def __reduce__(self) -> tuple[type[PushErrors], tuple[()]]:
         return PushErrors, ()
@@ -56,21 +74,41 @@ class PushErrors:
         with self._lock:
             self._iterators.add(iterator)
 
-    def add(self, feed: Feed, error: Exception, given_up: threading.Event) -> None:
+    def begin(self, versions: ModelVersions) -> bool:
+        """Adds what pushes. What pushed to the same model in the same training is given up, with what it failed with.
+        Returns whether there was any."""
+        with self._lock:
+            before = [other for other in self._pushing
+                      if other.model == versions.model and _of_one_training(other.feed, versions.feed)]
+            for other in before:
+                other.given_up.set()
+            self._pushing.difference_update(before)
+            self._pushing.add(versions)
+            self._untold = [(pushed, error) for pushed, error in self._untold if pushed not in before]
+        for other in before:
+            other.give_up()
+        return bool(before)
+
+    def add(self, versions: ModelVersions, error: Exception) -> None:
         """Unless the push was given up."""
         with self._lock:
-            if given_up.is_set():
+            if versions.given_up.is_set():
                 return
-            self._untold.append((feed, error))
-            waiting = [iterator for iterator in self._iterators if _of_one_training(iterator._feed, feed)]
+            self._untold.append((versions, error))
+            waiting = [iterator for iterator in self._iterators if _of_one_training(iterator._feed, versions.feed)]
         for iterator in waiting:
             iterator._stop()
+
+    def has(self, feed: Feed) -> bool:
+        """Whether take() would give one."""
+        with self._lock:
+            return any(_of_one_training(pushed.feed, feed) for pushed, _ in self._untold)
 
     def take(self, feed: Feed) -> Exception | None:
         """An error that nobody has raised yet; the caller is to raise it."""
         with self._lock:
             for index, (pushed, error) in enumerate(self._untold):
-                if _of_one_training(pushed, feed):
+                if _of_one_training(pushed.feed, feed):
                     del self._untold[index]
                     return error
         return None
@@ -82,22 +120,40 @@ def _of_one_training(a: Feed, b: Feed) -> bool:
 
 
 class ModelVersions:
-    """Pushes to the model that guesses for a feed, and knows the newest version of it. Not thread safe."""
+    """Pushes to the model that guesses for a feed, and knows the newest version of it. One thread pushes."""
+
+    version: int
+    update: int  # the trainer's count that it is of
 
     def __init__(self, feed: Feed, model: str | None) -> None:
-        self.given_up = threading.Event()  # set by any thread: what is lost is not pushed again
+        self.feed = feed
+        self.given_up = threading.Event()  # set by any thread: nothing more is pushed, nor what is lost pushed again
+        self._under_way = threading.Lock()  # a push
         self._connection = feed.connection
-        models = _models(feed.connection._connected())
+        models = models_by_name(feed.connection._connected())
         name = model or feed.info.spec["recipe"]["guess"]["model"]
         if not name and len(models) == 1:
             name = next(iter(models))
         self.model: str = name
+        if feed.connection._push_errors.begin(self):  # a push of before may have arrived meanwhile
+            models = models_by_name(feed.connection._connected())
         self._take_over(models)
+
+    def give_up(self) -> None:
+        """Ends pushing, for good. A push that is under way gets a second, and may arrive or not then."""
+        self.given_up.set()
+        if self._under_way.acquire(timeout=_GRACE):
+            self._under_way.release()
 
     def push(self, weights: bytes, update: int, every: int, rewind: bool) -> None:
         """Where the server is lost, waits for it and pushes again, for as long as the connection's `wait`; a push whose
         answer alone was lost has arrived. Raises Aborted when another trainer pushed meanwhile, InvalidArgument for
         weights that do not fit, Unavailable and DeadlineExceeded for a server that stays away."""
+        with self._under_way:
+            if not self.given_up.is_set():
+                self._push(weights, update, every, rewind)
+
+    def _push(self, weights: bytes, update: int, every: int, rewind: bool) -> None:
         pause, end = _FIRST_PAUSE, None
         while True:
             try:
@@ -119,7 +175,7 @@ class ModelVersions:
         """Waits for the server. Raises Aborted when what came instead is another's: known by its number and update
         alone, since the server converts what is pushed before it makes a digest of it."""
         replaced = self.version
-        self._take_over(_models(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
+        self._take_over(models_by_name(_core.Client(**self._connection._arguments)))  # a new one waits to be connected
         if self.version > replaced and (self.version, self.update) != (replaced + 1, update):
             raise Aborted(f"model: another trainer has pushed version {self.version} of {self.model}, of update "
                           f"{self.update}")
@@ -132,9 +188,9 @@ class ModelVersions:
                                      "mixfeed.torch.register or connection.register_model makes one; model= of "
                                      "push_weights names it.")
         self.version = int(models[self.model]["version"])
-        self.update = int(models[self.model]["update"])  # the trainer's count that it is of
+        self.update = int(models[self.model]["update"])
 
 
-def _models(client: _core.Client) -> dict[str, Any]:
+def models_by_name(client: _core.Client) -> dict[str, Any]:
     """The server's, by name."""
     return {model["name"]: model for model in json.loads(client.models_json())["models"]}

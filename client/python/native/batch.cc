@@ -152,10 +152,11 @@ void BindValuesOfBatch(py::class_<Batch>* type) {
 void BindBatch(py::module_* module) {
   py::class_<Batch> type(
       *module, "Batch",
-      "One step's rows. Its arrays are views of the memory that the batch was received into, "
-      "64-byte aligned and writable: no copies. The memory goes back to be filled again when the "
-      "batch was released (or forgotten) and no array of it is left; so an array stays valid for "
-      "as long as you have it. After release() every attribute raises BatchReleased.");
+      "One step's rows. Its arrays are views of the memory that the batch was received into: "
+      "writable, no copies; images and targets are 64-byte aligned. The memory goes back to be "
+      "filled again when the batch was released (or forgotten) and no array of it is left; so an "
+      "array stays valid for as long as you have it. After release() every attribute raises "
+      "BatchReleased.");
   BindArraysOfBatch(&type);
   BindValuesOfBatch(&type);
   BindHeld(&type);

@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -123,6 +124,20 @@ StreamHolder Stream(const FeedHolder& self, const Consumer& consumer, uint64_t f
   return {OwnedByProcess(std::make_unique<ReadAhead>(std::move(stream)))};
 }
 
+// Whether NextBatch has something to give, now or within `timeout_ms`.
+bool ReadyWithin(const StreamHolder& self, int64_t timeout_ms) {
+  CheckProcess();
+  const std::shared_ptr<ReadAhead> batches = self.batches;
+  if (batches == nullptr || batches->ReadyWithin(std::chrono::milliseconds(0))) return true;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  bool ready = false;
+  WaitInSlices([&](std::chrono::milliseconds slice) {
+    ready = batches->ReadyWithin(slice);
+    return ready || std::chrono::steady_clock::now() >= end;
+  });
+  return ready;
+}
+
 // None after the last step of an ordered feed.
 py::object NextBatch(StreamHolder* self) {
   CheckProcess();
@@ -150,6 +165,7 @@ void StopStream(StreamHolder* self) {
 
 void BindFeed(py::module_* module) {
   py::class_<StreamHolder>(*module, "Stream")
+      .def("ready_within", ReadyWithin, py::arg("timeout_ms"))
       .def("next", NextBatch)
       .def("stop", StopStream)
       .def_property_readonly("reconnects", [](const StreamHolder& self) {

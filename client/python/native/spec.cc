@@ -12,6 +12,7 @@
 #include "client/consumer_steps.h"
 #include "client/python/native/raise.h"
 #include "client/spec/enum_text.h"
+#include "client/spec/local_spec.h"
 #include "client/spec/spec_setting.h"
 
 namespace mixfeed::python {
@@ -55,6 +56,12 @@ py::bytes BuildSpec(const std::string& json, const std::map<std::string, std::st
   }
   RaiseUnlessOk(ApplySettings(settings, fields, &spec));
   return py::bytes(spec.SerializeAsString());
+}
+
+// Whether it is one ordered pass; not, for a recipe that a newer server alone knows.
+bool IsOrdered(const std::string& bytes) {
+  const absl::StatusOr<LocalSpec> local = ResolveLocally(ParseSpec(bytes));
+  return local.ok() && local->recipe.rows == RowSource::kOrdered;
 }
 
 std::vector<std::string> SettingNames() {
@@ -149,6 +156,7 @@ void BindSpec(py::module_* module) {
           },
           py::arg("from_step"), "(first, stride) of the consumer's steps from from_step on.");
   module->def("build_spec", BuildSpec, py::arg("json"), py::arg("settings"), py::arg("fields"));
+  module->def("is_ordered", IsOrdered, py::arg("spec"));
   module->def("setting_names", SettingNames);
 }
 

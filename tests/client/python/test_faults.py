@@ -201,6 +201,15 @@ def test_a_refusal_says_what_to_do_in_python(connection, cause, error, hint):
     assert not re.search("(^| )--[a-z]", raised.value.hint)  # the CLI's flags
 
 
+def test_a_loop_that_the_server_has_no_room_for_is_told_at_once(server):
+    feed = mixfeed.connect(server.address, wait=3600).open("mixup", batch=4096, prefetch=64,  # 3.2 GB of slots
+                                                           set={"recipe.labelled_sampling": "with_replacement"})
+    with pytest.raises(mixfeed.ResourceExhausted, match="slots of .* bytes are needed") as raised:
+        next(iter(feed))
+    assert "smaller batch or `prefetch`" in raised.value.hint
+    assert next(iter(feed.with_options(prefetch=1, dtype="uint8"))).rows == 4096
+
+
 def released(batch):
     batch.release()
     return batch

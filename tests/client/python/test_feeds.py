@@ -126,6 +126,17 @@ def test_a_whole_spec_can_be_given(connection):
 def test_types_of_numpy_are_names_too(connection):
     assert connection.open("mixup", batch=4, dtype=np.uint8)[0].images.dtype == np.uint8
     assert connection.open("mixup", batch=np.int32(4), dtype=np.dtype("float16"))[0].images.dtype == np.float16
+    unmixed = connection.open("mixup", batch=4, set={"recipe.mix.enabled": np.bool_(False)})
+    assert unmixed.info.spec["recipe"]["mix"]["enabled"] is False
+
+
+def test_other_options_are_given_as_to_open(connection):
+    feed = connection.open("mixup", batch=4, dtype=np.float16, normalise="cifar10")
+    assert feed.with_options(dtype=np.uint8, normalise=None)[0].images.dtype == np.uint8
+    assert feed.with_options(dtype=np.dtype("float32"))[0].images.dtype == np.float32
+    for name in ("layout", "normalise", "targets", "sharing"):
+        with pytest.raises(TypeError, match=f"^{name}: 5 is no text"):
+            feed.with_options(**{name: 5})
 
 
 def test_other_options_have_the_same_batches(connection):

@@ -1,8 +1,10 @@
-"""Connection.register_model: models without PyTorch."""
+"""Connection.register_model and push_weights: models without PyTorch."""
 import io
 
 import mixfeed
+import numpy as np
 import pytest
+from mixfeed._weights import named_array, to_safetensors
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,72 @@ def test_what_does_not_fit_is_named(connection, arguments, error, message):
     with pytest.raises(error, match=message):
         connection.register_model(**{"name": "refused", "kind": "resnet-small", **arguments})
     assert "refused" not in {model["name"] for model in connection.info()["models"]}
+
+
+def sure_of(label, dtype=np.float32):
+    """Of the built-in network: whatever the image, the class."""
+    return {"head.bias": np.asarray(np.eye(10)[label] * 1000, dtype)}
+
+
+@pytest.fixture
+def built_in(connection, request):
+    """A model of the test's own."""
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:100]
+    connection.register_model(name, "resnet-small")
+    return name
+
+
+def guessed(connection, model, step):
+    feed = connection.open("mixmatch", labels=50, batch=8, model=model, policy="newest", run=f"{model}-pushed",
+                           set={"recipe.mix.enabled": False})
+    batch = feed[step]
+    return set(batch.targets[batch.n_labelled:].argmax(1).tolist()), batch.guess_update
+
+
+def test_arrays_bytes_and_files_are_pushed(connection, built_in, tmp_path):
+    file = to_safetensors([named_array(*named) for named in sure_of(5).items()])
+    (tmp_path / "weights.safetensors").write_bytes(file)
+    for step, weights in enumerate([sure_of(3), sure_of(4, ">f8"), file, tmp_path / "weights.safetensors",
+                                    str(tmp_path / "weights.safetensors")]):
+        model = connection.push_weights(built_in, weights, update=step + 1, partial=True)
+        assert (model["name"], model["version"], model["update"]) == (built_in, str(step + 1), str(step + 1))
+        assert guessed(connection, built_in, step) == ({min(3 + step, 5)}, step + 1)
+    with pytest.raises(FileNotFoundError):
+        connection.push_weights(built_in, tmp_path / "absent", update=9, partial=True)
+
+
+def test_arrays_of_jax_are_pushed(connection, built_in):
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    bias = jax.numpy.asarray(sure_of(6)["head.bias"], jax.numpy.bfloat16)
+    connection.push_weights(built_in, {"head.bias": bias}, update=1, partial=True)
+    assert guessed(connection, built_in, 0) == ({6}, 1)
+
+
+def test_a_push_says_what_it_replaces_and_may_go_back(connection, built_in):
+    weights = sure_of(1)
+    connection.push_weights(built_in, weights, update=5, partial=True)
+    with pytest.raises(mixfeed.FailedPrecondition, match="newest weights of model .* are of update 5") as raised:
+        connection.push_weights(built_in, weights, update=2, partial=True)
+    assert "rewind=True" in raised.value.hint
+    assert connection.push_weights(built_in, weights, update=2, partial=True, rewind=True)["version"] == "2"
+    with pytest.raises(mixfeed.Aborted):
+        connection.push_weights(built_in, weights, update=6, partial=True, replaces=1)
+    model = connection.push_weights(built_in, weights, update=6, partial=True, replaces=2, every=3)
+    assert (model["version"], model["push_every"]) == ("3", 3)
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    (dict(name="nobody"), mixfeed.NotFound, "nobody"),
+    (dict(weights={"head.bias": np.zeros(10, np.int32)}), mixfeed.InvalidArgument,
+     "head.bias: int32 cannot be pushed, only float64, float32, float16, bfloat16, int64"),
+    (dict(weights={"head.bias": np.zeros(9)}), mixfeed.InvalidArgument, "head.bias"),
+    (dict(weights=sure_of(1), partial=False), mixfeed.InvalidArgument, "weight"),
+    (dict(weights={}, update=-1), mixfeed.InvalidArgument, "update: -1"),
+    (dict(update=0.5), TypeError, "update: 0.5"),
+    (dict(every=-1), mixfeed.InvalidArgument, "every: -1"),
+    (dict(replaces="newest"), TypeError, "replaces: 'newest'"),
+])
+def test_what_cannot_be_pushed_is_said(connection, built_in, arguments, error, message):
+    with pytest.raises(error, match=message):
+        connection.push_weights(**{"name": built_in, "weights": sure_of(1), "update": 1, "partial": True, **arguments})
+    assert guessed(connection, built_in, 0)[1] == 0

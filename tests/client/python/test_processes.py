@@ -31,7 +31,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("wait, function", [("next(iterator)", "__next__"), ("feed[1]", "__getitem__"),
+@pytest.mark.parametrize("wait, function", [("next(iterator)", "_fetch"), ("feed[1]", "__getitem__"),
                                             ("mixfeed.connect('127.0.0.1:9').info()", "_connected")])
 def test_ctrl_c_ends_a_wait_in_which_other_threads_run(server, wait, function):
     command = [sys.executable, "-c", WAITING.format(wait=wait), server.address]
@@ -59,7 +59,7 @@ def test_an_interrupted_iterator_loses_and_repeats_nothing(connection, of):
         batches = mixfeed.torch.FeedDataset(batches)
 
     def interrupt(_, frame):
-        if frame.f_code.co_name == "__next__":
+        if frame.f_code.co_name in ("__next__", "_fetch"):
             interruptions.append(1)
             raise InterruptedError("alarm")
 
@@ -239,7 +239,7 @@ def test_closing_ends_another_thread_s_wait(connection):
     rest = []
     thread = threading.Thread(target=lambda: rest.append(list(iterator)))
     thread.start()
-    wait_until(lambda: sys._current_frames()[thread.ident].f_code.co_name == "__next__")
+    wait_until(lambda: sys._current_frames()[thread.ident].f_code.co_name == "_fetch")
     iterator.close()
     thread.join(60)
     assert rest == [[]] and not thread.is_alive()

@@ -41,7 +41,8 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     import net as module
     names = dict(vars(module))
     exec(trainer, names)
-    assert names["state"] == {"run": "first", "spec": names["feed"].spec_digest, "next_step": 20}
+    assert names["state"] == {"run": "first", "spec": names["feed"].spec_digest, "next_step": 20,
+                              "feed_id": names["feed"].info.feed_id}
     assert names["pusher"].version == 20
     exec(guesses, names)
     assert names["batch"].targets.shape == (48, 10) and names["batch"].step == 3
@@ -51,7 +52,7 @@ def test_the_page_s_examples(server, tmp_path, monkeypatch, capsys):
     exec(looking, {"mixfeed": names["mixfeed"]})
     assert "what it does" in capsys.readouterr().out
     exec(branching, {"mixfeed": names["mixfeed"]})
-    assert capsys.readouterr().out.endswith("\nTrue 2\n")
+    assert capsys.readouterr().out.endswith("\nTrue 2\n1\n")
     assert {path.name for path in (tmp_path / "build").glob("*.png")} == {"peek.png", "lambda.png"}
     names["train_step"] = lambda model, batch: model(batch.images).sum()
     (readme,) = [block for block in blocks("README.md", server.address) if "push_weights" in block]

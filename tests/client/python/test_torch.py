@@ -2,6 +2,7 @@
 import contextlib
 import itertools
 import pickle
+import shutil
 import subprocess
 import sys
 import typing
@@ -9,7 +10,7 @@ import typing
 import mixfeed
 import pytest
 
-from conftest import running
+from conftest import running, write_cifar
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import mixfeed.torch  # noqa: E402
@@ -35,7 +36,7 @@ def test_tensors_share_the_batch_s_memory(connection, dtype):
     assert tensors.targets.data_ptr() == batch.targets.ctypes.data and tensors.targets.data_ptr() % 64 == 0
     if dtype != torch.bfloat16:
         assert tensors.images.data_ptr() == batch.images.ctypes.data
-    expected = torch.from_numpy(feed.with_options(dtype="float32")[2].images)
+    expected = torch.from_numpy(feed.with_options(dtype=torch.float32)[2].images)
     if dtype == torch.uint8:
         expected = (expected + 1) * 127.5
     assert (tensors.images.float() - expected).abs().max() <= {torch.uint8: 0.51, torch.bfloat16: 2**-8}.get(dtype, 1e-3)
@@ -115,6 +116,19 @@ def test_each_epoch_is_a_whole_one(connection, made_by):
     assert [[len(batch.images) for batch in batches] for _ in range(3)] == [[40, 40, 20]] * 3
 
 
+def test_an_ordered_feed_of_open_has_an_end(connection):
+    feed = connection.open("eval", pool="test", batch=40)
+    assert (len(feed), feed.steps, len(feed.with_options(rank=1, world=2))) == (3, 3, 1)
+    dataset = mixfeed.torch.FeedDataset(connection.open("eval", pool="test", batch=40))
+    assert [[len(batch.images) for batch in dataset] for _ in range(3)] == [[40, 40, 20]] * 3
+    assert dataset.state_dict()["next_step"] == len(dataset) == 3
+    for steps, end in ((2, 2), (9, 3)):
+        given = connection.open("eval", pool="test", batch=40, steps=steps)
+        assert len(given) == end and steps_of(given) == list(range(end))
+    with pytest.raises(mixfeed.OutOfRange, match=r"step: 3 given, must be 0\.\.2"):
+        feed[3]
+
+
 def test_a_loop_that_broke_off_is_gone_on_with_and_the_next_is_whole(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=5, from_step=1))
     assert steps_of(itertools.islice(dataset, 2)) == [1, 2]
@@ -136,7 +150,7 @@ def test_a_state_of_something_else_changes_nothing(connection):
     dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="mine", steps=5))
     next(iter(dataset))
     state = dataset.state_dict()
-    for name in state:
+    for name in ("run", "spec", "next_step"):
         with pytest.raises(mixfeed.InvalidArgument, match=f"state: it has no '{name}'"):
             dataset.load_state_dict({key: 3 for key in state if key != name})
     with pytest.raises(mixfeed.InvalidArgument, match="next_step: -1"):
@@ -145,10 +159,46 @@ def test_a_state_of_something_else_changes_nothing(connection):
     with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of spec {other.feed.spec_digest}") as caught:
         dataset.load_state_dict(other.state_dict())
     assert "from_step=" in caught.value.hint
+    next(iter(other))  # opens it
+    with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of feed {other.feed.info.feed_id}"):
+        dataset.load_state_dict(other.state_dict())
     assert dataset.state_dict() == state and dataset.feed.run == "mine"
     forked = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, run="forked", steps=7, dtype="uint8"))
     dataset.load_state_dict({**forked.state_dict(), "next_step": 2})
     assert dataset.feed.run == "forked" and steps_of(dataset) == [2, 3, 4]
+
+
+def test_a_fork_s_state_fits_the_feed_that_is_opened_by_keywords(connection):
+    spec = dict(labels=50, batch=8, model="small", policy="newest", steps=4)
+    trunk = connection.open("mixmatch", run="trunk-of-states", **spec)
+    assert trunk[1].step == 1
+    dataset = mixfeed.torch.FeedDataset(mixfeed.fork(trunk, 1, "branch-of-states"))
+    assert dataset.state_dict()["feed_id"] is None
+    assert next(iter(dataset)).step == 1
+    state = dataset.state_dict()
+    assert state["feed_id"] == dataset.feed.info.feed_id
+    again = mixfeed.torch.FeedDataset(connection.open("mixmatch", **spec))
+    again.load_state_dict(state)
+    assert steps_of(again) == [2, 3]
+
+
+def test_a_state_of_another_dataset_is_refused(own_server):
+    def opened():
+        return mixfeed.torch.FeedDataset(mixfeed.connect(own_server.address).open("mixup", batch=8, run="kept", steps=4))
+
+    dataset = opened()
+    next(iter(dataset))
+    state = dataset.state_dict()
+    own_server.kill()
+    shutil.rmtree(own_server.work / "cifar")
+    write_cifar(own_server.work / "cifar", coloured=True)
+    own_server.start()
+    again = opened()
+    with pytest.raises(mixfeed.InvalidArgument, match=f"state: it is of feed {state['feed_id']}") as caught:
+        again.load_state_dict(state)
+    assert "dataset of before" in caught.value.hint and again.next_step == 0
+    again.load_state_dict({**state, "feed_id": None})  # nothing to compare it by
+    assert steps_of(again) == [1, 2, 3]
 
 
 def test_states_of_workers_go_on_where_each_was(connection, monkeypatch):
@@ -181,6 +231,33 @@ def test_a_loader_has_the_dataset_s_state(connection):
     again = mixfeed.torch.FeedLoader(mixfeed.torch.FeedDataset(feed))
     again.load_state_dict(loader.state_dict())
     assert steps_of(again) == [3] and again.dataset.state_dict() == again.state_dict()
+
+
+def test_a_batch_whose_delivery_is_interrupted_is_given_again(connection):
+    interrupted = []
+
+    def collate(batch):
+        if batch.step == 2 and not interrupted:
+            interrupted.append(batch.step)
+            raise KeyboardInterrupt
+        return batch.step
+
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=5))
+    loader = mixfeed.torch.FeedLoader(dataset, collate_fn=collate)
+    iterator = iter(loader)
+    assert [next(iterator), next(iterator)] == [0, 1]
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    assert interrupted == [2] == [loader.state_dict()["next_step"]]
+    assert list(iterator) == [2, 3, 4]
+
+
+def test_a_loader_without_workers_pins_what_it_collated(connection, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("mixfeed.torch._dataset.pin_memory", lambda batch, device: (batch, device))
+    dataset = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=2))
+    loader = mixfeed.torch.FeedLoader(dataset, pin_memory=True, collate_fn=lambda batch: batch.step)
+    assert list(loader) == [(0, None), (1, None)]
 
 
 def test_a_state_of_the_end_is_at_the_end(connection):
@@ -283,7 +360,8 @@ def test_a_state_loses_and_repeats_nothing(connection, sharing):
     seen = [steps_of(itertools.islice(dataset, 3)) for dataset in datasets]
     states = [dataset.state_dict() for dataset in datasets]
     seen_by_all = 6 if sharing == "round-robin" else 3
-    assert states[0] == states[1] == {"run": "state", "spec": feeds[0].spec_digest, "next_step": seen_by_all}
+    assert states[0] == states[1] == {"run": "state", "spec": feeds[0].spec_digest, "next_step": seen_by_all,
+                                      "feed_id": feeds[0].info.feed_id}
     rest = []
     for rank in range(world):  # in other processes, as far as states go
         again = mixfeed.torch.FeedDataset(connection.open("mixup", batch=8, steps=9, rank=rank, world=world,

@@ -1,6 +1,7 @@
 """Batches on a device: on the CPU they are the dataset's own; the CUDA path runs on a fake that keeps to CUDA's rules.
 """
 import contextlib
+import sys
 import threading
 
 import mixfeed
@@ -189,6 +190,26 @@ def test_after_an_error_the_iterator_goes_on(connection, fake, monkeypatch):
     with pytest.raises(mixfeed.Unavailable, match="gone"):
         next(iterator)
     assert [batch.step for batch in iterator] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("told_by", ["the loop", "the pusher"])
+def test_what_a_push_failed_with_is_not_left_to_the_copying_thread(connection, fake, told_by):
+    feed = connection.open("mixmatch", labels=50, batch=8, model="small")  # lockstep: step 1 waits for a push
+    batches = iter(mixfeed.torch.FeedDataset(feed).to("cuda"))
+    assert next(batches).step == 0
+    (thread,) = (thread for thread in threading.enumerate() if thread.name.startswith("mixfeed-copy"))
+
+    def function():
+        return sys._current_frames()[thread.ident].f_code.co_name
+
+    wait_until(lambda: function() in ("_fetch", "__next__"))
+    pusher = mixfeed.torch.push_weights(torch.nn.Linear(3, 10), feed)
+    pusher.step()
+    wait_until(lambda: function() == "_worker")  # it waits no more
+    with pytest.raises(mixfeed.InvalidArgument):
+        next(batches) if told_by == "the loop" else pusher.close()
+    pusher.close()
+    batches.close()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -46,6 +46,11 @@ def tiny(server, tmp_path, request):
     return name, module
 
 
+def elsewhere(feed):
+    """The feed, with a connection of its own."""
+    return pickle.loads(pickle.dumps(feed))
+
+
 def guessed(batch):
     """The classes of the unlabelled rows' targets, which nothing was mixed into."""
     return set(batch.targets[batch.n_labelled:].argmax(1).tolist())
@@ -88,7 +93,7 @@ def test_pushes_that_fail_say_so(connection, tiny):
         wrong.step()
         with pytest.raises(ValueError, match="weight"):
             wrong.wait()
-    first, second = (mixfeed.torch.push_weights(module, feed) for _ in range(2))
+    first, second = (mixfeed.torch.push_weights(module, its_feed) for its_feed in (feed, elsewhere(feed)))
     first.step()
     first.close()
     second.step()
@@ -109,6 +114,28 @@ def test_pushes_that_fail_say_so(connection, tiny):
     assert again.version == first.version + 1
 
 
+def test_who_went_back_may_still_push_after_a_first_push_that_failed(connection, tiny, monkeypatch):
+    name, module = tiny
+    feed = connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+    with mixfeed.torch.push_weights(module, feed, update=4) as ahead:
+        ahead.step()
+    pusher = mixfeed.torch.push_weights(module, feed, update=1, rewind=True)
+    push, failures = pusher._versions.push, [mixfeed.Unavailable("away")]
+
+    def push_unless_away(*arguments):
+        if failures:
+            raise failures.pop()
+        push(*arguments)
+
+    monkeypatch.setattr(pusher._versions, "push", push_unless_away)
+    pusher.step()
+    with pytest.raises(mixfeed.Unavailable):
+        pusher.wait()
+    pusher.step()
+    pusher.close()
+    assert (pusher.update, pusher.version) == (3, 2)
+
+
 @pytest.mark.parametrize("over", [iter, mixfeed.torch.FeedDataset])
 @pytest.mark.parametrize("error", [mixfeed.InvalidArgument, mixfeed.Aborted])
 def test_a_loop_that_waits_for_weights_raises_what_their_push_failed_with(connection, tiny, over, error):
@@ -117,7 +144,7 @@ def test_a_loop_that_waits_for_weights_raises_what_their_push_failed_with(connec
     batches, seen = over(feed), []
     failing = mixfeed.torch.push_weights(module if error is mixfeed.Aborted else torch.nn.Linear(3, 10), feed)
     if error is mixfeed.Aborted:
-        with mixfeed.torch.push_weights(module, feed, rewind=True) as another:
+        with mixfeed.torch.push_weights(module, elsewhere(feed), rewind=True) as another:
             another.push()
     with pytest.raises(error):
         for batch in batches:
@@ -154,7 +181,7 @@ def test_a_push_that_fails_ends_waits_of_its_training_alone(connection, tiny):
         threads = [threading.Thread(target=wait, args=[iterator, raised]) for iterator in (waiting, other)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: {sys._current_frames()[thread.ident].f_code.co_name for thread in threads} == {"__next__"})
+        wait_until(lambda: {sys._current_frames()[thread.ident].f_code.co_name for thread in threads} == {"_fetch"})
         failed = fail()
         threads[0].join(60)
         assert len(raised) == 1 and threads[1].is_alive()
@@ -164,7 +191,7 @@ def test_a_push_that_fails_ends_waits_of_its_training_alone(connection, tiny):
         assert len(raised) == 1 and next(iter(member)).step == 0
     failed = fail()
     wait_until(lambda: connection._push_errors._untold)
-    assert pickle.loads(pickle.dumps(feed))[0].step == 0
+    assert elsewhere(feed)[0].step == 0
     with pytest.raises(mixfeed.InvalidArgument):
         next(iter(feed.eval("test")))  # of the same run
     failed.close()
@@ -180,6 +207,32 @@ def test_a_pusher_that_was_closed_says_so(connection, tiny):
         with pytest.raises(mixfeed.FailedPrecondition, match="the pusher was closed"):
             use()
     assert pusher.update == pusher.version == 0
+
+
+def test_a_pusher_that_was_abandoned_leaves_the_next_training_alone(connection, tiny):
+    name, module = tiny
+
+    def fail(**arguments):
+        pusher = mixfeed.torch.push_weights(torch.nn.Linear(3, 10), opened(), **arguments)
+        pusher.step()
+        wait_until(lambda: connection._push_errors._untold)
+        return pusher
+
+    def opened():
+        return connection.open("mixmatch", labels=50, batch=8, model=name, policy="newest")
+
+    abandoned, feed = fail(), opened()
+    with mixfeed.torch.push_weights(module, feed) as pusher:
+        assert next(iter(feed)).step == 0
+        pusher.step()
+    assert pusher.version == 1
+    for use in (abandoned.step, abandoned.push):
+        with pytest.raises(mixfeed.FailedPrecondition, match="another one took its place"):
+            use()
+    abandoned.close()
+    fail(model="small")
+    with pytest.raises(mixfeed.InvalidArgument):  # of a training with several models all are told
+        mixfeed.torch.push_weights(module, opened()).wait()
 
 
 def test_what_a_push_that_was_given_up_fails_with_is_not_raised(connection, tiny):

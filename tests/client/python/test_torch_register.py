@@ -177,10 +177,10 @@ class Argmax(Net):
         return self.head(self.norm(self.conv(x)).mean([2, 3])).round().long()
 
 
-class Short(Net):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("odd", torch.zeros(1, dtype=torch.int16))
+def with_buffer(dtype):
+    net = Net()
+    net.register_buffer("odd", torch.zeros(1, dtype=dtype))
+    return net
 
 
 def infinite():
@@ -202,7 +202,8 @@ def frozen():
     (lambda: Net(7), r"output has shape \(4, 7\), must be floating point logits \(4, 10\)", "last layer"),
     (infinite, "not finite", "infinite"),
     (lambda: Net().half(), r"its forward fails in train mode for float32 images \(4, 3, 32, 32\)", r"module.float\(\)"),
-    (Short, "odd is of torch.int16, which cannot be pushed", ""),
+    (lambda: with_buffer(torch.int16), "odd is of torch.int16, which cannot be pushed", ""),
+    (lambda: with_buffer(torch.bool), "odd is of torch.bool, which cannot be pushed, only .*torch.int64$", ""),
     (frozen, "no batch normalisation, .* or it was frozen", "statistics='running'"),
     (lambda: torch.nn.Conv2d(1, 2, 3), "no batch normalisation", ""),
 ])

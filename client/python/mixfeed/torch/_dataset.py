@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from mixfeed._connection import Connection
 from mixfeed._errors import FailedPrecondition, InvalidArgument
@@ -45,6 +46,7 @@ class FeedDataset(IterableDataset[TensorBatch]):
     def __init__(self, feed: Feed, distributed: bool | None = None) -> None:
         self.feed = of_rank(feed, distributed)
         self._next = feed.from_step  # of all ranks together
+        self._feed_id: str | None = None  # of what gave the last batch, or of the state that was loaded
         self._ended = False  # the last loop reached the feed's end
         self._loops = 0  # that have begun; the last of them counts
         self._device = torch.device("cpu")
@@ -62,24 +64,30 @@ class FeedDataset(IterableDataset[TensorBatch]):
         return self.feed._consumer.steps(self._next)[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """{"run": name, "spec": digest of what the feed was opened with, "next_step": the first step that no rank has
-        given, once all have given as many batches as this one; at the feed's end its `steps`}."""
-        return {"run": self.feed.run, "spec": self.feed.spec_digest, "next_step": self._next}
+        """{"run": name, "spec": digest of what the feed was opened with, "feed_id": FeedInfo.feed_id, or None as long as
+        this process has not opened the feed, "next_step": the first step that no rank has given, once all have given as
+        many batches as this one; at the feed's end its `steps`}."""
+        return {"run": self.feed.run, "spec": self.feed.spec_digest, "feed_id": self._feed_id or self.feed._known_id,
+                "next_step": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a state_dict(), in its run. From one of the feed's end the next loop gives what the feed has
         more by now, if anything. Raises InvalidArgument, and changes nothing, for a dict that is none, and for a state
-        of a feed of another spec."""
+        of another feed. To compare feed_id this opens the feed, and raises what Feed.info raises; where a state has
+        none, what was given to open() is compared, and a dataset that changed at the server goes unnoticed."""
         try:
             run, spec, next_step = state["run"], state["spec"], whole("next_step", state["next_step"])
         except KeyError as missing:
             raise InvalidArgument(f"state: it has no {missing}, must be what state_dict() returned") from None
-        if spec != self.feed.spec_digest:
-            raise InvalidArgument(f"state: it is of spec {spec}, this feed is of {self.feed.spec_digest}",
-                                  "Open the feed as it was, its seed too; run, steps, rank, world and the pixels' "
-                                  "form may differ. To go on in another feed on purpose, load no state: "
-                                  "open(..., from_step=N).")
-        self.feed, self._next, self._ended = self.feed.of_run(run), next_step, False
+        feed, feed_id = self.feed.of_run(run), state.get("feed_id")
+        kind, given, own = (("spec", spec, feed.spec_digest) if feed_id is None else
+                            ("feed", feed_id, feed.info.feed_id))
+        if given != own:
+            raise InvalidArgument(f"state: it is of {kind} {given}, this one is {own}",
+                                  "Open the feed as it was, its seed too, on the dataset of before; run, steps, rank, "
+                                  "world and the pixels' form may differ. To go on in another feed on purpose, load no "
+                                  "state: open(..., from_step=N).")
+        self.feed, self._feed_id, self._next, self._ended = feed, feed_id, next_step, False
         self._loops += 1  # ends the one that is under way
 
     def __len__(self) -> int:
@@ -102,8 +110,10 @@ class FeedDataset(IterableDataset[TensorBatch]):
             first, stride = feed._consumer.steps(self._next)
             first, stride = first + stride * worker.id, stride * worker.num_workers
             feed = feed.with_options(sharing="round-robin", rank=first % stride, world=stride)
-        device = self._device if worker is None else torch.device("cpu")
-        return feed, moved_ahead(feed.steps_from(self._next), device)
+        batches = feed.steps_from(self._next)
+        if worker is not None:
+            batches._silent = True
+        return feed, moved_ahead(batches, self._device if worker is None else torch.device("cpu"))
 
     def _begin_loop(self) -> int:
         """Its number."""
@@ -144,7 +154,7 @@ class _Loop(Iterator[TensorBatch]):
             after = min(after, feed.steps)
         try:
             batch = next(batches)
-            dataset._next = after
+            dataset._next, dataset._feed_id = after, dataset._feed_id or feed._known_id
             return batch
         except StopIteration:
             self.close()
@@ -194,18 +204,27 @@ class FeedLoader(DataLoader[TensorBatch]):
 
     def __iter__(self) -> Iterator[TensorBatch]:  # type: ignore[override]
         device = self._counted._device
-        if self.num_workers > 0:  # they count in copies of the dataset
-            return _Loop(self._counted, self._started)
-        if self.pin_memory and device.type == "cuda":
+        if self.num_workers == 0 and self.pin_memory and device.type == "cuda":
             raise InvalidArgument(f"pin_memory: True given for batches that are on '{device}' already",
                                   "Leave it out: the dataset copies them through page-locked memory of its own.")
-        return super().__iter__()
+        # It counts what is given: workers would count in copies of the dataset, DataLoader before it collates.
+        return _Loop(self._counted, self._started)
 
     def _started(self) -> tuple[Feed, Iterator[TensorBatch]]:
+        if self.num_workers == 0:
+            feed, batches = self._counted._started()
+            return feed, map(self._collated, batches)
         forking = self.multiprocessing_context is None and multiprocessing.get_start_method() == "fork"
         if forking and Connection.any_used:
             self.multiprocessing_context = "spawn"
         return self._counted.feed, moved(super().__iter__(), self._counted._device)
+
+    def _collated(self, batch: Any) -> Any:
+        """As DataLoader does it without workers."""
+        collated = self.collate_fn(batch)
+        if self.pin_memory and torch.cuda.is_available():
+            collated = pin_memory(collated, self.pin_memory_device or None)
+        return collated
 
 
 def _only_one(batches: list[TensorBatch], *, collate_fn_map: Any = None) -> TensorBatch:

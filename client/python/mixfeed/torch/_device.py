@@ -5,11 +5,12 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 
+from mixfeed._core import Batch
 from mixfeed._errors import InvalidArgument
 from mixfeed._feed import FeedIterator
 from mixfeed.torch._tensors import TensorBatch, to_tensors
@@ -120,24 +121,27 @@ def moved(batches: Iterator[TensorBatch], device: torch.device) -> Iterator[Tens
 def moved_ahead(batches: FeedIterator, device: torch.device) -> Iterator[TensorBatch]:
     """The batches on `device`; on CUDA each is fetched and copied while the one before is trained on, by a thread, so
     that a batch that is there does not wait for the next; the iterator is closed then."""
-    tensors = map(to_tensors, batches)
     if device.type != "cuda":
-        return moved(tensors, device)
-    return _copied_ahead(batches, tensors, DeviceCopier(Cuda(device)))
+        return moved(map(to_tensors, batches), device)
+    return _copied_ahead(batches, DeviceCopier(Cuda(device)))
 
 
-def _copied_ahead(batches: FeedIterator, tensors: Iterator[TensorBatch], copier: DeviceCopier) -> Iterator[TensorBatch]:
-    def start_next() -> Started | None:
-        batch = next(tensors, None)
-        return None if batch is None else copier.start(batch)
+def _copied_ahead(batches: FeedIterator, copier: DeviceCopier) -> Iterator[TensorBatch]:
+    def start_next(fetch: Callable[[], Batch | None]) -> Started | None:
+        batch = fetch()
+        return None if batch is None else copier.start(to_tensors(batch))
 
+    # Here what the server refuses is raised, and Ctrl-C noticed, at once; and what a push failed with is raised.
+    here = functools.partial(next, batches, None)
     # Closing ends the thread's wait, before the thread is waited for.
     with concurrent.futures.ThreadPoolExecutor(1, "mixfeed-copy") as thread, contextlib.closing(batches):
-        started = start_next()  # here: what the server refuses is raised, and Ctrl-C noticed, at once
+        started = start_next(here)
         while started is not None:
-            pending = thread.submit(start_next)
+            pending = thread.submit(start_next, batches._fetch)
             yield copier.finish(started)
-            started = pending.result()
+            if not concurrent.futures.wait([pending], batches._patience).done:
+                batches._warn_of_wait()
+            started = pending.result() or start_next(here)
 
 
 def _plainly(batch: TensorBatch, device: torch.device) -> TensorBatch:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-SAFETENSORS_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-                     torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+from mixfeed import _weights
+
+SAFETENSORS_NAMES: dict[torch.dtype, str] = {getattr(torch, name): short
+                                             for name, short in _weights.SAFETENSORS_NAMES.items()}
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:

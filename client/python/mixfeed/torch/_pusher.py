@@ -13,8 +13,6 @@ from mixfeed._feed import Feed, whole
 from mixfeed._weights import ModelVersions, NamedTensor, to_safetensors
 from mixfeed.torch._modules import SAFETENSORS_NAMES
 
-_GRACE = 1.0  # seconds, so that no push that was given up arrives in the midst of what comes next
-
 
 def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
     if tensor.dtype not in SAFETENSORS_NAMES:
@@ -27,7 +25,8 @@ def _named(name: str, tensor: torch.Tensor) -> NamedTensor:
 class WeightPusher:
     """What push_weights returns. Call step() after every optimiser step, from one thread; close() when all is done, or
     use it in a `with`. Left by an exception, Ctrl-C too, that gives the push that is under way a second at most: it may
-    arrive or not then, and what it fails with is not raised.
+    arrive or not then, and what it fails with is not raised. The same comes of making another one for the same training
+    and model over the same connection, which takes this one's place.
 
     What a push fails with is raised once, by whatever comes first: step(), wait(), close(), or a loop over a feed of
     this training in this process, also one that waits for the weights: Aborted when another trainer pushed,
@@ -39,9 +38,8 @@ class WeightPusher:
         self._feed = feed
         self._versions = versions
         self._every = every
-        self._rewind = rewind  # of the next push
+        self._rewind = rewind  # until a push has arrived
         self._pending: threading.Thread | None = None
-        self._closed = False
         self.update = update  # optimiser steps so far
 
     @property
@@ -65,9 +63,8 @@ class WeightPusher:
         self.wait()
         state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
         # A daemon: a push that is stuck does not keep the interpreter from ending.
-        self._pending = threading.Thread(target=self._send, args=(state, self.update, self._rewind), daemon=True)
+        self._pending = threading.Thread(target=self._send, args=(state, self.update), daemon=True)
         self._pending.start()
-        self._rewind = False
 
     def wait(self) -> None:
         """Until what was pushed has arrived."""
@@ -86,16 +83,19 @@ class WeightPusher:
         finally:
             self._give_up()
 
+    @property
+    def _closed(self) -> bool:
+        return self._versions.given_up.is_set()
+
     def _give_up(self) -> None:
-        self._closed = True
-        self._versions.given_up.set()
-        if self._pending is not None:
-            self._pending.join(_GRACE)
-        self._feed.connection._push_errors.take(self._feed)
+        if not self._closed:
+            self._versions.give_up()
+            self._feed.connection._push_errors.take(self._feed)
 
     def _check_open(self) -> None:
         if self._closed:
-            raise FailedPrecondition("the pusher was closed", "push_weights makes a new one; update= goes on counting.")
+            raise FailedPrecondition("the pusher was closed, or another one took its place",
+                                     "push_weights makes a new one; update= goes on counting.")
 
     def __enter__(self) -> WeightPusher:
         return self
@@ -107,12 +107,13 @@ class WeightPusher:
         else:
             self._give_up()
 
-    def _send(self, state: dict[str, torch.Tensor], update: int, rewind: bool) -> None:
+    def _send(self, state: dict[str, torch.Tensor], update: int) -> None:
         try:
             weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
-            self._versions.push(weights, update, self._every, rewind)
+            self._versions.push(weights, update, self._every, self._rewind)
+            self._rewind = False
         except Exception as error:
-            self._feed.connection._push_errors.add(self._feed, error, self._versions.given_up)
+            self._feed.connection._push_errors.add(self._versions, error)
 
 
 def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: str | None = None, update: int = 0,
@@ -120,9 +121,9 @@ def push_weights(module: torch.nn.Module, feed: Feed, every: int = 1, *, model: 
     """Keeps the model that guesses for `feed` at the weights of `module`, of the same architecture.
 
     every: optimiser steps between two pushes; more than 1 needs policy="newest" or "pinned". model: its name; default:
-    the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push may be of
-    an earlier update than the model's newest. A moving average of what is pushed, for feeds with weights="ema", is the
-    server's to keep: only register(ema_decay=...) asks for it, nothing here.
+    the feed's. update: optimiser steps that were made before, when a training goes on; rewind: the first push that
+    arrives may be of an earlier update than the model's newest. A moving average of what is pushed, for feeds with
+    weights="ema", is the server's to keep: only register(ema_decay=...) asks for it, nothing here.
 
     Where torch.distributed is initialised rank 0 alone pushes, since all ranks have the same weights after an update;
     the others only count their steps. Raises FailedPrecondition when the server has no such model.

@@ -48,12 +48,10 @@ def _check_updates(feed: Feed) -> None:
     world = feed.options.world
     if world == 1 or feed.options.sharing != "round-robin":
         return
-    recipe = feed.info.spec["recipe"]
-    guess = recipe["guess"]
-    waits = recipe["rows"] == "LABELLED_AND_UNLABELLED" and guess["policy"] in ("LOCKSTEP", "DELAYED")
-    if waits and guess["batches_per_update"] % world:
+    batches = feed.info.spec["recipe"]["guess"]["batches_per_update"]
+    if feed.info.waits_for_updates and batches % world:
         raise InvalidArgument(
-            f"recipe.guess.batches_per_update: {guess['batches_per_update']} given; {world} ranks train on "
+            f"recipe.guess.batches_per_update: {batches} given; {world} ranks train on "
             f"{world} batches for one update, so that it must be {world}, or a multiple that accumulates gradients",
             f'open(..., set={{"recipe.guess.batches_per_update": {world}}}), and push from one rank; '
             'policy="newest" waits for no update.')
