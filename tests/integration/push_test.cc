@@ -48,17 +48,20 @@ class PushTest : public FeedTest {
   }
   // The digest of `step` as guessed with the weights of `update`, by a server to which nobody
   // pushes.
-  std::string Frozen(uint64_t update, uint64_t step) {
-    return Frozen("frozen-" + std::to_string(update), NetworkOf(update), step);
-  }
-  std::string Frozen(const std::string& state, const LinearNetwork& network, uint64_t step) {
-    const auto server = StartServer(state);
-    const auto client = ConnectTo(*server);
+  std::string Frozen(uint64_t update, uint64_t step) { return Frozen(NetworkOf(update), step); }
+  std::string Frozen(const LinearNetwork& network, uint64_t step) {
+    if (calm_server_ == nullptr) calm_server_ = StartServer("calm");
+    const auto client = ConnectTo(*calm_server_);
     RegisterAs(*client, "net", network);
-    const auto batch = Open(*client, MixMatch(v1::Guess::NEWEST))->GetBatch(step, {});
+    const std::string run = "frozen-" + std::to_string(frozen_++);
+    const auto batch = Open(*client, MixMatch(v1::Guess::NEWEST), run)->GetBatch(step, {});
     EXPECT_TRUE(batch.ok()) << batch.status();
     return batch.ok() ? batch->Digest() : "";
   }
+
+ private:
+  std::unique_ptr<ServerProcess> calm_server_;
+  int frozen_ = 0;
 };
 
 TEST_F(PushTest, LockstepGuessesEachStepWithTheWeightsOfItsUpdate) {
@@ -159,7 +162,7 @@ TEST_F(PushTest, AFeedMayGuessWithTheAverageOfWhatWasPushed) {
     EXPECT_EQ(pushed->GetBatch(step, {})->Digest(), Frozen(step, step));
     const auto batch = averaged->GetBatch(step, {});
     ASSERT_TRUE(batch.ok()) << batch.status();
-    EXPECT_EQ(batch->Digest(), Frozen("average-" + std::to_string(step), average, step));
+    EXPECT_EQ(batch->Digest(), Frozen(average, step));
     EXPECT_EQ(batch->header().guess().version(), step);
     const v1::Model model = client->ListModels()->models(0);
     EXPECT_EQ(batch->header().guess().weights(), model.versions(static_cast<int>(step)).ema());
