@@ -110,9 +110,8 @@ TEST_F(TrainProgramTest, WeightsThatAreNotFiniteReplaceNoCheckpoint) {
   std::string bytes = sound->tensors.bytes();
   const WeightTensor& first = sound->tensors.tensors().front();
   ASSERT_TRUE(first.name.starts_with("average/")) << first.name;
-  const size_t at =
-      reinterpret_cast<const char*>(first.data.data()) - sound->tensors.bytes().data();
-  bytes.replace(at, 4, "\xff\xff\xff\xff");  // NaN
+  const auto at = reinterpret_cast<const char*>(first.data.data()) - sound->tensors.bytes().data();
+  bytes.replace(static_cast<size_t>(at), 4, "\xff\xff\xff\xff");  // NaN
   ASSERT_TRUE(WriteCheckpoint(File("a.ckpt"), sound->description, bytes).ok());
   const Ended run = Resume({"--checkpoint", File("a.ckpt"), "--steps", "2", "--eval-every", "0"});
   EXPECT_EQ(run.code, kExitError);
