@@ -88,9 +88,8 @@ absl::Status ModelCalls::CheckMayPush(const v1::PushWeightsHeader& header) const
         "header.push_every is ", header.push_every(), ", but feed ", feed->id, " of run \"",
         feed->run, "\" guesses under recipe.guess.policy ", NameOf(recipe.guess.policy),
         ", which needs the weights of every update; allowed: 1, or open the feed with policy "
-        "newest "
-        "or pinned; a feed that nobody uses any more counts until it is closed or the server "
-        "restarts"));
+        "newest or pinned; a feed that nobody uses any more counts until it is closed or the "
+        "server restarts"));
   }
   return absl::OkStatus();
 }
