@@ -19,7 +19,6 @@
 namespace mixfeed {
 namespace {
 
-// Passes change none of its tensors, so that its clones may share them.
 class BuiltinNetwork : public Network {
  public:
   explicit BuiltinNetwork(std::unique_ptr<ResidualNetwork> network)
@@ -29,6 +28,7 @@ class BuiltinNetwork : public Network {
     return network_->Forward(views, {.batch_statistics = batch_statistics});
   }
   at::Tensor Features(const at::Tensor& views) override { return network_->Features(views); }
+  bool IsThreadSafe() const override { return true; }
 
   absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
                                                      bool whole) const override {

@@ -106,11 +106,14 @@ class SqliteJournal : public Journal {
   absl::StatusOr<Feed> ParentOf(const Feed& feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static Feed ReadFeed(const SqliteQuery& row);
   absl::StatusOr<Feed> FindOrAddFeed(const std::string& feed_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status AddGuess(const Feed& feed, int64_t step, const StepGuess& guess)
+  // Returns the guess as it is then stored.
+  absl::StatusOr<StepGuess> AddGuess(const Feed& feed, int64_t step, const StepGuess& guess)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AddToCounts(int64_t feed, int64_t steps, int64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status ApplyRetention(int64_t feed, int64_t steps) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Returns how many guesses it dropped.
+  absl::StatusOr<int> ApplyRetention(int64_t feed, int64_t steps)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<bool> IsOverBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<int64_t> FeedOfOldestGuess() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DropLowestStep(int64_t feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -193,13 +196,15 @@ absl::StatusOr<StepGuess> SqliteJournal::Insert(const std::string& feed_id, int6
   MIXFEED_ASSIGN_OR_RETURN(std::optional<StepGuess> first, FindLocked(feed_id, step));
   if (first.has_value()) return *std::move(first);
   MIXFEED_ASSIGN_OR_RETURN(const Feed feed, FindOrAddFeed(feed_id));
-  MIXFEED_RETURN_IF_ERROR(AddGuess(feed, step, guess));
-  MIXFEED_RETURN_IF_ERROR(ApplyRetention(feed.key, feed.steps + 1));
-  // Retention drops the lowest steps first, which may be this one: then nothing is changed.
-  MIXFEED_ASSIGN_OR_RETURN(std::optional<StepGuess> stored, FindLocked(feed_id, step));
-  if (!stored.has_value()) return Contradiction();
+  MIXFEED_ASSIGN_OR_RETURN(StepGuess stored, AddGuess(feed, step, guess));
+  MIXFEED_ASSIGN_OR_RETURN(const int drops, ApplyRetention(feed.key, feed.steps + 1));
+  if (drops > 0) {
+    // Retention drops the lowest steps first, which may be this one: then nothing is changed.
+    MIXFEED_ASSIGN_OR_RETURN(const std::optional<StepGuess> kept, FindLocked(feed_id, step));
+    if (!kept.has_value()) return Contradiction();
+  }
   MIXFEED_RETURN_IF_ERROR(transaction->Commit());
-  return *std::move(stored);
+  return stored;
 }
 
 absl::StatusOr<std::optional<std::string>> SqliteJournal::LastModel(const std::string& feed_id) {
@@ -312,8 +317,11 @@ absl::StatusOr<SqliteJournal::Feed> SqliteJournal::FindOrAddFeed(const std::stri
   return *added;
 }
 
-absl::Status SqliteJournal::AddGuess(const Feed& feed, int64_t step, const StepGuess& guess) {
+absl::StatusOr<StepGuess> SqliteJournal::AddGuess(const Feed& feed, int64_t step,
+                                                  const StepGuess& guess) {
   const bool same_environment = feed.has_environment && feed.environment == guess.environment;
+  StepGuess stored = guess;
+  stored.environment_changed = feed.has_environment && !same_environment;
   if (!same_environment) {
     MIXFEED_RETURN_IF_ERROR(
         SqliteQuery(set_environment_.get()).Bind(guess.environment).Bind(feed.key).Run());
@@ -328,14 +336,15 @@ absl::Status SqliteJournal::AddGuess(const Feed& feed, int64_t step, const StepG
                               .Bind(guess.model)
                               .Bind(guess.model_version)
                               .Bind(guess.age)
-                              .Bind(int64_t{feed.has_environment && !same_environment})
+                              .Bind(int64_t{stored.environment_changed})
                               .Bind(guess.environment)
                               .Bind(guess.model_update)
                               .Bind(guess.weights)
                               .Bind(TextOf(guess.more))
                               .Bind(ChecksumOf(bytes))
                               .Run());
-  return AddToCounts(feed.key, 1, BytesOf(guess));
+  MIXFEED_RETURN_IF_ERROR(AddToCounts(feed.key, 1, BytesOf(guess)));
+  return stored;
 }
 
 absl::Status SqliteJournal::AddToCounts(int64_t feed, int64_t steps, int64_t bytes) {
@@ -343,7 +352,7 @@ absl::Status SqliteJournal::AddToCounts(int64_t feed, int64_t steps, int64_t byt
   return SqliteQuery(add_bytes_.get()).Bind(bytes).Run();
 }
 
-absl::Status SqliteJournal::ApplyRetention(int64_t feed, int64_t steps) {
+absl::StatusOr<int> SqliteJournal::ApplyRetention(int64_t feed, int64_t steps) {
   int drops = 0;
   const int64_t most = LimitOr(options_.max_steps_per_feed);
   for (; steps > most && drops < kMaxDropsPerInsert; --steps, ++drops) {
@@ -355,7 +364,7 @@ absl::Status SqliteJournal::ApplyRetention(int64_t feed, int64_t steps) {
     MIXFEED_ASSIGN_OR_RETURN(const int64_t victim, FeedOfOldestGuess());
     MIXFEED_RETURN_IF_ERROR(DropLowestStep(victim));
   }
-  return absl::OkStatus();
+  return drops;
 }
 
 absl::StatusOr<bool> SqliteJournal::IsOverBytes() {

@@ -17,7 +17,8 @@ class Tensor;
 namespace mixfeed {
 
 // A loaded network. Used by one thread at a time, but for the const functions of a network that
-// makes no passes. Its functions may throw what LibTorch throws.
+// makes no passes, and for all of one that IsThreadSafe. Its functions may throw what LibTorch
+// throws.
 class Network {
  public:
   virtual ~Network() = default;
@@ -27,6 +28,9 @@ class Network {
   // Everything that a network remembers from one call to the next is as before afterwards, also
   // when it throws; where that cannot be done, this call and all later ones throw.
   virtual at::Tensor Forward(const at::Tensor& views, bool batch_statistics) = 0;
+
+  // Whether passes leave all of it as it is, so that several threads may make them at once.
+  virtual bool IsThreadSafe() const = 0;
 
   // A network like this one, that shares nothing with it which passes change, with those of
   // `weights` in place of its own. Names are PyTorch's; tensors that it only counts with

@@ -35,8 +35,8 @@ LoadNetwork FindLoader(const std::string& kind) {
 // Models that print must not write into what a program prints.
 void PrintToStandardError(const std::string& text) { std::cerr << text; }
 
-// One for each worker, which alone uses it: a network may change while it runs.
-using Networks = std::vector<std::unique_ptr<Network>>;
+// One for each worker, which alone uses it where it is not thread safe.
+using Networks = std::vector<std::shared_ptr<Network>>;
 
 // Whether a network can use batch and running statistics, and if not why.
 struct Fitness {
@@ -53,14 +53,15 @@ absl::StatusOr<StateDict> NoWeights() {
   return StateDict::Parse(std::move(none));
 }
 
-absl::Status CopyNetworks(const Network& original, int count, Networks* networks) {
+absl::StatusOr<Networks> NetworksFor(int workers, const std::shared_ptr<Network>& original) {
+  const auto count = static_cast<size_t>(workers);
+  if (original->IsThreadSafe()) return Networks(count, original);
   MIXFEED_ASSIGN_OR_RETURN(const StateDict none, NoWeights());
-  for (int i = 0; i < count; ++i) {
-    MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Network> network,
-                             original.CloneWith(none, /*whole=*/false));
-    networks->push_back(std::move(network));
+  Networks networks;
+  while (networks.size() < count) {
+    MIXFEED_ASSIGN_OR_RETURN(networks.emplace_back(), original->CloneWith(none, /*whole=*/false));
   }
-  return absl::OkStatus();
+  return networks;
 }
 
 // DigestOf(network.Weights()) of a network with the values of `given`. Writing them takes
@@ -73,8 +74,8 @@ absl::StatusOr<std::string> DigestOfWeights(const Network& network, const StateD
 
 class TorchModel : public GuessModel {
  public:
-  // `original`: what the networks are copies of; it makes no passes.
-  TorchModel(GuessModelInfo info, WorkerThreads* workers, std::unique_ptr<const Network> original,
+  // `networks`: NetworksFor `original`, which makes no passes unless it is one of them.
+  TorchModel(GuessModelInfo info, WorkerThreads* workers, std::shared_ptr<const Network> original,
              Networks networks, Fitness fitness)
       : info_(std::move(info)),
         workers_(workers),
@@ -118,10 +119,9 @@ class TorchModel : public GuessModel {
     std::shared_ptr<GuessModel> model;
     const absl::Status status = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
       MIXFEED_RETURN_IF_ERROR(CheckFinite(weights));
-      MIXFEED_ASSIGN_OR_RETURN(std::unique_ptr<Network> original,
+      MIXFEED_ASSIGN_OR_RETURN(std::shared_ptr<Network> original,
                                original_->CloneWith(weights, whole));
-      Networks networks;
-      MIXFEED_RETURN_IF_ERROR(CopyNetworks(*original, workers_->count(), &networks));
+      MIXFEED_ASSIGN_OR_RETURN(Networks networks, NetworksFor(workers_->count(), original));
       GuessModelInfo info = info_;
       info.version = version;
       info.update = update;
@@ -186,7 +186,7 @@ class TorchModel : public GuessModel {
 
   const GuessModelInfo info_;
   WorkerThreads* const workers_;
-  const std::unique_ptr<const Network> original_;
+  const std::shared_ptr<const Network> original_;
   const Networks networks_;
   const Fitness fitness_;
 };
@@ -231,13 +231,13 @@ class TorchRuntime::Impl {
     MIXFEED_RETURN_IF_ERROR(CheckInfo(source.info));
     GuessModelInfo info = source.info;
     info.environment = environment_;
-    std::unique_ptr<Network> original;
+    std::shared_ptr<Network> original;
     Networks networks;
     const absl::Status sound = CatchTorchErrors(absl::StatusCode::kInvalidArgument, [&] {
       MIXFEED_ASSIGN_OR_RETURN(original, FindLoader(source.info.kind)(source));
       MIXFEED_ASSIGN_OR_RETURN(const std::string weights, original->Weights());
       info.weights = DigestOf(weights);
-      MIXFEED_RETURN_IF_ERROR(CopyNetworks(*original, workers_.count(), &networks));
+      MIXFEED_ASSIGN_OR_RETURN(networks, NetworksFor(workers_.count(), original));
       return CheckNetwork(source.info, networks[0].get());
     });
     MIXFEED_RETURN_IF_ERROR(sound);

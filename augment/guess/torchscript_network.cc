@@ -131,6 +131,7 @@ class TorchScriptNetwork : public Network {
 
   at::Tensor Forward(const at::Tensor& views, bool batch_statistics) override;
   at::Tensor Features(const at::Tensor& views) override;
+  bool IsThreadSafe() const override { return false; }
   absl::StatusOr<std::unique_ptr<Network>> CloneWith(const StateDict& weights,
                                                      bool whole) const override;
   absl::StatusOr<std::string> Weights() const override;

@@ -128,9 +128,18 @@ v1::Model Describe(const StoredModel& stored) {
   return model;
 }
 
-// The model as it is now, with the weights that were pushed since.
-v1::Model DescribeEntry(const v1::Model& registered, const ModelLineage& lineage,
-                        uint32_t push_every) {
+void AddVersion(const ModelVersion& kept, v1::Model* model) {
+  v1::ModelVersion* const version = model->add_versions();
+  version->set_version(kept.version);
+  version->set_update(static_cast<uint64_t>(kept.update));
+  version->set_weights(kept.pushed.digest);
+  version->set_bytes(static_cast<uint64_t>(kept.pushed.bytes));
+  if (kept.ema) version->set_ema(kept.ema->digest);
+}
+
+// The model as it is now, without its versions.
+v1::Model DescribeNewest(const v1::Model& registered, const ModelLineage& lineage,
+                         uint32_t push_every) {
   v1::Model model = registered;
   const ModelVersion& newest = lineage.newest();
   model.set_version(newest.version);
@@ -138,14 +147,14 @@ v1::Model DescribeEntry(const v1::Model& registered, const ModelLineage& lineage
   model.set_weights(newest.pushed.digest);
   model.set_initial_version(lineage.initial().version);
   model.set_push_every(push_every);
-  for (const ModelVersion& kept : lineage.versions()) {
-    v1::ModelVersion* const version = model.add_versions();
-    version->set_version(kept.version);
-    version->set_update(static_cast<uint64_t>(kept.update));
-    version->set_weights(kept.pushed.digest);
-    version->set_bytes(static_cast<uint64_t>(kept.pushed.bytes));
-    if (kept.ema) version->set_ema(kept.ema->digest);
-  }
+  return model;
+}
+
+// The model as it is now, with the weights that were pushed since.
+v1::Model DescribeEntry(const v1::Model& registered, const ModelLineage& lineage,
+                        uint32_t push_every) {
+  v1::Model model = DescribeNewest(registered, lineage, push_every);
+  for (const ModelVersion& kept : lineage.versions()) AddVersion(kept, &model);
   return model;
 }
 
@@ -388,7 +397,8 @@ absl::StatusOr<v1::Model> ModelRegistry::Flip(const v1::PushWeightsHeader& heade
     entry.last_version = version.version;
     if (header.push_every() > 0) entry.push_every = header.push_every();
     dropped = entry.lineage->Add(std::move(version));
-    model = DescribeEntry(entry.registered, *entry.lineage, entry.push_every);
+    model = DescribeNewest(entry.registered, *entry.lineage, entry.push_every);
+    AddVersion(entry.lineage->newest(), &model);
   }
   for (const ModelVersion& old : dropped) store_->RemoveWeights(StoredOf(header.model(), old));
   return model;

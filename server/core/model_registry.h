@@ -60,12 +60,13 @@ class ModelRegistry {
   // Makes `safetensors` the newest weights of header.model. They are checked, loaded beside the
   // live ones and stored first; whatever fails changes nothing, but that after an Unavailable of a
   // shared store the weights may show up there. Pushes to one model wait for each other, for no
-  // trial of a registration and no guess. Errors: NotFound (model); InvalidArgument (the bytes
-  // and their digest, names, shapes, types, values that are not finite); Aborted, with the version
-  // that won, when header.replaces is not the newest version; FailedPrecondition for an update that
-  // is not above the newest one's, unless header.rewind; Unimplemented for a model whose weights
-  // are elsewhere; Cancelled, with nothing changed, when `stop` was requested before its end; and
-  // what Refresh returns, where header.replaces is not known here.
+  // trial of a registration and no guess. Returns the model with the new one of its versions.
+  // Errors: NotFound (model); InvalidArgument (the bytes and their digest, names, shapes, types,
+  // values that are not finite); Aborted, with the version that won, when header.replaces is not
+  // the newest version; FailedPrecondition for an update that is not above the newest one's, unless
+  // header.rewind; Unimplemented for a model whose weights are elsewhere; Cancelled, with nothing
+  // changed, when `stop` was requested before its end; and what Refresh returns, where
+  // header.replaces is not known here.
   absl::StatusOr<v1::Model> Push(const v1::PushWeightsHeader& header, std::string safetensors,
                                  std::stop_token stop = {});
 

@@ -39,7 +39,7 @@ constexpr uint32_t kPushedBatch = 4;  // small, so that the guess's own time say
 constexpr double kGoal = 0.95;
 constexpr uint32_t kBatch = 64;  // of the stream
 constexpr int kViews = 2;        // of an unlabelled image
-constexpr int kRounds = 21;
+constexpr int kRounds = 31;
 constexpr int kPairs = 3;  // of a round: batches without a push, and as many with one
 constexpr int kBatchesAPush = 10;
 constexpr uint32_t kForwardMs = 300;
@@ -159,9 +159,9 @@ void MeasurePush(Trainer* trainer, const std::string& folder) {
 }
 
 void MeasureStream(Trainer* trainer) {
-  const double before = MachineMs();
+  const double machine_before = MachineMs();
   for (int i = 0; i < kPushesAlone; ++i) trainer->Push();
-  const double push_ms = (MachineMs() - before) / kPushesAlone;
+  const double push_ms = (MachineMs() - machine_before) / kPushesAlone;
   const auto feed = trainer->Open(v1::Guess::NEWEST, kBatch);
   StreamOptions options;
   options.format.set_type(v1::UINT8);
@@ -173,12 +173,15 @@ void MeasureStream(Trainer* trainer) {
       for (int i = 0; i < kBatchesAPush; ++i) Must(stream->Next().status());
     });
   };
+  const auto measure_bare = [&] {
+    Must(feed->MeasureForward(kForwardMs));  // meanwhile the stream's window fills
+    return Must(feed->MeasureForward(kForwardMs)).images_per_second();
+  };
   take(false);  // fills the window
-  std::vector<double> bare, without, with, ratios, ratios_with, losses, shares;
+  std::vector<double> bare{measure_bare()};
+  std::vector<double> without, with, ratios, ratios_with, losses, shares;
   const double machine = std::max(1u, std::thread::hardware_concurrency());
   for (int round = 0; round < kRounds; ++round) {
-    Must(feed->MeasureForward(kForwardMs));  // meanwhile the stream's window fills
-    bare.push_back(Must(feed->MeasureForward(kForwardMs)).images_per_second());
     take(false);  // the window is full again, and what was made meanwhile is gone
     double without_ms = 0, with_ms = 0;
     for (int pair = 0; pair < kPairs; ++pair) {
@@ -189,8 +192,11 @@ void MeasureStream(Trainer* trainer) {
     const double views = kPairs * kBatchesAPush * kBatch * kViews;
     without.push_back(1000 * views / without_ms);
     with.push_back(1000 * views / with_ms);
-    ratios.push_back(without.back() / bare.back());
-    ratios_with.push_back(with.back() / bare.back());
+    const double before = bare.back();
+    bare.push_back(measure_bare());
+    const double around = (before + bare.back()) / 2;
+    ratios.push_back(without.back() / around);
+    ratios_with.push_back(with.back() / around);
     losses.push_back(1 - with.back() / without.back());
     shares.push_back(push_ms * kPairs / (with_ms * machine));
   }

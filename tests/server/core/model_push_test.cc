@@ -69,9 +69,12 @@ TEST_F(PushTest, MakesAVersionThatIsTheNewest) {
   EXPECT_EQ(model->update(), 9u);
   EXPECT_EQ(model->weights(), DigestOf(Weights(77)));
   EXPECT_EQ(model->initial_version(), 0u);
-  ASSERT_EQ(model->versions_size(), 2);
-  EXPECT_EQ(model->versions(1).update(), 9u);
-  EXPECT_EQ(model->versions(1).bytes(), Weights(77).size());
+  ASSERT_EQ(model->versions_size(), 1);
+  EXPECT_EQ(model->versions(0).version(), 1u);
+  const v1::Model listed = registry_->List()[0];
+  ASSERT_EQ(listed.versions_size(), 2);
+  EXPECT_EQ(listed.versions(1).update(), 9u);
+  EXPECT_EQ(listed.versions(1).bytes(), Weights(77).size());
   EXPECT_EQ(Found(), DigestOf(Weights(77)));
   EXPECT_EQ(Found({Kind::kUpdate, 0}), DigestOf(Weights(0)));
   EXPECT_EQ(Found({Kind::kVersion, 0}), DigestOf(Weights(0)));
