@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build_packages=(
-  g++ cmake ninja-build pkg-config git ca-certificates
+  g++ cmake ninja-build pkg-config git ca-certificates curl
   libgrpc++-dev libgrpc-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libc-ares-dev
   libssl-dev libre2-dev zlib1g-dev
   libtorch-dev libgloo-dev libopenblas-dev libopencv-dev libabsl-dev libhwy-dev librandom123-dev libcli11-dev
@@ -17,7 +17,7 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(
-  clang clang-format clang-tidy lld libclang-rt-14-dev curl openssl sqlite3 redis-server
+  clang clang-format clang-tidy lld libclang-rt-14-dev openssl sqlite3 redis-server
   python3 libpython3-dev python3-numpy python3-pil python3-grpcio python3-protobuf python3-pytest
   python3-torch python3-torchvision python3-matplotlib pybind11-dev
 )

@@ -10,19 +10,6 @@
 namespace mixfeed {
 namespace {
 
-std::string AllowedOf(const RecipeField&, bool) { return "true, false"; }
-std::string AllowedOf(const RecipeField&, const std::string&) { return ""; }
-template <typename Enum>
-requires std::is_enum_v<Enum> std::string AllowedOf(const RecipeField&, Enum value) {
-  return absl::StrJoin(NamesOf(value), ", ");
-}
-// Numbers and lists of them.
-template <typename Number>
-requires(!std::is_enum_v<Number>) std::string AllowedOf(const RecipeField& field, const Number&) {
-  if (field.high >= recipe_fields::kNoLimit) return absl::StrCat("from ", field.low);
-  return absl::StrCat(field.low, "..", field.high);
-}
-
 // Short forms for people, unlike FieldText's, which round-trip.
 std::string Shown(double value) { return absl::StrFormat("%.10g", value); }
 std::string Shown(const std::string& value) { return absl::StrCat("\"", value, "\""); }
@@ -35,6 +22,19 @@ std::string Shown(const std::array<int, 3>& value) {
 template <typename Value>
 std::string Shown(const Value& value) {
   return FieldText(value);
+}
+
+std::string AllowedOf(const RecipeField&, bool) { return "true, false"; }
+std::string AllowedOf(const RecipeField&, const std::string&) { return ""; }
+template <typename Enum>
+requires std::is_enum_v<Enum> std::string AllowedOf(const RecipeField&, Enum value) {
+  return absl::StrJoin(NamesOf(value), ", ");
+}
+// Numbers and lists of them.
+template <typename Number>
+requires(!std::is_enum_v<Number>) std::string AllowedOf(const RecipeField& field, const Number&) {
+  if (field.high >= recipe_fields::kNoLimit) return absl::StrCat("from ", Shown(field.low));
+  return absl::StrCat(Shown(field.low), "..", Shown(field.high));
 }
 
 std::string SourceOf(const Preset& preset, const std::string& path) {

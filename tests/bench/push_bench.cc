@@ -5,10 +5,13 @@
 //   the disk takes to sync a file of that size. Beside the limit of 15 ms.
 // - The small network: guessed views/s of a MixMatch stream (uint8, policy newest), without pushes
 //   and with one every 10 batches, against its bare forward passes on the same threads. Beside the
-//   goal of 0.95. And what the pushes take off the stream's rate, beside the share of the machine's
-//   time that as many pushes use when nothing else runs: at most 1 of it.
+//   goal of 0.95, and of the passes that fit into the time which this process, consumer and trainer
+//   in one, leaves the server on the cores that they share. And what the pushes take off the
+//   stream's rate, beside the share of the machine's time that as many pushes use when nothing else
+//   runs: at most 1 of it.
 //
 // Prints medians of short alternating rounds, since the machine's speed drifts.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +84,22 @@ double MachineMs() {
   return 1e3 * (user + nice + system + interrupts + softly) /
          static_cast<double>(sysconf(_SC_CLK_TCK));
 }
+
+// What this process has worked so far.
+double OwnMs() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto ms = [](const timeval& time) {
+    return 1e3 * static_cast<double>(time.tv_sec) + 1e-3 * static_cast<double>(time.tv_usec);
+  };
+  return ms(usage.ru_utime) + ms(usage.ru_stime);
+}
+
+// Batches taken from a stream, with or without pushes between them.
+struct Taken {
+  double ms = 0;
+  double own_ms = 0;
+};
 
 std::string InitialWeights(TorchRuntime* runtime, const std::string& kind) {
   ModelSource source;
@@ -166,39 +185,46 @@ void MeasureStream(Trainer* trainer) {
   StreamOptions options;
   options.format.set_type(v1::UINT8);
   const auto stream = Must(feed->Stream(options));
-  // Milliseconds of so many batches.
-  const auto take = [&](bool push) {
-    return Milliseconds([&] {
+  const auto take = [&](bool push, Taken* taken) {
+    const double own_before = OwnMs();
+    taken->ms += Milliseconds([&] {
       if (push) trainer->Push();
       for (int i = 0; i < kBatchesAPush; ++i) Must(stream->Next().status());
     });
+    taken->own_ms += OwnMs() - own_before;
   };
   const auto measure_bare = [&] {
     Must(feed->MeasureForward(kForwardMs));  // meanwhile the stream's window fills
     return Must(feed->MeasureForward(kForwardMs)).images_per_second();
   };
-  take(false);  // fills the window
+  Taken unused;
+  take(false, &unused);  // fills the window
   std::vector<double> bare{measure_bare()};
-  std::vector<double> without, with, ratios, ratios_with, losses, shares;
+  std::vector<double> without, with, ratios, ratios_with, left, left_with, losses, shares;
   const double machine = std::max(1u, std::thread::hardware_concurrency());
   for (int round = 0; round < kRounds; ++round) {
-    take(false);  // the window is full again, and what was made meanwhile is gone
-    double without_ms = 0, with_ms = 0;
+    take(false, &unused);  // the window is full again, and what was made meanwhile is gone
+    Taken calm, pushed;
     for (int pair = 0; pair < kPairs; ++pair) {
       const bool push_first = (round + pair) % 2 == 0;
-      (push_first ? with_ms : without_ms) += take(push_first);
-      (push_first ? without_ms : with_ms) += take(!push_first);
+      take(push_first, push_first ? &pushed : &calm);
+      take(!push_first, push_first ? &calm : &pushed);
     }
     const double views = kPairs * kBatchesAPush * kBatch * kViews;
-    without.push_back(1000 * views / without_ms);
-    with.push_back(1000 * views / with_ms);
+    without.push_back(1000 * views / calm.ms);
+    with.push_back(1000 * views / pushed.ms);
     const double before = bare.back();
     bare.push_back(measure_bare());
     const double around = (before + bare.back()) / 2;
     ratios.push_back(without.back() / around);
     ratios_with.push_back(with.back() / around);
+    const auto left_of = [&](const Taken& taken) {
+      return 1 - taken.own_ms / (taken.ms * machine);
+    };
+    left.push_back(ratios.back() / left_of(calm));
+    left_with.push_back(ratios_with.back() / left_of(pushed));
     losses.push_back(1 - with.back() / without.back());
-    shares.push_back(push_ms * kPairs / (with_ms * machine));
+    shares.push_back(push_ms * kPairs / (pushed.ms * machine));
   }
   std::cout
       << absl::StrFormat(
@@ -207,6 +233,10 @@ void MeasureStream(Trainer* trainer) {
              "with a push every %d batches %.0f: %.3f (goal %.2f)\n",
              Median(bare), Median(without), Median(ratios), kBatchesAPush, Median(with),
              Median(ratios_with), kGoal)
+      << absl::StrFormat(
+             "of the passes that fit into what consumer and trainer leave of the cores: %.3f and "
+             "%.3f\n",
+             Median(left), Median(left_with))
       << absl::StrFormat(
              "a push uses %.1f ms of processor time, %.4f of the machine's meanwhile; the rate "
              "falls by %.4f, %.2f of that share\n",

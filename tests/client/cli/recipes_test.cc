@@ -48,6 +48,7 @@ TEST_F(RecipesTest, ShowsEveryFieldWithMeaningRangeAndSource) {
   EXPECT_THAT(out_, HasSubstr("recipe.mix.alpha = 0.75"));
   EXPECT_THAT(out_, HasSubstr("allowed: 0.01..101. Source: runs/table*.sh: 0.75"));
   EXPECT_THAT(out_, HasSubstr("split.labelled = 250"));
+  EXPECT_THAT(out_, HasSubstr("allowed: 0..2147483646"));  // of recipe.guess.version
   ASSERT_EQ(Run({"recipes", "show", "mixmatch", "--json"}), kExitOk) << err_;
   const ordered_json recipe = ordered_json::parse(out_);
   bool found = false;
