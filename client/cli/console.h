@@ -1,6 +1,7 @@
 #ifndef MIXFEED_CLIENT_CLI_CONSOLE_H_
 #define MIXFEED_CLIENT_CLI_CONSOLE_H_
 
+#include <chrono>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -10,6 +11,9 @@
 
 namespace mixfeed {
 
+// A longer wait for a batch is told of, with what may be waited for.
+inline constexpr std::chrono::milliseconds kPatience(3000);
+
 // Where a command writes: results to `out`, everything else to `err`.
 struct Console {
   std::ostream& out;
@@ -17,6 +21,7 @@ struct Console {
   bool terminal = false;  // of err
   Cancellation* interrupt = nullptr;
   bool out_terminal = false;
+  std::chrono::milliseconds patience = kPatience;
 
   // A line each on err: what was given without effect, or is not there yet.
   void Note(const std::vector<std::string>& notes) const;

@@ -3,11 +3,6 @@
 #include <utility>
 
 namespace mixfeed {
-namespace {
-
-constexpr std::chrono::seconds kLimit(3);
-
-}  // namespace
 
 LateNote::LateNote(Console* console, std::string note)
     : console_(console), note_(std::move(note)), thread_([this] { Watch(); }) {}
@@ -18,7 +13,8 @@ LateNote::~LateNote() {
 }
 
 void LateNote::Watch() {
-  for (auto due = last_.load() + kLimit; Clock::now() < due; due = last_.load() + kLimit) {
+  const auto patience = console_->patience;
+  for (auto due = last_.load() + patience; Clock::now() < due; due = last_.load() + patience) {
     if (done_.WaitUntil(due)) return;
   }
   console_->Note({note_});

@@ -11,8 +11,8 @@
 
 namespace mixfeed {
 
-// While it lives, prints a note on the console's err, once, when nothing has come for 3 seconds:
-// from a thread of its own, so that nobody else may write there meanwhile.
+// While it lives, prints a note on the console's err, once, when nothing has come for as long
+// as its patience: from a thread of its own, so that nobody else may write there meanwhile.
 class LateNote {
  public:
   LateNote(Console* console, std::string note);

@@ -58,7 +58,12 @@ int RunParsed(CLI::App* app, const std::vector<std::string>& args, std::ostream&
               const std::function<int(Console* console)>& body) {
   try {
     app->parse(std::vector<std::string>(args.rbegin(), args.rend()));
-    Console console{out, err, options.terminal, options.interrupt, options.out_terminal};
+    Console console{.out = out,
+                    .err = err,
+                    .terminal = options.terminal,
+                    .interrupt = options.interrupt,
+                    .out_terminal = options.out_terminal,
+                    .patience = options.patience};
     return body(&console);
   } catch (const CLI::ParseError& error) {
     return ReportParse(*app, error, out, err);

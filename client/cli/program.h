@@ -1,6 +1,7 @@
 #ifndef MIXFEED_CLIENT_CLI_PROGRAM_H_
 #define MIXFEED_CLIENT_CLI_PROGRAM_H_
 
+#include <chrono>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -30,6 +31,7 @@ struct CliOptions {
   Cancellation* interrupt = nullptr;
   // `out` is a terminal: what is watched is drawn over what was there.
   bool out_terminal = false;
+  std::chrono::milliseconds patience = kPatience;  // tests wait for less
 };
 
 // A program as a function of its arguments (without its name); returns its exit code.

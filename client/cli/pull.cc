@@ -103,11 +103,17 @@ struct Tally {
   }
 };
 
+// "no batch has come for 3 s"
+std::string LateText(const char* what, const Console& console) {
+  return absl::StrCat("no ", what, " has come for ",
+                      std::chrono::duration<double>(console.patience).count(), " s");
+}
+
 // What may be waited for when no batch comes.
-std::string WaitNote(const Feed& feed) {
+std::string WaitNote(const Feed& feed, const Console& console) {
   const v1::Recipe& recipe = feed.info().spec().recipe();
   const v1::Guess::Policy policy = recipe.guess().policy();
-  const std::string note = "no batch has come for 3 s";
+  const std::string note = LateText("batch", console);
   if (recipe.rows() != v1::Recipe::LABELLED_AND_UNLABELLED) return note;
   if (policy != v1::Guess::LOCKSTEP && policy != v1::Guess::DELAYED) {
     return absl::StrCat(note, "; the guess model may be slow, or away");
@@ -171,7 +177,7 @@ class Pull final : public Command {
         [&stream] { stream->Cancel(); });
     Tally tally;
     const absl::Status status =
-        Receive([&stream] { return stream->Next(); }, WaitNote(*feed), console, &tally);
+        Receive([&stream] { return stream->Next(); }, WaitNote(*feed, *console), console, &tally);
     if (stream->reconnects() > 0) {
       console->err << "mixfeed: connected again " << stream->reconnects() << " times\n";
     }
@@ -190,7 +196,7 @@ class Pull final : public Command {
       return feed->GetBatch(std::exchange(steps.next, steps.next + steps.stride), stream_.format,
                             share);
     };
-    return ReceiveEach(next, WaitNote(*feed), console);
+    return ReceiveEach(next, WaitNote(*feed, *console), console);
   }
 
   absl::Status RunViews(Feed* feed, Console* console) {
@@ -199,7 +205,7 @@ class Pull final : public Command {
     const auto next = [&] {
       return feed->GetViews(std::exchange(steps.next, steps.next + steps.stride));
     };
-    return ReceiveEach(next, "no answer has come for 3 s", console);
+    return ReceiveEach(next, LateText("answer", *console), console);
   }
 
   // What is asked for one by one. Ctrl-C ends it with the answer that is waited for.

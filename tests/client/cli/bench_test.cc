@@ -4,11 +4,11 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tests/client/cli/cli_fixture.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -92,9 +92,7 @@ TEST_F(BenchTest, BenchStartsAndStopsAServerOfItsOwn) {
                       "0.01",     "--rounds",         "1",     "--json"}),
             kExitOk)
       << err_;
-  std::ostringstream args;
-  args << std::ifstream(dir.File("args")).rdbuf();
-  EXPECT_EQ(args.str(),
+  EXPECT_EQ(testing::ReadBytes(dir.File("args")),
             "--listen 127.0.0.1:0 --data a=/b --device cpu --threads 3 --guess-threads 4 "
             "--model bench=wrn-28-2 --state-dir " +
                 dir.path() + " --cache-dir /cache/mixfeed\n");

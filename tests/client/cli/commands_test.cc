@@ -12,6 +12,7 @@
 #include "client/cli/index_bar.h"
 #include "client/feed_client.h"
 #include "tests/client/cli/cli_fixture.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -293,7 +294,8 @@ TEST_F(CommandsTest, NumbersOutOfRangeAndOtherPictureNamesAreWrongUsage) {
       {{"peek", "--rows", "010"}, "--rows: '010' is not a whole number from 1 to 256"},
       {{"fork", "FEED", "--run", "a", "--step", "-1"}, "--step: '-1' is not a whole number"},
       {{"model", "push", "m", "--file", "f", "--update", "0120"}, "--update: '0120' is not"},
-      {{"model", "push", "m", "--file", "f", "--update", "1", "--replaces", "-1"}, "--replaces"},
+      {{"model", "push", "m", "--file", "f", "--update", "1", "--replaces", "-1"},
+       "--replaces: '-1' is not a whole number from 0"},
       {{"model", "push", "m", "--file", "f", "--update", "1", "--push-every", "-1"},
        "--push-every: '-1' is not a whole number from 0 to 4294967295"},
       // Regression: the seed was 2^64 - 1.
@@ -320,9 +322,7 @@ TEST_F(CommandsTest, SplitPrintsIndexLists) {
 TEST_F(CommandsTest, SplitWritesAFile) {
   const TempDir dir;
   ASSERT_EQ(Run({"split", "--out", dir.File("split.txt")}), kExitOk) << err_;
-  std::ostringstream saved;
-  saved << std::ifstream(dir.File("split.txt")).rdbuf();
-  EXPECT_EQ(saved.str(), "labelled 5 17\nunlabelled 1\nvalidation\n");
+  EXPECT_EQ(testing::ReadBytes(dir.File("split.txt")), "labelled 5 17\nunlabelled 1\nvalidation\n");
   EXPECT_THAT(out_, IsEmpty());
 }
 

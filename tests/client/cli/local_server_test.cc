@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <chrono>
 #include <fstream>
-#include <sstream>
 #include <string>
 
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -29,11 +29,7 @@ class LocalServerTest : public ::testing::Test {
     return path;
   }
 
-  std::string Read(const std::string& name) {
-    std::ostringstream text;
-    text << std::ifstream(dir_.File(name)).rdbuf();
-    return text.str();
-  }
+  std::string Read(const std::string& name) { return testing::ReadBytes(dir_.File(name)); }
 
   const TempDir dir_;
 };
@@ -83,10 +79,10 @@ TEST_F(LocalServerTest, WhatAServerThatDoesNotStartSaidIsInTheError) {
 }
 
 TEST_F(LocalServerTest, TakesTheSignalOfAClosedPipeAsEveryProgramDoes) {
-  signal(SIGPIPE, SIG_IGN);
+  const auto before = signal(SIGPIPE, SIG_IGN);
   const auto server = LocalServer::Start(
       Program("kill -PIPE $$\necho mixfeed-server listening on 127.0.0.1:1\nread line"), {});
-  signal(SIGPIPE, SIG_DFL);
+  signal(SIGPIPE, before);
   EXPECT_EQ(server.status().code(), absl::StatusCode::kUnavailable);
 }
 

@@ -2,12 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tests/client/cli/cli_fixture.h"
+#include "tests/testing/file_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace mixfeed {
@@ -23,9 +22,7 @@ TEST_F(CliTest, PeekSavesThePicture) {
       "peek", "--step", "6", "--out", dir.File("batch.png"), "--rows", "12", "--scale", "4"};
   ASSERT_EQ(Run(args), kExitOk) << err_;
   EXPECT_THAT(out_, HasSubstr("step 6, 12 x 4 pixels"));
-  std::ostringstream saved;
-  saved << std::ifstream(dir.File("batch.png")).rdbuf();
-  EXPECT_EQ(saved.str(), "png of step 6");
+  EXPECT_EQ(testing::ReadBytes(dir.File("batch.png")), "png of step 6");
 }
 
 v1::GetPlanResponse PlanOfOneRow(float lambda, uint32_t partner, uint32_t layer = 0) {

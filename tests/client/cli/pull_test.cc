@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -157,7 +158,7 @@ TEST_F(PullTest, PullUnmixedTakesNoFlagsOfBatches) {
   EXPECT_EQ(Run({"pull", "--unmixed", "--rank", "2", "--world", "2"}), kExitError);
 }
 
-// Interrupts when it is flushed for the given time: pull flushes once a batch.
+// Interrupts at the given flush; pull flushes its output once a batch.
 class InterruptingBuffer final : public std::stringbuf {
  public:
   explicit InterruptingBuffer(Cancellation* interrupt, int flush = 2)
@@ -188,7 +189,8 @@ TEST_F(PullTest, AnInterruptEndsAPullWithItsSummary) {
     std::ostringstream err;
     EXPECT_EQ(RunCli({"pull", "--steps", "0", how, "--server", server_.address()}, out, err,
                      {.interrupt = &interrupt}),
-              kExitInterrupted);
+              kExitInterrupted)
+        << how;
     EXPECT_THAT(err.str(), AllOf(HasSubstr("2 batches"), Not(HasSubstr("cancelled")))) << how;
     EXPECT_TRUE(buffer.found()) << how;
   }
@@ -206,9 +208,10 @@ TEST_F(PullTest, APullThatWaitsSaysWhatFor) {
   InterruptingBuffer buffer(&interrupt, 1);
   std::ostringstream out;
   std::ostream err(&buffer);
-  EXPECT_EQ(RunCli({"pull", "--server", server_.address()}, out, err, {.interrupt = &interrupt}),
+  EXPECT_EQ(RunCli({"pull", "--server", server_.address()}, out, err,
+                   {.interrupt = &interrupt, .patience = std::chrono::milliseconds(10)}),
             kExitInterrupted);
-  EXPECT_THAT(buffer.str(), AllOf(StartsWith("note: no batch has come for 3 s; with the policy "
+  EXPECT_THAT(buffer.str(), AllOf(StartsWith("note: no batch has come for 0.01 s; with the policy "
                                              "lockstep a step waits until a trainer has pushed"),
                                   HasSubstr("--weights-wait-ms")));
 }
