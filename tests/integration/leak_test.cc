@@ -1,11 +1,9 @@
 // A server with a stalled, a cancelled and a killed consumer holds no more after 10,000 batches
-// than after 1,000.
+// (3,000 under sanitizers) than after 1,000.
 
 #include <signal.h>
 
-#include <chrono>
 #include <string>
-#include <thread>
 
 #include "tests/integration/feed_fixture.h"
 #include "tests/testing/sanitizers.h"
@@ -67,7 +65,7 @@ class LeakTest : public FeedTest {
   }
 };
 
-TEST_F(LeakTest, HoldsAsMuchAfterTenThousandBatchesAsAfterOneThousand) {
+TEST_F(LeakTest, HoldsNoMoreAfterManyTimesAsManyBatches) {
   // The stalled consumer must not be ended, however slow the machine.
   const auto server = StartServer("a", {"--idle-limit-ms", "3600000"});
   const auto client = ConnectTo(*server);

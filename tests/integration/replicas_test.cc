@@ -174,11 +174,15 @@ TEST_F(ReplicasTest, WithoutRedisWhatNeedsItWaitsOrFailsByNameAndTheRestGoesOn) 
 }
 
 TEST_F(ReplicasTest, AServerIsNotStartedWithoutItsStore) {
+  const std::vector<std::string> args = {"--listen", "127.0.0.1:0", "--data", "cifar=" + data_dir(),
+                                         "--store",  redis_->url()};
+  ChildProcess with_store(MIXFEED_SERVER_PROGRAM, args);
+  EXPECT_THAT(with_store.ReadLine(), HasSubstr("listening"));
+  EXPECT_EQ(ExitCode(with_store.End(SIGTERM)), 0);
   redis_->Kill();
-  ChildProcess server(MIXFEED_SERVER_PROGRAM, {"--listen", "127.0.0.1:0", "--data",
-                                               "cifar=" + data_dir(), "--store", redis_->url()});
-  EXPECT_EQ(server.ReadLine(), "");  // ended before it listened
-  EXPECT_EQ(ExitCode(server.End(0)), 1);
+  ChildProcess without(MIXFEED_SERVER_PROGRAM, args);
+  EXPECT_EQ(without.ReadLine(), "");  // ended before it listened
+  EXPECT_EQ(ExitCode(without.End(0)), 1);
 }
 
 TEST_F(ReplicasTest, AStepThatWaitedForWeightsWhenRedisWentNamesRedis) {

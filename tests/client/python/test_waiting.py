@@ -1,5 +1,7 @@
 """A loop that waits for a batch says what it may be waiting for."""
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from mixfeed import _feed
@@ -72,7 +74,8 @@ def test_a_server_that_is_away_is_told_of(own_server, closed_when_told):
     assert [message.rpartition(": ")[2] for _, message in messages] == ["is the server busy, or away?"]
 
 
-def test_a_feed_that_comes_in_time_is_not_told_of(connection, caplog):
+def test_a_feed_that_comes_in_time_is_not_told_of(connection, caplog, monkeypatch):
+    monkeypatch.setattr(_feed, "_PATIENCE", 3600)
     assert len(list(connection.open("mixup", batch=8, steps=50))) == 50
     assert not [record for record in caplog.records if record.name == "mixfeed"]
 
@@ -80,9 +83,16 @@ def test_a_feed_that_comes_in_time_is_not_told_of(connection, caplog):
 def test_a_worker_that_fetches_ahead_says_nothing(connection, closed_when_told, monkeypatch):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from mixfeed.torch import FeedDataset
-    from types import SimpleNamespace
     monkeypatch.setattr("mixfeed.torch._dataset.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
-    feed = connection.open("mixup", batch=8, steps=2)
-    batches = iter(FeedDataset(feed))
-    assert next(batches).step == 0
-    assert [iterator._patience for iterator in feed._iterators] == [None]
+    ahead, loop = (connection.open("mixmatch", labels=50, batch=8, model="small", run=run)  # lockstep
+                   for run in ("fetched-ahead", "looped"))
+    fetched, looped = iter(FeedDataset(ahead)), iter(loop)
+    assert next(fetched).step == next(looped).step == 0
+    messages = closed_when_told(loop)
+    with ThreadPoolExecutor(1) as worker:
+        rest = worker.submit(list, fetched)
+        assert list(looped) == []  # by when the worker has waited for as long
+        ahead.close()
+        assert rest.result() == []
+    ((_, message),) = messages
+    assert message.startswith("step 1 of run looped ")

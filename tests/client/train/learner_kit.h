@@ -50,6 +50,10 @@ inline double LargestWeightDifference(const std::string& state, const std::strin
   return largest;
 }
 
+// For LargestWeightDifference after a few updates whose sums were only taken in another order: some
+// float32 roundings (6e-8 each) of the largest weights, which are near 1.
+inline constexpr double kRoundingOfSums = 1e-6;
+
 inline bool IsStatistic(const std::string& name) {
   return name.ends_with("running_mean") || name.ends_with("running_var");
 }

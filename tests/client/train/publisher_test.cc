@@ -211,9 +211,14 @@ TEST_F(ResumedPublisherTest, PushesItsOwnAtOnceWhereTheServersAreOthersOrOlder) 
   EXPECT_EQ(MustAttach(&server_, 9, WeightsOf(9))->rewound(), 0u);
   EXPECT_THAT(server_.PushedUpdates(), ElementsAre(2, 9));
   EXPECT_FALSE(server_.pushes.at(1).rewind());
-  // The server no longer has its update 7, if it ever had.
+}
+
+TEST_F(ResumedPublisherTest, GoesBackWithoutRewindingOthersWhereTheServerIsAheadAndLacksTheUpdate) {
+  MustAttach(&server_, 9, WeightsOf(9));
+  // Nothing of another course was at update 7.
   EXPECT_EQ(MustAttach(&server_, 7, WeightsOf(7))->rewound(), 0u);
-  EXPECT_TRUE(server_.pushes.at(2).rewind());
+  EXPECT_THAT(server_.PushedUpdates(), ElementsAre(9, 7));
+  EXPECT_TRUE(server_.pushes.at(1).rewind());
 }
 
 TEST(PublisherTest, AnAverageThatTheServerHasLostIsSaid) {

@@ -126,7 +126,8 @@ TEST_F(TrainProgramTest, TwoRanksTrainWhatOneWithTwoBatchesTrains) {
       File("meet"), {"--steps", "4", "--run", "two", "--checkpoint", File("two.ckpt")}, train);
   EXPECT_EQ(ended[0].Lines("update").size(), 4u);
   EXPECT_THAT(ended[1].out, IsEmpty());
-  EXPECT_LE(testing::LargestWeightDifference(StateOf("one.ckpt"), StateOf("two.ckpt")), 1e-6);
+  EXPECT_LE(testing::LargestWeightDifference(StateOf("one.ckpt"), StateOf("two.ckpt")),
+            testing::kRoundingOfSums);
   // A checkpoint of two is of two.
   EXPECT_THAT(Resume({"--checkpoint", File("two.ckpt")}).err,
               HasSubstr("is of a training of 2 processes"));
