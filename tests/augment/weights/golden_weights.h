@@ -3,17 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <string>
+
+#include "tests/testing/file_bytes.h"
 
 namespace mixfeed::testing {
 
 // goldens/make_safetensors_goldens.py made it.
 inline std::string ReadGolden(const std::string& name) {
-  std::ifstream file(MIXFEED_GOLDENS_DIR "/" + name, std::ios::binary);
-  EXPECT_TRUE(file) << name;
-  return {std::istreambuf_iterator<char>(file), {}};
+  const std::string bytes = ReadBytes(MIXFEED_GOLDENS_DIR "/" + name);
+  EXPECT_FALSE(bytes.empty()) << name;
+  return bytes;
 }
 
 }  // namespace mixfeed::testing

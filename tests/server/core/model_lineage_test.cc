@@ -122,7 +122,7 @@ TEST(ModelLineageTest, OnlySoManyVersionsStayLoaded) {
     return flags;
   };
   EXPECT_THAT(loaded(), ElementsAre(true, false, true, true));
-  // Whoever guesses with an old one does so again.
+  // An old one that was asked for stays loaded; the newest but one makes room.
   lineage.SetLoaded(3, /*ema=*/false, std::make_shared<FakeModel>());
   EXPECT_THAT(loaded(), ElementsAre(true, true, false, true));
   lineage.SetLoaded(99, /*ema=*/false, std::make_shared<FakeModel>());  // no longer kept

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +14,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/integration/net_kit.h"
+#include "augment/weights/state_dict.h"
 #include "tests/server/rpc/stub_kit.h"
 #include "tests/testing/http_get.h"
+#include "tests/testing/net_model.h"
 #include "tests/testing/test_server.h"
 
 namespace mixfeed {
@@ -47,22 +47,10 @@ class GuessStatsTest : public ::testing::Test {
 
   void Push(uint64_t update, const LinearNetwork& network) {
     const std::string weights = LinearWeights(network);
-    const XXH128_hash_t hash = XXH3_128bits(weights.data(), weights.size());
-    v1::PushWeightsRequest request;
-    v1::PushWeightsHeader* const header = request.mutable_header();
-    *header = PushOf(update);
-    header->set_weights_bytes(weights.size());
-    header->set_digest(absl::StrCat(absl::Hex(hash.high64, absl::kZeroPad16),
-                                    absl::Hex(hash.low64, absl::kZeroPad16)));
-    grpc::ClientContext context;
-    SetLimit(&context);
-    v1::PushWeightsResponse response;
-    auto writer = stubs_.models->PushWeights(&context, &response);
-    writer->Write(request);
-    request.set_chunk(weights);
-    writer->Write(request);
-    writer->WritesDone();
-    const grpc::Status status = writer->Finish();
+    v1::PushWeightsHeader header = PushOf(update);
+    header.set_weights_bytes(weights.size());
+    header.set_digest(DigestOf(weights));
+    const grpc::Status status = testing::Push(stubs_, header, {weights});
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "mixfeed/v1/feed.grpc.pb.h"
 #include "mixfeed/v1/inspect.grpc.pb.h"
@@ -165,6 +166,24 @@ inline v1::RegisterModelResponse Register(const Stubs& stubs, v1::RegisterModelH
     EXPECT_TRUE(result.ok()) << result.error_code() << ": " << result.error_message();
   }
   return response;
+}
+
+// The status of a push of `header` and then `chunks`.
+inline grpc::Status Push(const Stubs& stubs, const v1::PushWeightsHeader& header,
+                         const std::vector<std::string>& chunks) {
+  grpc::ClientContext context;
+  SetLimit(&context);
+  v1::PushWeightsResponse response;
+  const auto writer = stubs.models->PushWeights(&context, &response);
+  v1::PushWeightsRequest request;
+  *request.mutable_header() = header;
+  writer->Write(request);
+  for (const std::string& chunk : chunks) {
+    request.set_chunk(chunk);
+    writer->Write(request);
+  }
+  writer->WritesDone();
+  return writer->Finish();
 }
 
 inline v1::RegisterModelHeader ModelHeader(const std::string& name,
