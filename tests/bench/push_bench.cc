@@ -7,8 +7,8 @@
 //   and with one every 10 batches, against its bare forward passes on the same threads. Beside the
 //   goal of 0.95, and of the passes that fit into the time which this process, consumer and trainer
 //   in one, leaves the server on the cores that they share. And what the pushes take off the
-//   stream's rate, beside the share of the machine's time that as many pushes use when nothing else
-//   runs: at most 1 of it.
+//   stream's rate, beside the share of the machine's time that goes to them: what both processes
+//   then work more than without pushes, besides the passes. At most 1 of it.
 //
 // Prints medians of short alternating rounds, since the machine's speed drifts.
 #include <sys/resource.h>
@@ -17,8 +17,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,7 +49,7 @@ constexpr int kRounds = 31;
 constexpr int kPairs = 3;  // of a round: batches without a push, and as many with one
 constexpr int kBatchesAPush = 10;
 constexpr uint32_t kForwardMs = 300;
-constexpr int kPushesAlone = 200;
+constexpr int kGuessThreads = 2;
 
 template <typename Value>
 Value Must(absl::StatusOr<Value> value) {
@@ -74,15 +77,17 @@ double Milliseconds(const Work& work) {
       .count();
 }
 
-// What the machine's cores have worked so far, the kernel's own threads included, which write what
-// a push syncs.
-double MachineMs() {
-  std::ifstream stat("/proc/stat");
-  std::string label;
-  double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, interrupts = 0, softly = 0;
-  stat >> label >> user >> nice >> system >> idle >> waiting >> interrupts >> softly;
-  return 1e3 * (user + nice + system + interrupts + softly) /
-         static_cast<double>(sysconf(_SC_CLK_TCK));
+// What a server's threads have worked so far, but for those that guess, who have worked most.
+double OthersMs(pid_t server) {
+  std::vector<double> threads;
+  for (const auto& thread :
+       std::filesystem::directory_iterator(absl::StrCat("/proc/", server, "/task"))) {
+    double nanoseconds = 0;
+    std::ifstream(thread.path() / "schedstat") >> nanoseconds;
+    threads.push_back(nanoseconds / 1e6);
+  }
+  std::sort(threads.begin(), threads.end(), std::greater<>());
+  return std::accumulate(threads.begin() + kGuessThreads, threads.end(), 0.0);
 }
 
 // What this process has worked so far.
@@ -98,7 +103,8 @@ double OwnMs() {
 // Batches taken from a stream, with or without pushes between them.
 struct Taken {
   double ms = 0;
-  double own_ms = 0;
+  double own_ms = 0;     // of this process
+  double others_ms = 0;  // of the server's threads that do not guess
 };
 
 std::string InitialWeights(TorchRuntime* runtime, const std::string& kind) {
@@ -177,20 +183,19 @@ void MeasurePush(Trainer* trainer, const std::string& folder) {
       << std::flush;
 }
 
-void MeasureStream(Trainer* trainer) {
-  const double machine_before = MachineMs();
-  for (int i = 0; i < kPushesAlone; ++i) trainer->Push();
-  const double push_ms = (MachineMs() - machine_before) / kPushesAlone;
+void MeasureStream(Trainer* trainer, pid_t server) {
   const auto feed = trainer->Open(v1::Guess::NEWEST, kBatch);
   StreamOptions options;
   options.format.set_type(v1::UINT8);
   const auto stream = Must(feed->Stream(options));
   const auto take = [&](bool push, Taken* taken) {
     const double own_before = OwnMs();
+    const double others_before = OthersMs(server);
     taken->ms += Milliseconds([&] {
       if (push) trainer->Push();
       for (int i = 0; i < kBatchesAPush; ++i) Must(stream->Next().status());
     });
+    taken->others_ms += OthersMs(server) - others_before;
     taken->own_ms += OwnMs() - own_before;
   };
   const auto measure_bare = [&] {
@@ -224,7 +229,10 @@ void MeasureStream(Trainer* trainer) {
     left.push_back(ratios.back() / left_of(calm));
     left_with.push_back(ratios_with.back() / left_of(pushed));
     losses.push_back(1 - with.back() / without.back());
-    shares.push_back(push_ms * kPairs / (pushed.ms * machine));
+    const auto besides_passes = [&](const Taken& taken) {
+      return (taken.own_ms + taken.others_ms) / (taken.ms * machine);
+    };
+    shares.push_back(besides_passes(pushed) - besides_passes(calm));
   }
   std::cout
       << absl::StrFormat(
@@ -238,9 +246,8 @@ void MeasureStream(Trainer* trainer) {
              "%.3f\n",
              Median(left), Median(left_with))
       << absl::StrFormat(
-             "a push uses %.1f ms of processor time, %.4f of the machine's meanwhile; the rate "
-             "falls by %.4f, %.2f of that share\n",
-             push_ms, Median(shares), Median(losses), Median(losses) / Median(shares))
+             "pushes take %.4f of the machine's time; the rate falls by %.4f, %.2f of that share\n",
+             Median(shares), Median(losses), Median(losses) / Median(shares))
       << std::flush;
 }
 
@@ -248,14 +255,15 @@ void Run() {
   const testing::TempDir dir;
   testing::WriteCifar10(dir.File("cifar"), testing::TinyDataset(/*train=*/2000, /*test=*/100));
   const testing::ServerProcess server(
-      MIXFEED_SERVER_PROGRAM, {"--data", absl::StrCat("cifar=", dir.File("cifar")), "--state-dir",
-                               dir.File("state"), "--threads", "2", "--device", "cpu"});
+      MIXFEED_SERVER_PROGRAM,
+      {"--data", absl::StrCat("cifar=", dir.File("cifar")), "--state-dir", dir.File("state"),
+       "--threads", absl::StrCat(kGuessThreads), "--device", "cpu"});
   const auto client = Must(FeedClient::Connect({.server = server.address()}));
   TorchRuntime runtime(2);
   Trainer large(client.get(), "wrn-28-2", InitialWeights(&runtime, "wrn-28-2"));
   MeasurePush(&large, dir.path());
   Trainer small(client.get(), "resnet-small", InitialWeights(&runtime, "resnet-small"));
-  MeasureStream(&small);
+  MeasureStream(&small, server.pid());
 }
 
 }  // namespace
