@@ -1,11 +1,28 @@
 """A mixfeed-server of the bench's own, on a free port, or one that runs already."""
+import contextlib
 import pathlib
+import signal
 import subprocess
 import tempfile
 
 import mixfeed
 
 from network import weights_file
+
+
+@contextlib.contextmanager
+def _interrupts_later():
+    """SIGINT and SIGTERM take effect at the end: within Popen they would leave behind the process that it has started."""
+    came = []
+    handlers = {number: signal.signal(number, lambda number, frame: came.append(number))
+                for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 class ServerAt:
@@ -47,11 +64,12 @@ class FeedServer(ServerAt):
         command = [pathlib.Path(binaries) / "mixfeed-server", "--listen", "127.0.0.1:0", "--data", f"cifar10={data}",
                    "--state-dir", pathlib.Path(self._work.name, "state"), "--threads", "1", "--guess-threads",
                    str(threads), "--idle-limit-ms", "3600000"]  # an evaluation may take long on a busy machine
-        with open(log, "wb") as stderr:
-            # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True,
-                                             start_new_session=True)
+        self._process = None
         try:
+            with open(log, "wb") as stderr, _interrupts_later():
+                # A session of its own: Ctrl-C reaches the runner alone, which then stops the server.
+                self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True,
+                                                 start_new_session=True)
             address = self._process.stdout.readline().rpartition(" ")[2].strip()
             if not address:
                 self._process.wait()
@@ -66,7 +84,8 @@ class FeedServer(ServerAt):
         self._stop()
 
     def _stop(self):
-        self._process.terminate()
-        self._process.wait()
-        self._process.stdout.close()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process.stdout.close()
         self._work.cleanup()

@@ -360,6 +360,20 @@ def test_an_interrupted_runner_stops_its_server(server, tmp_path):
     assert servers_in(tmp_path) == []
 
 
+def test_an_interrupt_before_popen_has_returned_stops_the_server_too(server, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def interrupted(*args, **options):
+        started.append(popen(*args, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FeedServer(BIN, server.work / "cifar", threads=1)
+    assert started[0].returncode is not None
+
+
 def test_a_runner_that_is_interrupted_while_its_server_starts_stops_it(server, tmp_path):
     program = tmp_path / "mixfeed-server"
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/id\nexec sleep 1000\n")  # says no address
