@@ -12,7 +12,6 @@
 //
 // Prints medians of short alternating rounds, since the machine's speed drifts.
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -105,6 +104,26 @@ struct Taken {
   double ms = 0;
   double own_ms = 0;     // of this process
   double others_ms = 0;  // of the server's threads that do not guess
+
+  double Rate() const { return 1000.0 * kPairs * kBatchesAPush * kBatch * kViews / ms; }
+  // Of the machine's time.
+  double Own() const { return own_ms / MachineMs(); }
+  double BesidesPasses() const { return (own_ms + others_ms) / MachineMs(); }
+
+ private:
+  double MachineMs() const { return ms * std::max(1u, std::thread::hardware_concurrency()); }
+};
+
+// Of every round: guessed views/s, their ratio to bare passes, and to those that fit into what this
+// process leaves.
+struct Rates {
+  std::vector<double> views, ratios, left;
+
+  void Add(const Taken& taken, double bare) {
+    views.push_back(taken.Rate());
+    ratios.push_back(taken.Rate() / bare);
+    left.push_back(ratios.back() / (1 - taken.Own()));
+  }
 };
 
 std::string InitialWeights(TorchRuntime* runtime, const std::string& kind) {
@@ -205,8 +224,8 @@ void MeasureStream(Trainer* trainer, pid_t server) {
   Taken unused;
   take(false, &unused);  // fills the window
   std::vector<double> bare{measure_bare()};
-  std::vector<double> without, with, ratios, ratios_with, left, left_with, losses, shares;
-  const double machine = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<double> losses, shares;
+  Rates without, with;
   for (int round = 0; round < kRounds; ++round) {
     take(false, &unused);  // the window is full again, and what was made meanwhile is gone
     Taken calm, pushed;
@@ -215,36 +234,24 @@ void MeasureStream(Trainer* trainer, pid_t server) {
       take(push_first, push_first ? &pushed : &calm);
       take(!push_first, push_first ? &calm : &pushed);
     }
-    const double views = kPairs * kBatchesAPush * kBatch * kViews;
-    without.push_back(1000 * views / calm.ms);
-    with.push_back(1000 * views / pushed.ms);
     const double before = bare.back();
     bare.push_back(measure_bare());
     const double around = (before + bare.back()) / 2;
-    ratios.push_back(without.back() / around);
-    ratios_with.push_back(with.back() / around);
-    const auto left_of = [&](const Taken& taken) {
-      return 1 - taken.own_ms / (taken.ms * machine);
-    };
-    left.push_back(ratios.back() / left_of(calm));
-    left_with.push_back(ratios_with.back() / left_of(pushed));
-    losses.push_back(1 - with.back() / without.back());
-    const auto besides_passes = [&](const Taken& taken) {
-      return (taken.own_ms + taken.others_ms) / (taken.ms * machine);
-    };
-    shares.push_back(besides_passes(pushed) - besides_passes(calm));
+    without.Add(calm, around);
+    with.Add(pushed, around);
+    losses.push_back(1 - pushed.Rate() / calm.Rate());
+    shares.push_back(pushed.BesidesPasses() - calm.BesidesPasses());
   }
   std::cout
       << absl::StrFormat(
              "stream of the small network: %.0f bare views/s; guessed without pushes %.0f: "
-             "%.3f of them; "
-             "with a push every %d batches %.0f: %.3f (goal %.2f)\n",
-             Median(bare), Median(without), Median(ratios), kBatchesAPush, Median(with),
-             Median(ratios_with), kGoal)
+             "%.3f of them; with a push every %d batches %.0f: %.3f (goal %.2f)\n",
+             Median(bare), Median(without.views), Median(without.ratios), kBatchesAPush,
+             Median(with.views), Median(with.ratios), kGoal)
       << absl::StrFormat(
              "of the passes that fit into what consumer and trainer leave of the cores: %.3f and "
              "%.3f\n",
-             Median(left), Median(left_with))
+             Median(without.left), Median(with.left))
       << absl::StrFormat(
              "pushes take %.4f of the machine's time; the rate falls by %.4f, %.2f of that share\n",
              Median(shares), Median(losses), Median(losses) / Median(shares))
@@ -259,7 +266,7 @@ void Run() {
       {"--data", absl::StrCat("cifar=", dir.File("cifar")), "--state-dir", dir.File("state"),
        "--threads", absl::StrCat(kGuessThreads), "--device", "cpu"});
   const auto client = Must(FeedClient::Connect({.server = server.address()}));
-  TorchRuntime runtime(2);
+  TorchRuntime runtime(kGuessThreads);
   Trainer large(client.get(), "wrn-28-2", InitialWeights(&runtime, "wrn-28-2"));
   MeasurePush(&large, dir.path());
   Trainer small(client.get(), "resnet-small", InitialWeights(&runtime, "resnet-small"));
