@@ -369,8 +369,12 @@ def test_an_interrupt_before_popen_has_returned_stops_the_server_too(server, mon
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        FeedServer(BIN, server.work / "cifar", threads=1)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            FeedServer(BIN, server.work / "cifar", threads=1)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert started[0].returncode is not None
 
 
