@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 2**32 - 1
 _PATIENCE = 3.0  # seconds that a loop waits for a batch before it says what it waits for
+# Seconds, at a time, of waiting for another thread: a signal that comes just as a wait begins is noticed at its end.
+_SLICE = 0.05
 _log = logging.getLogger("mixfeed")
 
 

@@ -12,7 +12,7 @@ import torch
 
 from mixfeed._core import Batch
 from mixfeed._errors import InvalidArgument
-from mixfeed._feed import FeedIterator
+from mixfeed._feed import _SLICE, FeedIterator
 from mixfeed.torch._tensors import TensorBatch, to_tensors
 
 _SLOTS = 2  # one batch is trained on, or on its way to it, while the next is copied
@@ -141,6 +141,8 @@ def _copied_ahead(batches: FeedIterator, copier: DeviceCopier) -> Iterator[Tenso
             yield copier.finish(started)
             if not concurrent.futures.wait([pending], batches._patience).done:
                 batches._warn_of_wait()
+            while not concurrent.futures.wait([pending], _SLICE).done:
+                pass
             started = pending.result() or start_next(here)
 
 

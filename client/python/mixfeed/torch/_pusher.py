@@ -9,7 +9,7 @@ import torch
 import torch.distributed
 
 from mixfeed._errors import FailedPrecondition, InvalidArgument
-from mixfeed._feed import Feed, whole
+from mixfeed._feed import _SLICE, Feed, whole
 from mixfeed._weights import ModelVersions, NamedTensor, to_safetensors
 from mixfeed.torch._modules import SAFETENSORS_NAMES
 
@@ -61,15 +61,18 @@ class WeightPusher:
         if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
             return
         self.wait()
-        state = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._module.state_dict().items()}
-        # A daemon: a push that is stuck does not keep the interpreter from ending.
-        self._pending = threading.Thread(target=self._send, args=(state, self.update), daemon=True)
+        state = self._module.state_dict()
+        weights = to_safetensors(_named(name, tensor.detach().cpu()) for name, tensor in state.items())
+        # A daemon: a push that is stuck does not keep the interpreter from ending. It is given no tensors, which abort
+        # the process where a thread frees them while the interpreter ends.
+        self._pending = threading.Thread(target=self._send, args=(weights, self.update), daemon=True)
         self._pending.start()
 
     def wait(self) -> None:
         """Until what was pushed has arrived."""
         if self._pending is not None:
-            self._pending.join()
+            while self._pending.is_alive():
+                self._pending.join(_SLICE)
             self._pending = None
         failed = self._feed.connection._push_errors.take(self._feed)
         if failed is not None:
@@ -107,9 +110,8 @@ class WeightPusher:
         else:
             self._give_up()
 
-    def _send(self, state: dict[str, torch.Tensor], update: int) -> None:
+    def _send(self, weights: bytes, update: int) -> None:
         try:
-            weights = to_safetensors(_named(name, tensor) for name, tensor in state.items())
             self._versions.push(weights, update, self._every, self._rewind)
             self._rewind = False
         except Exception as error:
