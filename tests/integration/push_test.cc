@@ -189,6 +189,14 @@ TEST_F(PushTest, SeveralModelsGuessTogetherAndEachIsWaitedFor) {
   ASSERT_TRUE(Push(*client, 1).ok());  // to "net" alone
   EXPECT_THAT(std::string(feed->GetBatch(1, {}).status().message()),
               HasSubstr("update 1 of model \"other\" are not pushed yet"));
+  v1::PushWeightsHeader push = PushOf(1);
+  push.set_model("other");
+  ASSERT_TRUE(client->PushWeights(push, LinearWeights(NetworkOf(8))).ok());
+  const auto next = feed->GetBatch(1, {});
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(next->header().guess().update(), 1u);
+  ASSERT_EQ(next->header().guess().more_size(), 1);
+  EXPECT_EQ(next->header().guess().more(0).update(), 1u);
   const auto rate = feed->MeasureForward(50);
   ASSERT_TRUE(rate.ok()) << rate.status();
   EXPECT_GT(rate->images(), 0u);
@@ -367,8 +375,9 @@ TEST_F(PushTest, AnIntervalThatAFeedsPolicyCannotMeetIsRefused) {
   header.set_update(4);
   header.set_push_every(4);
   const std::string weights = LinearWeights(NetworkOf(1));
-  {
-    const auto feed = Open(*client, MixMatch(v1::Guess::LOCKSTEP));
+  for (const v1::FeedSpec& spec :
+       {MixMatch(v1::Guess::LOCKSTEP), MixMatch(v1::Guess::DELAYED, 3)}) {
+    const auto feed = Open(*client, spec);
     const absl::Status refused = client->PushWeights(header, weights).status();
     EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(refused.message()), HasSubstr("header.push_every is 4, but feed"));
