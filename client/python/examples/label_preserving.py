@@ -55,7 +55,8 @@ common.print_table(f"{args.labels} labels, {args.steps} steps", ["trained on", "
 
 # %%
 figure, (left, middle, right) = common.subplots(3)
-left.errorbar([0, 1], [row[2] for row in means], [2 * row[3] for row in means], fmt="o", capsize=6)
+errors = torch.tensor([row[3] for row in means]).nan_to_num()  # a single batch has none
+left.errorbar([0, 1], [row[2] for row in means], 2 * errors, fmt="o", capsize=6)
 left.set_xticks([0, 1], [row[0] for row in means])
 left.set_xlim(-0.5, 1.5)
 left.set_ylabel("loss of one network, 2 standard errors")

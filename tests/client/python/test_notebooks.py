@@ -108,6 +108,8 @@ def test_help_says_what_an_example_shows(name):
 
 
 @pytest.mark.parametrize("name, title", [("mixup", "1 steps of 2, 2 test images"),
+                                         ("label_preserving", "100 labels, 1 steps"),
+                                         ("what_mixing_does", "first singular value"),  # of hidden features
                                          ("mixmatch", "100 labels, 1 steps, 2 test images")])  # registered, pushed
 def test_a_resnet_at_224_pixels(server, tmp_path, name, title):
     pytest.importorskip("torchvision", reason="torchvision is not installed")
